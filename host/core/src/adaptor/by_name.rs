@@ -1,0 +1,43 @@
+use super::{AdaptContext, Adaptor, Role};
+use crate::{Batch, Features, Outputs, Result};
+
+/// The adaptor when no plugin is given: outputs and batch columns under their own names.
+///
+/// `logits` (or `start_logits` and `end_logits`), `hidden_states` as `hidden`, `attentions` as `attention`; from the
+/// batch `attention_mask` as `inputs_mask`, and as `logits_mask` of per-token logits, and `labels`; from the student
+/// `loss` as `losses`.
+#[derive(Debug, Default)]
+pub struct ByName;
+
+impl Adaptor for ByName {
+    fn name(&self) -> &str {
+        "built-in adaptor"
+    }
+
+    fn adapt(&mut self, context: &AdaptContext, batch: &Batch, outputs: &Outputs) -> Result<Features> {
+        let logits: Vec<_> = ["logits", "start_logits", "end_logits"]
+            .iter()
+            .filter_map(|name| outputs.tensor(name))
+            .map(|logits| logits.shallow_clone())
+            .collect();
+        let is_per_token = logits.iter().any(|logits| logits.dim() == 3);
+        let mask = batch.get("attention_mask").map(|mask| mask.shallow_clone());
+        let layers = |name| {
+            let layers = outputs.list(name).map(Vec::as_slice).unwrap_or_default();
+            layers.iter().map(|layer| layer.as_ref().map(|layer| layer.shallow_clone())).collect()
+        };
+        let mut features = Features {
+            logits_mask: if is_per_token { mask.iter().map(|mask| mask.shallow_clone()).collect() } else { vec![] },
+            logits,
+            labels: batch.get("labels").map(|labels| labels.shallow_clone()).into_iter().collect(),
+            hidden: layers("hidden_states"),
+            attention: layers("attentions"),
+            inputs_mask: mask,
+            losses: vec![],
+        };
+        if context.role == Role::Student {
+            features.losses = outputs.tensor("loss").map(|loss| loss.shallow_clone()).into_iter().collect();
+        }
+        Ok(features)
+    }
+}

@@ -1,0 +1,60 @@
+use indexmap::IndexMap;
+use tch::{Device, Tensor};
+
+use crate::Result;
+
+/// What the loader hands to a model: tensors by name, in the order in which they were inserted. The first dimension
+/// of every tensor is the batch: `input_ids` and `attention_mask` are `[batch, length]`, `labels` is `[batch]` or
+/// `[batch, length]`.
+#[derive(Debug, Default)]
+pub struct Batch {
+    tensors: IndexMap<String, Tensor>,
+}
+
+impl Batch {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts a tensor under a name, in place of one that was there.
+    pub fn insert(&mut self, name: impl Into<String>, tensor: Tensor) {
+        self.tensors.insert(name.into(), tensor);
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(name)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// How many examples the batch holds: the first dimension of its first tensor, 0 when there is none.
+    pub fn len(&self) -> usize {
+        self.tensors.values().next().and_then(|tensor| tensor.size().first().copied()).unwrap_or(0) as usize
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The same batch on `device`; tensors that are there already are shared, not copied.
+    pub fn to_device(&self, device: Device) -> Result<Batch> {
+        let tensors = self
+            .tensors
+            .iter()
+            .map(|(name, tensor)| Ok((name.clone(), tensor.f_to_device(device)?)))
+            .collect::<Result<_>>()?;
+        Ok(Batch { tensors })
+    }
+}
+
+impl<N: Into<String>> FromIterator<(N, Tensor)> for Batch {
+    fn from_iter<I: IntoIterator<Item = (N, Tensor)>>(tensors: I) -> Self {
+        Batch { tensors: tensors.into_iter().map(|(name, tensor)| (name.into(), tensor)).collect() }
+    }
+}

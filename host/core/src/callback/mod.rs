@@ -1,0 +1,24 @@
+//! What runs at every checkpoint.
+
+use indexmap::IndexMap;
+
+use crate::{Model, Result};
+
+/// Whether training goes on after a callback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Continue,
+    Stop,
+}
+
+/// Scalars by name, in the order in which they were reported.
+pub type Scalars = IndexMap<String, f64>;
+
+/// Called after each checkpoint was saved, in the order of the run's callbacks. What it puts into `scalars` lands in
+/// `metrics.jsonl`.
+pub trait Callback {
+    /// How messages name it.
+    fn name(&self) -> &str;
+
+    fn on_checkpoint(&mut self, model: &dyn Model, step: u64, scalars: &mut Scalars) -> Result<Action>;
+}

@@ -1,0 +1,47 @@
+use tch::TchError;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Whose fault an error is; it decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Something that the user gave is wrong: an experiment, data, a checkpoint, a plugin file.
+    Input,
+    /// Something went wrong while running: a full disk, a plugin that failed, a loss that is not finite.
+    Run,
+}
+
+/// Any error of this crate. Each part of the crate has its own type, which names the thing, what was found, what was
+/// expected and the next step.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Model(#[from] crate::model::ModelError),
+    /// libtorch refused an operation.
+    #[error("libtorch: {}", first_line(.0))]
+    Tensor(#[from] TchError),
+    /// What a plugin reported, or what went wrong in it.
+    #[error(transparent)]
+    Plugin(Box<dyn PluginError>),
+}
+
+/// An error that a plugin's host reports through a trait of this crate.
+pub trait PluginError: std::error::Error + Send + Sync + 'static {
+    fn fault(&self) -> Fault;
+}
+
+impl Error {
+    pub fn fault(&self) -> Fault {
+        match self {
+            Error::Model(error) => error.fault(),
+            Error::Tensor(_) => Fault::Run,
+            Error::Plugin(error) => error.fault(),
+        }
+    }
+}
+
+/// libtorch's messages carry a C++ stack trace below their first line.
+fn first_line(error: &TchError) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().to_owned()
+}

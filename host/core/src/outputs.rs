@@ -1,0 +1,134 @@
+use std::cell::RefCell;
+
+use indexmap::IndexMap;
+use tch::Tensor;
+
+use crate::OutputRequest;
+
+/// A list of tensors, one a layer. `None` stands for one that the model did not compute because the request left it
+/// out.
+pub type Layers = Vec<Option<Tensor>>;
+
+/// One named output of a model.
+#[derive(Debug)]
+pub enum Output {
+    /// A single tensor, `None` if the request left it out.
+    Tensor(Option<Tensor>),
+    /// A list, such as `hidden_states` (position 0 is the embeddings' output) or `attentions`. It has its full length
+    /// whatever was computed of it.
+    List(Layers),
+}
+
+/// What a model returned, by Hugging Face's names (`logits`, `hidden_states`, …), and a record of what was read of
+/// it.
+///
+/// The record is what makes outputs lazy: the check before step 0 asks for everything, sees what was read, and from
+/// then on only that is computed. Reading something that was not computed returns `None` and is recorded as well, so
+/// that the caller can ask for it and run the forward again.
+#[derive(Debug)]
+pub struct Outputs {
+    outputs: IndexMap<String, Output>,
+    read: RefCell<OutputRequest>,
+    missed: RefCell<OutputRequest>,
+}
+
+impl Default for Outputs {
+    fn default() -> Self {
+        Self {
+            outputs: IndexMap::new(),
+            read: RefCell::new(OutputRequest::nothing()),
+            missed: RefCell::new(OutputRequest::nothing()),
+        }
+    }
+}
+
+impl Outputs {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the single tensor `name`: `None` says that the model has it but was not asked for it.
+    pub fn insert(&mut self, name: impl Into<String>, tensor: Option<Tensor>) {
+        self.outputs.insert(name.into(), Output::Tensor(tensor));
+    }
+
+    /// Adds the list `name`.
+    pub fn insert_list(&mut self, name: impl Into<String>, layers: Layers) {
+        self.outputs.insert(name.into(), Output::List(layers));
+    }
+
+    /// The names of all that the model can return for this batch, computed or not.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.outputs.keys().map(String::as_str)
+    }
+
+    pub fn contains(&self, name: &str) -> bool {
+        self.outputs.contains_key(name)
+    }
+
+    /// The output `name` as it is, without recording a read.
+    pub fn peek(&self, name: &str) -> Option<&Output> {
+        self.outputs.get(name)
+    }
+
+    /// The single tensor `name`; `None` if there is none of that name, if it is a list, or if it was not computed.
+    pub fn tensor(&self, name: &str) -> Option<&Tensor> {
+        let Some(Output::Tensor(tensor)) = self.outputs.get(name) else { return None };
+        self.read.borrow_mut().add(name);
+        if tensor.is_none() {
+            self.missed.borrow_mut().add(name);
+        }
+        tensor.as_ref()
+    }
+
+    /// The list `name` to be passed on whole: what is used of it is recorded later, by [`Outputs::record_use`].
+    pub fn list(&self, name: &str) -> Option<&Layers> {
+        match self.outputs.get(name) {
+            Some(Output::List(layers)) => Some(layers),
+            _ => None,
+        }
+    }
+
+    /// The tensor at `layer` of the list `name`; `None` as in [`Outputs::tensor`], or if the list is shorter.
+    pub fn layer(&self, name: &str, layer: usize) -> Option<&Tensor> {
+        let tensor = self.list(name)?.get(layer)?;
+        self.record_layer(name, layer);
+        tensor.as_ref()
+    }
+
+    /// Records that `layer` of the list `name` is used.
+    pub fn record_layer(&self, name: &str, layer: usize) {
+        self.read.borrow_mut().add_layer(name, layer);
+        if let Some(None) = self.list(name).and_then(|layers| layers.get(layer)) {
+            self.missed.borrow_mut().add_layer(name, layer);
+        }
+    }
+
+    /// Records that `tensor`, which an adaptor returned, is used by the loss: if it is one of a list's layers, that
+    /// layer counts as read.
+    pub fn record_use(&self, tensor: &Tensor) {
+        for (name, output) in &self.outputs {
+            let Output::List(layers) = output else { continue };
+            for (position, layer) in layers.iter().enumerate() {
+                if layer.as_ref().is_some_and(|layer| is_same(layer, tensor)) {
+                    self.record_layer(name, position);
+                }
+            }
+        }
+    }
+
+    /// All that was read so far.
+    pub fn read(&self) -> OutputRequest {
+        self.read.borrow().clone()
+    }
+
+    /// What was read but had not been computed.
+    pub fn missed(&self) -> OutputRequest {
+        self.missed.borrow().clone()
+    }
+}
+
+/// Whether two handles name the same elements in memory.
+fn is_same(left: &Tensor, right: &Tensor) -> bool {
+    left.data_ptr() == right.data_ptr() && left.size() == right.size() && left.stride() == right.stride()
+}

@@ -1,0 +1,77 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a forward must return. A model computes what is asked for and may leave out everything else: attention maps
+/// that nobody reads, layers above the last one read.
+///
+/// Outputs are asked for by name (`logits`); a list of layers (`hidden_states`, `attentions`) also by position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputRequest {
+    wanted: Wanted,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Wanted {
+    Everything,
+    /// Names, each with the positions wanted of a list (empty for a single tensor).
+    Only(BTreeMap<String, BTreeSet<usize>>),
+}
+
+impl OutputRequest {
+    /// All that the model can return.
+    pub fn everything() -> Self {
+        Self { wanted: Wanted::Everything }
+    }
+
+    /// No output at all; add to it what is needed.
+    pub fn nothing() -> Self {
+        Self { wanted: Wanted::Only(BTreeMap::new()) }
+    }
+
+    /// Asks for the tensor `name`.
+    pub fn add(&mut self, name: &str) {
+        if let Wanted::Only(names) = &mut self.wanted {
+            names.entry(name.to_owned()).or_default();
+        }
+    }
+
+    /// Asks for the tensor at `layer` of the list `name`.
+    pub fn add_layer(&mut self, name: &str, layer: usize) {
+        if let Wanted::Only(names) = &mut self.wanted {
+            names.entry(name.to_owned()).or_default().insert(layer);
+        }
+    }
+
+    /// Asks for all that `other` asks for, too.
+    pub fn extend(&mut self, other: &OutputRequest) {
+        match (&mut self.wanted, &other.wanted) {
+            (Wanted::Everything, _) => {}
+            (wanted, Wanted::Everything) => *wanted = Wanted::Everything,
+            (Wanted::Only(names), Wanted::Only(more)) => {
+                for (name, layers) in more {
+                    names.entry(name.clone()).or_default().extend(layers);
+                }
+            }
+        }
+    }
+
+    /// Whether the tensor `name`, or any layer of the list `name`, is asked for.
+    pub fn wants(&self, name: &str) -> bool {
+        match &self.wanted {
+            Wanted::Everything => true,
+            Wanted::Only(names) => names.contains_key(name),
+        }
+    }
+
+    /// Whether `layer` of the list `name` is asked for.
+    pub fn wants_layer(&self, name: &str, layer: usize) -> bool {
+        match &self.wanted {
+            Wanted::Everything => true,
+            Wanted::Only(names) => names.get(name).is_some_and(|layers| layers.contains(&layer)),
+        }
+    }
+
+    /// Whether anything is asked for at all.
+    pub fn is_nothing(&self) -> bool {
+        matches!(&self.wanted, Wanted::Only(names) if names.is_empty())
+    }
+}
