@@ -1,1 +1,66 @@
-fn main() {}
+//! Set-up and build chores: `cargo xtask …`.
+//!
+//! `setup` turns a bare machine into one where plain `cargo build` and `cargo test` work; the other commands start
+//! with it, so that each of them works on a fresh checkout.
+
+mod checks;
+mod component;
+mod demo;
+mod libtorch;
+mod plugins;
+mod process;
+mod product;
+mod python;
+mod setup;
+mod step;
+mod store;
+mod wasm;
+mod wheel;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// Set-up and build chores of the Brewer workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Put libtorch, the WebAssembly target and the official plugins in place; what is there already stays
+    Setup,
+    /// Build every plugin under plugins/ and every guest under tests/*/guests/ into target/plugins/
+    Plugins,
+    /// Set up, then check the format, the lints and the tests: what a change must pass
+    Test,
+    /// Set up, build brewer-host and run the movie-reviews experiment
+    Demo,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: &Chore) -> Result<()> {
+    let workspace = Workspace::here();
+    match chore {
+        Chore::Setup => setup::setup(&workspace),
+        Chore::Plugins => plugins::build(&workspace),
+        Chore::Test => checks::run(&workspace),
+        Chore::Demo => demo::run(&workspace),
+    }
+}

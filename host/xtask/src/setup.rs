@@ -1,0 +1,24 @@
+//! `cargo xtask setup`: from a bare machine to one where plain `cargo build` and `cargo test` work.
+
+use std::{env, process::Command};
+
+use anyhow::{Context, Result};
+
+use crate::{libtorch, plugins, process, step::step, wasm, wasm::WasmToolchain, workspace::Workspace};
+
+/// Puts in place what is missing, and says of everything what it found.
+pub fn setup(workspace: &Workspace) -> Result<()> {
+    step("C++ compiler", cxx)?;
+    step(&format!("libtorch {}", libtorch::VERSION), || libtorch::ensure(workspace))?;
+    step(wasm::TARGET, || Ok(WasmToolchain::ensure(workspace)?.1))?;
+    plugins::build(workspace)
+}
+
+/// The compiler `torch-sys` will use for its C++ part.
+fn cxx() -> Result<String> {
+    let compiler = env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
+    let version = process::capture(Command::new(&compiler).arg("--version")).with_context(|| {
+        format!("no C++ compiler `{compiler}`: install one (Debian: `apt-get install g++`) and run this again")
+    })?;
+    Ok(format!("ready: {}", version.lines().next().unwrap_or(&compiler)))
+}

@@ -1,0 +1,71 @@
+//! Where things lie in the checkout.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::store::Store;
+
+/// The checkout this tool was built from.
+pub struct Workspace {
+    root: PathBuf,
+}
+
+impl Workspace {
+    /// The workspace this source file belongs to.
+    pub fn here() -> Self {
+        Self::at(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+    }
+
+    fn at(root: impl Into<PathBuf>) -> Self {
+        let root: PathBuf = root.into();
+        // `host/xtask/../..` works everywhere but reads badly in messages.
+        let root = root.canonicalize().unwrap_or(root);
+        Self { root }
+    }
+
+    /// The folder of the workspace's `Cargo.toml`.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where everything set up lies. Always `target/` of the checkout, even if `CARGO_TARGET_DIR` moves cargo's own
+    /// output: `.cargo/config.toml` names `target/libtorch`.
+    pub fn target(&self) -> PathBuf {
+        self.root.join("target")
+    }
+
+    /// libtorch, or a link to the one the user has.
+    pub fn libtorch(&self) -> PathBuf {
+        self.target().join("libtorch")
+    }
+
+    /// The built plugins, one `.wasm` each.
+    pub fn plugins(&self) -> PathBuf {
+        self.target().join("plugins")
+    }
+
+    /// What set-up keeps for itself: its lock, its stamps, half-made things.
+    pub fn store(&self) -> Store {
+        Store::new(self.target().join("set-up"))
+    }
+
+    /// `program`, run from the root, so that it reads the workspace's settings.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.root);
+        command
+    }
+
+    /// The cargo that runs this tool.
+    pub fn cargo(&self) -> Command {
+        self.command(&env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+    }
+
+    /// `path` as the user would write it from the root.
+    pub fn relative<'a>(&self, path: &'a Path) -> &'a Path {
+        path.strip_prefix(&self.root).unwrap_or(path)
+    }
+}
