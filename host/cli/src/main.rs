@@ -1,1 +1,45 @@
-fn main() {}
+//! `brewer-host`: distils the experiment in the current folder.
+
+mod check;
+mod eval;
+mod exit;
+mod header;
+mod log;
+mod options;
+mod progress;
+mod run;
+mod schema;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "brewer-host", version, about = "Distils a trained teacher model into a smaller student")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train the student of an experiment
+    Run(options::ExperimentOptions),
+    /// Run one batch through everything, verify every shape, train nothing
+    Check(options::ExperimentOptions),
+    /// Measure a model on a data set
+    Eval(eval::EvalOptions),
+    /// Print the JSON Schema of the experiment file
+    Schema,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(options) => run::run(&options),
+        Command::Check(options) => check::check(&options),
+        Command::Eval(options) => eval::eval(&options),
+        Command::Schema => schema::schema(),
+    };
+    result.unwrap_or_else(|error| exit::report(&error))
+}

@@ -17,11 +17,19 @@ pub enum Fault {
 pub enum Error {
     #[error(transparent)]
     Model(#[from] crate::model::ModelError),
+    #[error(transparent)]
+    Device(#[from] crate::device::DeviceError),
+    #[error(transparent)]
+    Experiment(#[from] crate::experiment::ExperimentError),
+    #[error(transparent)]
+    Loss(#[from] crate::loss::LossError),
+    #[error(transparent)]
+    Train(#[from] crate::train::TrainError),
     /// libtorch refused an operation.
     #[error("libtorch: {}", first_line(.0))]
     Tensor(#[from] TchError),
     /// What a plugin reported, or what went wrong in it.
-    #[error(transparent)]
+    #[error("{0}")]
     Plugin(Box<dyn PluginError>),
 }
 
@@ -34,6 +42,10 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Error::Model(error) => error.fault(),
+            Error::Device(error) => error.fault(),
+            Error::Experiment(error) => error.fault(),
+            Error::Loss(error) => error.fault(),
+            Error::Train(error) => error.fault(),
             Error::Tensor(_) => Fault::Run,
             Error::Plugin(error) => error.fault(),
         }

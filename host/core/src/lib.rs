@@ -12,21 +12,34 @@
 //! implements one, a plugin is a component that does.
 
 pub mod adaptor;
+pub mod assemble;
 mod batch;
 pub mod callback;
+pub mod data;
+pub mod device;
+pub mod distiller;
 mod error;
+pub mod evaluation;
+pub mod experiment;
 mod features;
+pub mod loss;
+pub mod metric;
 pub mod model;
 mod outputs;
 mod postprocessor;
+pub mod projection;
 mod request;
+pub mod temperature;
+pub mod train;
+pub mod weight;
 
 pub use adaptor::{AdaptContext, Adaptor, Role};
 pub use batch::Batch;
 pub use callback::Callback;
 pub use error::{Error, Fault, Result};
 pub use features::{Feature, Features};
-pub use model::Model;
+pub use model::{Model, Parameters};
 pub use outputs::{Layers, Output, Outputs};
 pub use postprocessor::BatchPostprocessor;
 pub use request::OutputRequest;
+pub use tch::Device;

@@ -43,5 +43,10 @@ pub trait Adaptor {
     /// How messages name it: `built-in adaptor`, `plugin adaptor.wasm`.
     fn name(&self) -> &str;
 
+    /// What identifies it beyond its name, for the head of a run: a digest, a version. Empty if nothing does.
+    fn identity(&self) -> String {
+        String::new()
+    }
+
     fn adapt(&mut self, context: &AdaptContext, batch: &Batch, outputs: &Outputs) -> Result<Features>;
 }

@@ -1,0 +1,22 @@
+use std::process::ExitCode;
+
+use anyhow::Result;
+use brewer::assemble::assemble;
+use brewer_plugin_host::Plugins;
+
+use crate::header;
+use crate::log::LogLines;
+use crate::options::ExperimentOptions;
+
+/// Runs one batch through everything and trains nothing.
+pub fn check(options: &ExperimentOptions) -> Result<ExitCode> {
+    let experiment = options.experiment()?;
+    let mut assembled = assemble(&experiment, &mut Plugins::new(experiment.training.seed, LogLines::plain())?)?;
+    let checked = assembled.check()?;
+    header::print("check", &experiment, &assembled, &checked.terms, &assembled.timetable()?);
+    for line in header::feature_lines(&checked) {
+        println!("{line}");
+    }
+    println!("ok: the first batch went through everything, and every shape is right");
+    Ok(ExitCode::SUCCESS)
+}

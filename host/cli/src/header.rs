@@ -1,0 +1,143 @@
+//! What is about to run, for people.
+
+use std::path::Path;
+
+use brewer::assemble::Assembled;
+use brewer::experiment::Experiment;
+use brewer::loss::Term;
+use brewer::train::{Branch, Timetable};
+use brewer::{Device, Model};
+use console::style;
+
+use crate::table::{aligned, grouped, magnitude};
+
+/// Prints models, plugins, data, loss plan and steps to standard error.
+pub fn print(command: &str, experiment: &Experiment, assembled: &Assembled, terms: &[Term], timetable: &Timetable) {
+    let session = &assembled.session;
+    let title = format!("brewer-host {} · {command} · {}", env!("CARGO_PKG_VERSION"), session.distiller.name());
+    eprintln!("{} · {}", style(title).bold().for_stderr(), device_name(session.device));
+    eprintln!();
+    let mut rows = vec![];
+    for teacher in &session.teachers {
+        let folder = experiment.teacher.as_ref().map(|teacher| shown(&teacher.model)).unwrap_or_default();
+        rows.push(model_row(&teacher.role.to_string(), folder, teacher.model.as_ref()));
+    }
+    rows.push(model_row("student", assembled.student_origin.clone(), session.student.model.as_ref()));
+    rows.extend(notes(assembled));
+    rows.extend(adaptor_rows(&session.student, &session.teachers));
+    rows.extend(data_rows(experiment, assembled));
+    rows.extend(loss_rows(terms));
+    rows.push(steps_row(experiment, timetable));
+    rows.push(vec!["output".into(), shown(&experiment.training.output_dir)]);
+    for line in aligned_under_labels(&rows) {
+        eprintln!("{line}");
+    }
+    eprintln!();
+}
+
+/// Rows whose first cell is a dim label; the other cells line up among rows of the same label.
+fn aligned_under_labels(rows: &[Vec<String>]) -> Vec<String> {
+    let width = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0);
+    let mut lines = vec![];
+    let mut label = "";
+    for group in rows.chunk_by(|left, right| kind(&left[0]) == kind(&right[0]) || right[0].is_empty()) {
+        let cells: Vec<Vec<String>> = group.iter().map(|row| row[1..].to_vec()).collect();
+        for (row, cells) in group.iter().zip(aligned(&cells)) {
+            label = if row[0] == label { "" } else { &row[0] };
+            lines.push(format!("  {}  {cells}", style(format!("{label:width$}")).dim().for_stderr()));
+            label = &row[0];
+        }
+    }
+    lines
+}
+
+/// Teachers and student stand in one group.
+fn kind(label: &str) -> &str {
+    if label.starts_with("teacher") || label == "student" { "model" } else { label }
+}
+
+fn model_row(label: &str, origin: String, model: &dyn Model) -> Vec<String> {
+    let info = model.info();
+    vec![
+        label.to_owned(),
+        origin,
+        info.architecture.clone(),
+        format!("{} × {}", info.num_layers, info.hidden_size),
+        format!("{} parameters", magnitude(model.parameters().num_elements())),
+    ]
+}
+
+fn notes(assembled: &Assembled) -> Vec<Vec<String>> {
+    let note = |what: &str, names: &[String]| {
+        (!names.is_empty()).then(|| vec![String::new(), format!("{what} {}", names.join(", "))])
+    };
+    [note("new, with random weights:", &assembled.new_parameters), note("left out:", &assembled.left_out)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn adaptor_rows(student: &Branch, teachers: &[Branch]) -> Vec<Vec<String>> {
+    let mut rows: Vec<Vec<String>> = vec![];
+    for branch in teachers.iter().chain([student]) {
+        let row = vec!["adaptor".to_owned(), branch.adaptor.name().to_owned(), branch.adaptor.identity()];
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+fn data_rows(experiment: &Experiment, assembled: &Assembled) -> Vec<Vec<String>> {
+    let row = |path: &Path, dataset: &brewer::data::Dataset, detail: String| {
+        vec![
+            "data".to_owned(),
+            shown(path),
+            format!("{} examples", grouped(dataset.len())),
+            format!("{:.0} tokens on average, {} at most", dataset.mean_length(), dataset.max_length()),
+            detail,
+        ]
+    };
+    let data = &experiment.data;
+    let order = if data.shuffle { "shuffled" } else { "in order" };
+    let mut rows = vec![];
+    if let Some(train) = &data.train {
+        rows.push(row(train, &assembled.train, format!("batches of {}, {order}", data.batch_size)));
+    }
+    if let (Some(path), Some(dev)) = (&data.dev, &assembled.dev) {
+        rows.push(row(path, dev, "evaluated at checkpoints".into()));
+    }
+    rows
+}
+
+fn loss_rows(terms: &[Term]) -> Vec<Vec<String>> {
+    terms
+        .iter()
+        .map(|term| vec!["loss".into(), format!("{} × {}", term.weight, term.name), term.detail.clone()])
+        .collect()
+}
+
+fn steps_row(experiment: &Experiment, timetable: &Timetable) -> Vec<String> {
+    let steps = format!(
+        "{} optimizer steps over {} epochs of {} batches",
+        grouped(timetable.optimizer_steps()),
+        timetable.epochs(),
+        grouped(timetable.batches_per_epoch())
+    );
+    let rate = format!("{}, lr {:e}", experiment.optimizer.name(), experiment.optimizer.learning_rate());
+    vec!["steps".into(), steps, rate, format!("{} schedule", experiment.schedule.name)]
+}
+
+fn device_name(device: Device) -> String {
+    match device {
+        Device::Cpu => format!("cpu, {} threads", brewer::device::num_threads()),
+        Device::Cuda(index) => format!("cuda:{index}"),
+        other => format!("{other:?}"),
+    }
+}
+
+/// A path relative to the current folder where it lies below it.
+pub fn shown(path: &Path) -> String {
+    let current = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&current).unwrap_or(path).display().to_string()
+}

@@ -1,0 +1,70 @@
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use brewer::assemble::assemble;
+use brewer::train::{MetricsLog, Observer, Outcome, RunFolder};
+use brewer_plugin_host::Plugins;
+use indicatif::HumanDuration;
+
+use crate::exit::INTERRUPTED;
+use crate::header;
+use crate::log::LogLines;
+use crate::options::ExperimentOptions;
+use crate::progress::Progress;
+
+/// Trains the student of an experiment.
+pub fn run(options: &ExperimentOptions) -> Result<ExitCode> {
+    let experiment = options.experiment()?;
+    let mut progress = Progress::new();
+    let mut plugins = Plugins::new(experiment.training.seed, LogLines::above(progress.bar()))?;
+    let mut assembled = assemble(&experiment, &mut plugins)?;
+    let checked = assembled.check()?;
+    header::print("run", &experiment, &assembled, &checked.terms, &assembled.timetable()?);
+
+    let (folder, earlier) = RunFolder::create(&experiment.training.output_dir)?;
+    let folder = folder.with_tokenizer_of(&assembled.tokenizer_folder);
+    if let Some(earlier) = earlier {
+        eprintln!("  the results of an earlier run are kept in {}", header::shown(&earlier));
+    }
+    folder.save_experiment(&experiment.to_json())?;
+    let mut metrics = MetricsLog::create(&folder.metrics())?;
+    let interrupt = interrupt_flag()?;
+
+    let start = Instant::now();
+    let session = &mut assembled.session;
+    let observers: &mut [&mut dyn Observer] = &mut [&mut metrics, &mut progress];
+    let outcome = session.train(&assembled.settings, &assembled.loader, &folder, observers, &interrupt);
+    progress.finish();
+    let elapsed = HumanDuration(Duration::from_secs(start.elapsed().as_secs()));
+    match outcome? {
+        Outcome::Interrupted { global_step } => {
+            eprintln!("interrupted after step {global_step}; checkpoints are in {}", header::shown(folder.path()));
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+        Outcome::Stopped { global_step } => eprintln!("  stopped by a callback after step {global_step}"),
+        Outcome::Finished => {}
+    }
+    folder.save_student(session.student.model.as_ref())?;
+    println!(
+        "student in {}, trained in {elapsed} at {:.0} examples/s",
+        header::shown(&folder.student()),
+        progress.examples_per_second()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Raised by Ctrl-C: the run ends after the current step. A second Ctrl-C ends it at once.
+fn interrupt_flag() -> Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let raised = flag.clone();
+    ctrlc::set_handler(move || {
+        if raised.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+    })
+    .context("cannot listen for Ctrl-C")?;
+    Ok(flag)
+}

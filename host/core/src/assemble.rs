@@ -1,0 +1,176 @@
+//! From an experiment to all that its run needs: models, data, adaptors.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tch::Device;
+
+use crate::data::{Dataset, Loader, Split};
+use crate::device::device;
+use crate::distiller::{Basic, Distiller, General, Trainer};
+use crate::evaluation::EvaluateAtCheckpoints;
+use crate::experiment::{DistillerName, Experiment, ExperimentError, PluginSpec, StudentSpec};
+use crate::model::{self, LoadOptions, Loaded};
+use crate::train::{Branch, Checked, Session, Settings, Timetable};
+use crate::{Adaptor, Callback, Model, Result, Role, adaptor};
+
+/// Makes the implementations of traits that an experiment names as plugins.
+pub trait PluginSource {
+    /// An adaptor of its own for one model.
+    fn adaptor(&mut self, spec: &PluginSpec, role: Role) -> Result<Box<dyn Adaptor>>;
+}
+
+/// All that a run needs.
+pub struct Assembled {
+    pub session: Session,
+    pub settings: Settings,
+    pub train: Arc<Dataset>,
+    pub dev: Option<Arc<Dataset>>,
+    pub loader: Loader,
+    /// Where the student came from, for people.
+    pub student_origin: String,
+    /// Parameters of the student that its origin lacked.
+    pub new_parameters: Vec<String>,
+    /// Tensors of the origin that the student has no use for.
+    pub left_out: Vec<String>,
+    /// The folder whose tokenizer belongs to the student.
+    pub tokenizer_folder: PathBuf,
+}
+
+impl Assembled {
+    /// The check before step 0, on the first batch.
+    pub fn check(&mut self) -> Result<Checked> {
+        self.timetable()?;
+        match self.loader.epoch(0).next() {
+            Some(batch) => self.session.check(batch?),
+            // A timetable is refused for a loader without batches.
+            None => unreachable!("a loader with a timetable has a batch"),
+        }
+    }
+
+    pub fn timetable(&self) -> Result<Timetable> {
+        Ok(Timetable::new(&self.settings.training, self.loader.len())?)
+    }
+}
+
+/// Reads models and data, and makes the adaptors and the distiller that the experiment names.
+pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Result<Assembled> {
+    let training = &experiment.training;
+    let device = device(&training.device)?;
+    // Before the first random weight is drawn.
+    tch::manual_seed(training.seed as i64);
+    let spec = &experiment.student;
+    let teacher = match &experiment.teacher {
+        Some(teacher) => Some(model::load(&teacher.model, &LoadOptions::frozen(device))?.model),
+        None => None,
+    };
+    let student = load_student(experiment, teacher.as_deref(), device)?;
+    let info = student.loaded.model.info().clone();
+
+    let train_path = experiment.data.train.as_deref().ok_or_else(|| ExperimentError::Combination {
+        key: "data.train",
+        message: "missing; name a file of training examples".into(),
+    })?;
+    let reader = Split { config: &experiment.data, info: &info, tokenizer_folder: &student.tokenizer_folder };
+    let train = Arc::new(reader.read(train_path)?);
+    let dev = experiment.data.dev.as_deref().map(|path| reader.read(path)).transpose()?.map(Arc::new);
+    if let Some(teacher) = &teacher {
+        train.check_fits(teacher.info())?;
+    }
+
+    let seed = experiment.data.seed.unwrap_or(training.seed);
+    let loader = Loader::for_training(train.clone(), &experiment.data, seed);
+    let mut callbacks: Vec<Box<dyn Callback>> = vec![];
+    if let Some(dev) = &dev {
+        let loader = Loader::for_evaluation(dev.clone(), experiment.data.eval_batch_size());
+        callbacks.push(Box::new(EvaluateAtCheckpoints::new("dev", loader, device)));
+    }
+
+    let mut adaptor_of = |own: Option<&PluginSpec>, role| match own.or(experiment.plugins.adaptor.as_ref()) {
+        Some(spec) => plugins.adaptor(spec, role),
+        None => Ok(Box::new(adaptor::ByName) as Box<dyn Adaptor>),
+    };
+    let mut teachers = vec![];
+    if let (Some(model), Some(teacher)) = (teacher, &experiment.teacher) {
+        let role = Role::Teacher(0);
+        teachers.push(Branch::new(role, model, adaptor_of(teacher.adaptor.as_ref(), role)?));
+    }
+    let adaptor = adaptor_of(spec.adaptor.as_ref(), Role::Student)?;
+    let session = Session {
+        student: Branch::new(Role::Student, student.loaded.model, adaptor),
+        teachers,
+        distiller: distiller(experiment, device)?,
+        postprocessor: None,
+        callbacks,
+        device,
+    };
+    let settings = Settings {
+        training: training.clone(),
+        optimizer: experiment.optimizer.clone(),
+        schedule: experiment.schedule.clone(),
+    };
+    Ok(Assembled {
+        session,
+        settings,
+        train,
+        dev,
+        loader,
+        student_origin: student.origin,
+        new_parameters: student.loaded.new,
+        left_out: student.loaded.left_out,
+        tokenizer_folder: student.tokenizer_folder,
+    })
+}
+
+fn distiller(experiment: &Experiment, device: Device) -> Result<Box<dyn Distiller>> {
+    Ok(match experiment.distiller {
+        DistillerName::Basic => Box::new(Basic::new(&experiment.distillation)?),
+        DistillerName::General => Box::new(General::new(&experiment.distillation, device)?),
+        DistillerName::Trainer => Box::new(Trainer),
+    })
+}
+
+struct Student {
+    loaded: Loaded,
+    origin: String,
+    tokenizer_folder: PathBuf,
+}
+
+fn load_student(experiment: &Experiment, teacher: Option<&dyn Model>, device: Device) -> Result<Student> {
+    let StudentSpec { model, config, init, architecture, labels, .. } = &experiment.student;
+    let options = LoadOptions { device, architecture: architecture.clone(), labels: labels.clone(), trainable: true };
+    if let Some(folder) = model {
+        let loaded = model::load(folder, &options)?;
+        return Ok(Student { loaded, origin: name_of(folder), tokenizer_folder: folder.clone() });
+    }
+    let teacher_folder = experiment.teacher.as_ref().map(|teacher| teacher.model.clone());
+    if let Some(file) = config {
+        let loaded = model::from_config(file, &options)?;
+        let folder = teacher_folder.or_else(|| file.parent().map(Path::to_owned)).unwrap_or_default();
+        return Ok(Student { loaded, origin: name_of(file), tokenizer_folder: folder });
+    }
+    // The experiment's check saw to it that one of the three is given.
+    let Some(init) = init else { unreachable!("a student without an origin passed the experiment's check") };
+    let layers = init.layers.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    match (init.is_from_teacher(), teacher, teacher_folder) {
+        (true, Some(teacher), Some(folder)) => Ok(Student {
+            loaded: model::from_layers(teacher, &init.layers, &options)?,
+            origin: format!("layers {layers} of the teacher"),
+            tokenizer_folder: folder,
+        }),
+        _ => {
+            let whole = model::load(&init.from, &LoadOptions::frozen(device))?;
+            Ok(Student {
+                loaded: model::from_layers(whole.model.as_ref(), &init.layers, &options)?,
+                origin: format!("layers {layers} of {}", name_of(&init.from)),
+                tokenizer_folder: init.from.clone(),
+            })
+        }
+    }
+}
+
+/// A path relative to the current folder where it lies below it.
+fn name_of(path: &Path) -> String {
+    let current = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&current).unwrap_or(path).display().to_string()
+}

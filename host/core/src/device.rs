@@ -1,0 +1,85 @@
+//! The device that a run computes on.
+
+use std::sync::OnceLock;
+
+use tch::{Cuda, Device};
+
+use crate::Fault;
+
+/// Why a device cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    #[error("device `{0}` is not known; expected auto, cpu, cuda or cuda:N")]
+    Unknown(String),
+
+    #[error("device `{device}`: libtorch's CUDA library cannot be loaded ({reason}); choose the device `cpu`, or set up a libtorch with CUDA")]
+    NoLibrary { device: String, reason: String },
+
+    #[error("device `{device}`: {count} CUDA devices are there; choose the device `cpu`, or another number")]
+    NoDevice { device: String, count: i64 },
+}
+
+impl DeviceError {
+    pub fn fault(&self) -> Fault {
+        Fault::Input
+    }
+}
+
+/// The device of that name. `auto` is the first CUDA device if there is one, or else the CPU.
+pub fn device(name: &str) -> Result<Device, DeviceError> {
+    let index = match name {
+        "cpu" => return Ok(Device::Cpu),
+        "auto" => return Ok(cuda(name, 0).unwrap_or(Device::Cpu)),
+        "cuda" => 0,
+        other => other
+            .strip_prefix("cuda:")
+            .and_then(|index| index.parse().ok())
+            .ok_or_else(|| DeviceError::Unknown(other.to_owned()))?,
+    };
+    cuda(name, index)
+}
+
+fn cuda(name: &str, index: usize) -> Result<Device, DeviceError> {
+    load_cuda_library().map_err(|reason| DeviceError::NoLibrary { device: name.to_owned(), reason })?;
+    let count = Cuda::device_count();
+    if (index as i64) < count {
+        Ok(Device::Cuda(index))
+    } else {
+        Err(DeviceError::NoDevice { device: name.to_owned(), count })
+    }
+}
+
+/// Loads libtorch's CUDA half, once: it registers its kernels with the half that this program is linked to. A program
+/// linked to it already loads nothing new.
+fn load_cuda_library() -> Result<(), String> {
+    static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
+    LOADED.get_or_init(open_cuda_library).clone()
+}
+
+#[cfg(unix)]
+fn open_cuda_library() -> Result<(), String> {
+    use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+    // SAFETY: the library is part of the same libtorch and its initialisers only register kernels. It is never
+    // unloaded.
+    let library = unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_NOW | RTLD_GLOBAL) };
+    library.map(std::mem::forget).map_err(|error| error.to_string())
+}
+
+#[cfg(not(unix))]
+fn open_cuda_library() -> Result<(), String> {
+    Err("CUDA is supported on Linux only".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_understood_or_refused() {
+        assert_eq!(device("cpu").unwrap(), Device::Cpu);
+        assert!(device("auto").is_ok());
+        for name in ["gpu", "cuda:", "cuda:x"] {
+            assert!(device(name).unwrap_err().to_string().contains(name));
+        }
+    }
+}

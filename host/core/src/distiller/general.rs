@@ -1,0 +1,52 @@
+use tch::{Device, Tensor};
+
+use super::{Distiller, Trained};
+use crate::loss::{DistillationConfig, Loss, LossPlan, MatchTerm, Side, Term};
+use crate::{Features, Result, Role};
+
+/// One teacher, with a KD loss, intermediate matches and hard labels, each where the features have them.
+pub struct General {
+    plan: LossPlan,
+}
+
+impl General {
+    /// The distiller of a configuration; projections are created on `device`.
+    pub fn new(config: &DistillationConfig, device: Device) -> Result<Self> {
+        Ok(Self { plan: LossPlan::new(config, device)? })
+    }
+}
+
+impl Distiller for General {
+    fn name(&self) -> &'static str {
+        "general"
+    }
+
+    fn check(&self, student: &Side<'_>, teachers: &[Side<'_>]) -> Result<()> {
+        self.plan.check(student, &teachers[0])
+    }
+
+    fn loss(&self, student: &Features, teachers: &[Features]) -> Result<Loss> {
+        self.plan.compute(student, &teachers[0])
+    }
+
+    fn terms(&self, student: &Features, teachers: &[Features]) -> Vec<Term> {
+        self.plan.terms(student, &teachers[0])
+    }
+
+    fn used_layers<'f>(&self, features: &'f Features, role: Role) -> Vec<&'f Tensor> {
+        self.plan.used_layers(features, role != Role::Student)
+    }
+
+    fn trained(&self) -> Vec<Trained<'_>> {
+        let projected = |(index, term): (usize, &'_ MatchTerm)| Some((index, term.projection()?, term.projection_options()));
+        let of_term = |entry| {
+            let (index, projection, options): (usize, &dyn crate::projection::Projection, _) = projected(entry)?;
+            Some(Trained { prefix: format!("projections.{index}"), parameters: projection.parameters(), options })
+        };
+        self.plan.matches.iter().enumerate().filter_map(of_term).collect()
+    }
+
+    fn advance(&mut self, progress: f64) -> Result<()> {
+        self.plan.advance(progress)
+    }
+}

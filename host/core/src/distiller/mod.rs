@@ -1,0 +1,55 @@
+//! Distillers: what is computed from the features of student and teachers.
+
+mod basic;
+mod general;
+mod trainer;
+
+use serde_json::{Map, Value};
+use tch::Tensor;
+
+pub use basic::Basic;
+pub use general::General;
+pub use trainer::Trainer;
+
+use crate::loss::{Loss, Side, Term};
+use crate::{Features, Parameters, Result, Role};
+
+/// A way to train a student. The engine runs the models, the adaptors and the optimizer; a distiller turns features
+/// into a loss.
+pub trait Distiller {
+    /// The name in the experiment's `distiller`.
+    fn name(&self) -> &'static str;
+
+    /// Whether the features of a batch are all that the loss needs: the check before step 0. There is one side for
+    /// each teacher.
+    fn check(&self, student: &Side<'_>, teachers: &[Side<'_>]) -> Result<()>;
+
+    /// The loss of a batch.
+    fn loss(&self, student: &Features, teachers: &[Features]) -> Result<Loss>;
+
+    /// The summands of the loss for these features, for people.
+    fn terms(&self, student: &Features, teachers: &[Features]) -> Vec<Term>;
+
+    /// The layers among a model's features that the loss uses; the others need not be computed.
+    fn used_layers<'f>(&self, _features: &'f Features, _role: Role) -> Vec<&'f Tensor> {
+        vec![]
+    }
+
+    /// Parameters of its own that are trained along with the student's.
+    fn trained(&self) -> Vec<Trained<'_>> {
+        vec![]
+    }
+
+    /// Called after each optimizer step with the share of steps done.
+    fn advance(&mut self, _progress: f64) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Parameters that a distiller trains, with optimizer options of their own over those of the experiment.
+pub struct Trained<'a> {
+    /// What their names begin with: `projections.0`.
+    pub prefix: String,
+    pub parameters: &'a Parameters,
+    pub options: Map<String, Value>,
+}

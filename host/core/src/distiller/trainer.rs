@@ -1,0 +1,41 @@
+use indexmap::IndexMap;
+
+use super::Distiller;
+use crate::loss::{Loss, LossError, Side, Term, check_features, hard_label_loss};
+use crate::{Features, Result};
+
+/// Supervised training without a teacher: the loss is the sum of the adaptor's `losses`.
+pub struct Trainer;
+
+impl Distiller for Trainer {
+    fn name(&self) -> &'static str {
+        "trainer"
+    }
+
+    fn check(&self, student: &Side<'_>, _teachers: &[Side<'_>]) -> Result<()> {
+        check_features(student)?;
+        if student.features.losses.is_empty() {
+            return Err(missing_losses(student.adaptor).into());
+        }
+        Ok(())
+    }
+
+    fn loss(&self, student: &Features, _teachers: &[Features]) -> Result<Loss> {
+        let total = hard_label_loss(student)?.ok_or_else(|| missing_losses("the adaptor"))?;
+        Ok(Loss { total, parts: IndexMap::new() })
+    }
+
+    fn terms(&self, _student: &Features, _teachers: &[Features]) -> Vec<Term> {
+        vec![Term { name: "losses".into(), weight: "1".into(), detail: "the model's own losses".into() }]
+    }
+}
+
+fn missing_losses(adaptor: &str) -> LossError {
+    LossError::Missing {
+        adaptor: adaptor.to_owned(),
+        side: "student".into(),
+        key: "losses",
+        needed_by: "the trainer".into(),
+        hint: "Return the model's `loss`; it has one when the data has labels.".into(),
+    }
+}

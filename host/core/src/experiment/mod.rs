@@ -1,0 +1,167 @@
+//! The experiment file: what is trained from what, on which data and how.
+
+mod error;
+mod overrides;
+mod read;
+mod textbrewer;
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub use error::ExperimentError;
+
+use crate::data::DataConfig;
+use crate::loss::DistillationConfig;
+use crate::train::optimizer::OptimizerConfig;
+use crate::train::{ScheduleConfig, TrainingConfig};
+
+/// A distillation, or a supervised training, from beginning to end. Paths are relative to the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    #[serde(default)]
+    pub distiller: DistillerName,
+    /// The model that the student learns from; none for the trainer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<TeacherSpec>,
+    /// The model that is trained.
+    pub student: StudentSpec,
+    pub data: DataConfig,
+    #[serde(default)]
+    pub optimizer: OptimizerConfig,
+    #[serde(default)]
+    pub schedule: ScheduleConfig,
+    #[serde(default)]
+    pub training: TrainingConfig,
+    #[serde(default)]
+    pub distillation: DistillationConfig,
+    #[serde(default)]
+    pub plugins: PluginSpecs,
+}
+
+/// How the student is trained.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DistillerName {
+    /// One teacher, a KD loss and hard labels.
+    Basic,
+    /// The same with intermediate matches.
+    #[default]
+    General,
+    /// No teacher: supervised training on the labels.
+    Trainer,
+}
+
+/// A trained model that is only run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TeacherSpec {
+    /// A folder in Hugging Face layout: `config.json`, `model.safetensors`, `tokenizer.json`.
+    pub model: PathBuf,
+    /// An adaptor of its own, in place of the one in `plugins`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adaptor: Option<PluginSpec>,
+}
+
+/// The model that is trained: exactly one of `model`, `config` and `init`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StudentSpec {
+    /// A folder in Hugging Face layout to start from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<PathBuf>,
+    /// A `config.json`; the weights are random.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<PathBuf>,
+    /// Layers of another model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<InitSpec>,
+    /// The class of the model where it is not the one in its `config.json`, such as `BertForSequenceClassification` on a
+    /// body without a head. The new head's weights are random.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
+    /// The names of the classes, by index, for a new head.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
+    /// An adaptor of its own, in place of the one in `plugins`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adaptor: Option<PluginSpec>,
+}
+
+/// A smaller model out of a larger one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InitSpec {
+    /// `teacher`, or a folder in Hugging Face layout.
+    pub from: PathBuf,
+    /// The encoder layers that become the student's, in this order; embeddings and head are copied too.
+    pub layers: Vec<usize>,
+}
+
+impl InitSpec {
+    pub fn is_from_teacher(&self) -> bool {
+        self.from == Path::new("teacher")
+    }
+}
+
+/// The plugins of a run, by role.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PluginSpecs {
+    /// For teacher and student alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adaptor: Option<PluginSpec>,
+}
+
+/// A plugin, and what it is given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PluginSpec {
+    /// A WebAssembly component.
+    pub path: PathBuf,
+    /// What the plugin reads as its configuration.
+    #[serde(default)]
+    pub config: Value,
+    /// Limits that differ from the defaults.
+    #[serde(default)]
+    pub limits: Map<String, Value>,
+    /// What the plugin is allowed beyond computing with handles.
+    #[serde(default)]
+    pub permissions: Vec<String>,
+}
+
+impl PluginSpec {
+    /// A plugin without configuration, at the default limits.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, config: Value::Null, limits: Map::new(), permissions: vec![] }
+    }
+}
+
+impl Experiment {
+    /// The experiment as it was run, with every default, as JSON.
+    pub fn to_json(&self) -> String {
+        // The experiment was deserialized from JSON, so all of its keys are strings and its numbers finite.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// Every path of the experiment, to be resolved against the folder of its file.
+    fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        let mut paths = vec![&mut self.training.output_dir];
+        paths.extend(self.data.paths_mut());
+        let mut plugins: Vec<&mut PluginSpec> = vec![];
+        if let Some(teacher) = &mut self.teacher {
+            paths.push(&mut teacher.model);
+            plugins.extend(&mut teacher.adaptor);
+        }
+        paths.extend(&mut self.student.model);
+        paths.extend(&mut self.student.config);
+        paths.extend(self.student.init.as_mut().filter(|init| !init.is_from_teacher()).map(|init| &mut init.from));
+        plugins.extend(&mut self.student.adaptor);
+        plugins.extend(&mut self.plugins.adaptor);
+        paths.extend(plugins.into_iter().map(|plugin| &mut plugin.path));
+        paths
+    }
+}

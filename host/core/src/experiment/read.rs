@@ -1,0 +1,185 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::{DistillerName, Experiment, ExperimentError, overrides, textbrewer};
+use crate::loss::nearest;
+use crate::Result;
+
+impl Experiment {
+    /// Reads an experiment from a JSON or TOML file, sets the keys of `overrides` (`key.path=value`) and makes its
+    /// paths absolute.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(|source| ExperimentError::Read { path: path.to_owned(), source })?;
+        let mut value = parse(path, &text)?;
+        for argument in overrides {
+            overrides::apply(&mut value, argument)?;
+        }
+        Self::from_value(path, value)
+    }
+
+    fn from_value(path: &Path, mut value: Value) -> Result<Self> {
+        textbrewer::remove_inert_keys(&mut value).map_err(|(key, message)| ExperimentError::Key {
+            path: path.to_owned(),
+            key,
+            message,
+        })?;
+        let mut experiment: Self = serde_path_to_error::deserialize(value).map_err(|error| ExperimentError::Key {
+            path: path.to_owned(),
+            key: error.path().to_string(),
+            message: with_nearest_key(&error.inner().to_string()),
+        })?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        for path in experiment.paths_mut() {
+            *path = normalised(&folder.join(&*path));
+        }
+        experiment.check()?;
+        Ok(experiment)
+    }
+
+    /// Whether the keys fit together.
+    fn check(&self) -> Result<()> {
+        let wrong = |key, message: &str| ExperimentError::Combination { key, message: message.to_owned() };
+        let student = &self.student;
+        let sources = [student.model.is_some(), student.config.is_some(), student.init.is_some()];
+        if sources.iter().filter(|is_given| **is_given).count() != 1 {
+            return Err(wrong("student", "exactly one of `model`, `config` and `init` is needed").into());
+        }
+        match (self.distiller, &self.teacher) {
+            (DistillerName::Trainer, Some(_)) => {
+                return Err(wrong("teacher", r#"`"distiller": "trainer"` trains the student alone; remove the teacher"#).into());
+            }
+            (DistillerName::Basic | DistillerName::General, None) => {
+                return Err(wrong("teacher", r#"missing; name its folder with "teacher": { "model": … }"#).into());
+            }
+            _ => {}
+        }
+        if self.teacher.is_none() && student.init.as_ref().is_some_and(|init| init.is_from_teacher()) {
+            return Err(wrong("student.init.from", "there is no teacher; name a model's folder").into());
+        }
+        self.optimizer.check("optimizer")?;
+        self.training.check()?;
+        Ok(())
+    }
+}
+
+fn parse(path: &Path, text: &str) -> Result<Value> {
+    let is_toml = path.extension().is_some_and(|extension| extension == "toml");
+    let (format, parsed) = if is_toml {
+        ("TOML", toml::from_str(text).map_err(|error| error.to_string()))
+    } else {
+        ("JSON", serde_json::from_str(text).map_err(|error| error.to_string()))
+    };
+    Ok(parsed.map_err(|message| ExperimentError::Syntax { path: path.to_owned(), format, message })?)
+}
+
+/// Adds the nearest known key to serde's message of an unknown one, which lists all known ones in backticks.
+fn with_nearest_key(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let is_unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
+    match (is_unknown, quoted.next()) {
+        (true, Some(name)) => {
+            let known: Vec<&str> = quoted.collect();
+            let what = if message.starts_with("unknown field") { "key" } else { "value" };
+            format!("unknown {what} `{name}`{}; known are {}", nearest(name, &known), known.join(", "))
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// The path without its `.` parts.
+fn normalised(path: &Path) -> PathBuf {
+    path.components().filter(|part| *part != std::path::Component::CurDir).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(value: Value) -> Result<Experiment, String> {
+        Experiment::from_value(Path::new("/runs/experiment.json"), value).map_err(|error| error.to_string())
+    }
+
+    fn minimal() -> Value {
+        json!({
+            "teacher": { "model": "models/teacher" },
+            "student": { "init": { "from": "teacher", "layers": [0, 5] } },
+            "data": { "train": "train.jsonl" },
+            "training": { "num_epochs": 1 }
+        })
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let experiment = read(minimal()).unwrap();
+        assert_eq!(experiment.teacher.unwrap().model, Path::new("/runs/models/teacher"));
+        assert_eq!(experiment.training.output_dir, Path::new("/runs/saved_models"));
+        assert_eq!(experiment.student.init.unwrap().from, Path::new("teacher"));
+    }
+
+    #[test]
+    fn the_resolved_experiment_reads_as_itself() {
+        let experiment = read(minimal()).unwrap();
+        let again = read(serde_json::from_str(&experiment.to_json()).unwrap()).unwrap();
+        assert_eq!(again, experiment);
+    }
+
+    #[test]
+    fn an_unknown_key_names_its_place_and_the_nearest_known_one() {
+        let mut value = minimal();
+        value["distillation"] = json!({ "temprature": 8 });
+        let error = read(value).unwrap_err();
+        assert!(error.contains("distillation"), "{error}");
+        assert!(error.contains("unknown key `temprature` (did you mean `temperature`?)"), "{error}");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_names_its_key() {
+        let mut value = minimal();
+        value["training"]["num_epochs"] = json!("three");
+        let error = read(value).unwrap_err();
+        assert!(error.contains("training.num_epochs: ") && error.contains("three"), "{error}");
+    }
+
+    #[test]
+    fn a_textbrewer_configuration_can_be_pasted_in() {
+        let mut value = minimal();
+        value["training"] = json!({
+            "gradient_accumulation_steps": 1, "ckpt_frequency": 1, "ckpt_epoch_frequency": 1, "ckpt_steps": null,
+            "log_dir": null, "output_dir": "./saved_models", "device": "cuda", "fp16": false, "fp16_opt_level": "O1",
+            "data_parallel": false, "local_rank": -1, "num_epochs": 2
+        });
+        value["distillation"] = json!({
+            "temperature": 8, "temperature_scheduler": ["flsw", 1, 2], "hard_label_weight_scheduler": "none",
+            "is_caching_logits": false, "kd_loss_weight_scheduler": "linear_decay",
+            "intermediate_matches": [
+                { "layer_T": [0, 0], "layer_S": [0, 0], "feature": "hidden", "loss": "nst", "weight": 1 },
+                { "layer_T": 8, "layer_S": 2, "feature": "hidden", "loss": "hidden_mse", "weight": 1,
+                  "proj": ["linear", 384, 768, { "lr": 0.001 }] }
+            ]
+        });
+        read(value.clone()).unwrap();
+        value["training"]["fp16"] = json!(true);
+        assert!(read(value).unwrap_err().contains("training.fp16: true is not supported"));
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_refused() {
+        let changes: [(fn(&mut Value), &str); 4] = [
+            (|value| value["student"] = json!({}), "student: exactly one of"),
+            (|value| value["distiller"] = json!("trainer"), "teacher: "),
+            (|value| value["teacher"] = Value::Null, "teacher: missing"),
+            (|value| value["training"] = json!({}), "num_epochs"),
+        ];
+        for (change, expected) in changes {
+            let mut value = minimal();
+            change(&mut value);
+            let error = read(value).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::Feature;
+
+/// TextBrewer's `DistillationConfig`: what the total loss is made of,
+/// `kd_loss · kd_loss_weight + hard_label_loss · hard_label_weight + Σ match · weight`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DistillationConfig {
+    /// The logits of teacher and student are divided by it.
+    pub temperature: f64,
+    /// Changes the temperature by example: `"none"`, `"constant"`, `["flsw", beta, gamma]` or `["cwsm", beta]`.
+    pub temperature_scheduler: SchedulerSpec,
+    /// The weight of the sum of the adaptor's `losses`.
+    pub hard_label_weight: f64,
+    /// Replaces `hard_label_weight` after the first optimizer step: `"none"`, `"linear_decay"`, `"linear_growth"`.
+    pub hard_label_weight_scheduler: String,
+    /// `"ce"` or `"mse"`.
+    pub kd_loss_type: String,
+    pub kd_loss_weight: f64,
+    /// Replaces `kd_loss_weight` after the first optimizer step: `"none"`, `"linear_decay"`, `"linear_growth"`.
+    pub kd_loss_weight_scheduler: String,
+    /// What the KD loss is multiplied by. TextBrewer's loss has no factor; the paper's has the squared temperature.
+    pub kd_loss_scale: KdLossScale,
+    /// Swaps the teacher's largest logit with the label's, so that the teacher is never wrong.
+    pub probability_shift: bool,
+    pub intermediate_matches: Vec<IntermediateMatch>,
+}
+
+impl Default for DistillationConfig {
+    fn default() -> Self {
+        Self {
+            temperature: 4.0,
+            temperature_scheduler: SchedulerSpec::Name("none".into()),
+            hard_label_weight: 0.0,
+            hard_label_weight_scheduler: "none".into(),
+            kd_loss_type: "ce".into(),
+            kd_loss_weight: 1.0,
+            kd_loss_weight_scheduler: "none".into(),
+            kd_loss_scale: KdLossScale::None,
+            probability_shift: false,
+            intermediate_matches: vec![],
+        }
+    }
+}
+
+/// A factor of the KD loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KdLossScale {
+    None,
+    /// τ², which keeps the size of the gradient as the temperature changes (Hinton et al., arXiv:1503.02531).
+    TemperatureSquared,
+}
+
+/// A name, or a list of a name and its parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum SchedulerSpec {
+    Name(String),
+    WithParameters(Vec<Value>),
+}
+
+/// One pair of intermediate features, and the loss between them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IntermediateMatch {
+    /// The position in the teacher's list that the adaptor returned (0 is the embeddings in `hidden_states`); two for
+    /// losses between two layers. Negative positions count from the end.
+    #[serde(rename = "layer_T")]
+    pub layer_t: LayerIndex,
+    /// The position in the student's list.
+    #[serde(rename = "layer_S")]
+    pub layer_s: LayerIndex,
+    pub feature: Feature,
+    pub loss: String,
+    pub weight: f64,
+    /// Maps the student's features to the teacher's size: `["linear" | "relu" | "tanh", dim_S, dim_T]`, and as a
+    /// fourth element optimizer options of its own, such as `{"lr": 1e-3}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proj: Option<ProjectionSpec>,
+}
+
+/// One layer or several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum LayerIndex {
+    One(i64),
+    Several(Vec<i64>),
+}
+
+impl LayerIndex {
+    pub fn as_slice(&self) -> &[i64] {
+        match self {
+            LayerIndex::One(layer) => std::slice::from_ref(layer),
+            LayerIndex::Several(layers) => layers,
+        }
+    }
+
+    /// As it stands in the name of a scalar: `3`, or `3-5`.
+    pub fn label(&self) -> String {
+        self.as_slice().iter().map(i64::to_string).collect::<Vec<_>>().join("-")
+    }
+}
+
+/// `[kind, dim_S, dim_T]` or `[kind, dim_S, dim_T, options]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ProjectionSpec {
+    Plain(String, i64, i64),
+    WithOptions(String, i64, i64, Map<String, Value>),
+}
+
+impl ProjectionSpec {
+    pub fn kind(&self) -> &str {
+        match self {
+            ProjectionSpec::Plain(kind, ..) | ProjectionSpec::WithOptions(kind, ..) => kind,
+        }
+    }
+
+    /// The sizes of the student's and of the teacher's features.
+    pub fn sizes(&self) -> (i64, i64) {
+        match self {
+            ProjectionSpec::Plain(_, student, teacher) | ProjectionSpec::WithOptions(_, student, teacher, _) => {
+                (*student, *teacher)
+            }
+        }
+    }
+
+    /// The optimizer options of its own.
+    pub fn options(&self) -> Map<String, Value> {
+        match self {
+            ProjectionSpec::Plain(..) => Map::new(),
+            ProjectionSpec::WithOptions(_, _, _, options) => options.clone(),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+use crate::Fault;
+
+/// What is wrong with a loss plan, or with the features that it is to be computed from.
+#[derive(Debug, thiserror::Error)]
+pub enum LossError {
+    /// A name that is none of the known ones.
+    #[error("{key}: `{name}` is not known{}; known are {}", nearest(name, known), known.join(", "))]
+    UnknownName { key: String, name: String, known: &'static [&'static str] },
+
+    /// A value that makes no sense.
+    #[error("{key}: {found}; expected {expected}")]
+    Value { key: String, found: String, expected: String },
+
+    /// A key of the features that a loss needs and the adaptor does not return.
+    #[error("{adaptor} returned no `{key}` for the {side}, but {needed_by} needs it. {hint}")]
+    Missing { adaptor: String, side: String, key: &'static str, needed_by: String, hint: String },
+
+    /// A feature of the wrong form.
+    #[error("{adaptor} returned for the {side} `{key}` {found}; expected {expected}")]
+    Feature { adaptor: String, side: String, key: String, found: String, expected: String },
+
+    /// A position beyond the list that the adaptor returned.
+    #[error(
+        "{match_name}: `{key}` is {layer}, but {adaptor} returned {count} layers of `{feature}` for the {side} \
+         (positions 0 to {}); choose one of these",
+        count.saturating_sub(1)
+    )]
+    Layer {
+        match_name: String,
+        key: &'static str,
+        layer: i64,
+        adaptor: String,
+        feature: String,
+        side: String,
+        count: usize,
+    },
+
+    /// Layers of student and teacher that a match cannot compare.
+    #[error("{match_name}: the student's layer is {student}, the teacher's {teacher}; expected {expected}. {hint}")]
+    Shapes { match_name: String, student: String, teacher: String, expected: String, hint: String },
+
+    /// The adaptor returned fewer layers than in the check before step 0.
+    #[error(
+        "{match_name}: a layer of the {side}'s `{feature}` that the check before step 0 saw is missing now; an adaptor \
+         must return the same layers at every step"
+    )]
+    LayersChanged { match_name: String, feature: String, side: &'static str },
+}
+
+impl LossError {
+    pub fn fault(&self) -> Fault {
+        Fault::Input
+    }
+}
+
+/// ` (did you mean …?)` where a known name is close.
+pub(crate) fn nearest(name: &str, known: &[&str]) -> String {
+    known
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(similarity, _)| *similarity > 0.8)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, candidate)| format!(" (did you mean `{candidate}`?)"))
+        .unwrap_or_default()
+}

@@ -1,0 +1,28 @@
+use tch::{Kind, Reduction, Tensor};
+
+use super::{HIDDEN_FORM, MatchLoss, same_shape};
+use crate::Result;
+
+/// Mean squared error of hidden states `[batch, length, hidden]` over the positions of the mask:
+/// `Σ m · (s − t)² / (Σ m · hidden)`.
+pub struct HiddenMse;
+
+impl MatchLoss for HiddenMse {
+    fn name(&self) -> &str {
+        "hidden_mse"
+    }
+
+    fn check(&self, student: &[Vec<i64>], teacher: &[Vec<i64>]) -> Result<(), String> {
+        same_shape(student, teacher, &[3], HIDDEN_FORM)
+    }
+
+    fn loss(&self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> Result<Tensor> {
+        let (student, teacher) = (&student[0], &teacher[0]);
+        let Some(mask) = mask else { return Ok(student.f_mse_loss(teacher, Reduction::Mean)?) };
+        let mask = mask.f_to_kind(student.kind())?;
+        let hidden_size = *student.size().last().unwrap_or(&1);
+        let num_elements = mask.f_sum(None::<Kind>)?.f_mul_scalar(hidden_size)?;
+        let squares = student.f_mse_loss(teacher, Reduction::None)?;
+        Ok(squares.f_mul(&mask.f_unsqueeze(-1)?)?.f_sum(None::<Kind>)?.f_div(&num_elements)?)
+    }
+}

@@ -1,0 +1,23 @@
+use tch::{Kind, Tensor};
+
+use super::KdLoss;
+use crate::Result;
+use crate::temperature::Temperature;
+
+/// Cross-entropy of the student's softened distribution under the teacher's:
+/// `−Σ softmax(t/τ) · log softmax(s/τ)` over labels, averaged over everything else
+/// (Hinton et al., “Distilling the Knowledge in a Neural Network”, arXiv:1503.02531; without its factor τ²).
+pub struct KdCe;
+
+impl KdLoss for KdCe {
+    fn name(&self) -> &str {
+        "ce"
+    }
+
+    fn loss(&self, student: &Tensor, teacher: &Tensor, temperature: &Temperature) -> Result<Tensor> {
+        let target = temperature.soften(teacher)?.f_softmax(-1, None::<Kind>)?;
+        let log_probability = temperature.soften(student)?.f_log_softmax(-1, None::<Kind>)?;
+        let per_example = target.f_mul(&log_probability)?.f_sum_dim_intlist(-1, false, None::<Kind>)?;
+        Ok(per_example.f_mean(None::<Kind>)?.f_neg()?)
+    }
+}

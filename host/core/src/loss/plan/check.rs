@@ -1,0 +1,146 @@
+use tch::{Kind, Tensor};
+
+use crate::loss::LossError;
+use crate::{Features, Result};
+
+/// The features of one side, and who made them, for messages.
+pub struct Side<'a> {
+    /// The name of the adaptor.
+    pub adaptor: &'a str,
+    /// `student`, `teacher`, `teacher 1`.
+    pub label: &'a str,
+    pub features: &'a Features,
+    /// How many examples the batch holds.
+    pub batch_size: usize,
+}
+
+impl Side<'_> {
+    pub fn wrong(&self, key: &str, found: String, expected: String) -> LossError {
+        LossError::Feature {
+            adaptor: self.adaptor.to_owned(),
+            side: self.label.to_owned(),
+            key: key.to_owned(),
+            found,
+            expected,
+        }
+    }
+
+    pub fn missing(&self, key: &'static str, needed_by: &str, hint: &str) -> LossError {
+        LossError::Missing {
+            adaptor: self.adaptor.to_owned(),
+            side: self.label.to_owned(),
+            key,
+            needed_by: needed_by.to_owned(),
+            hint: hint.to_owned(),
+        }
+    }
+}
+
+/// Whether each feature that the adaptor returned has a form that the losses can work with.
+pub fn check_features(side: &Side<'_>) -> Result<()> {
+    let features = side.features;
+    if features.is_empty() {
+        return Err(side.wrong("{}", "nothing".into(), "at least one feature, such as `logits`".into()).into());
+    }
+    let batch = side.batch_size as i64;
+    let of_batch = |tensor: &Tensor| tensor.size().first() == Some(&batch);
+    for (index, logits) in features.logits.iter().enumerate() {
+        if !is_float(logits) || ![2, 3].contains(&logits.dim()) || !of_batch(logits) {
+            let expected = format!("floats of [{batch}, labels] or [{batch}, length, labels]");
+            return Err(side.wrong(&format!("logits[{index}]"), describe(logits), expected).into());
+        }
+    }
+    check_logits_mask(side)?;
+    for (index, labels) in features.labels.iter().enumerate() {
+        if !is_integer(labels) {
+            let expected = "integers, such as int64 of [batch]".into();
+            return Err(side.wrong(&format!("labels[{index}]"), describe(labels), expected).into());
+        }
+    }
+    for (index, loss) in features.losses.iter().enumerate() {
+        if !is_float(loss) || loss.numel() == 0 {
+            return Err(side.wrong(&format!("losses[{index}]"), describe(loss), "floats".into()).into());
+        }
+    }
+    for (key, layers) in [("hidden", &features.hidden), ("attention", &features.attention)] {
+        for (index, layer) in layers.iter().enumerate() {
+            if let Some(layer) = layer.as_ref().filter(|layer| !is_float(layer) || !of_batch(layer)) {
+                let expected = format!("floats of [{batch}, …]");
+                return Err(side.wrong(&format!("{key}[{index}]"), describe(layer), expected).into());
+            }
+        }
+    }
+    check_inputs_mask(side)
+}
+
+fn check_logits_mask(side: &Side<'_>) -> Result<()> {
+    let Features { logits, logits_mask, .. } = side.features;
+    if logits_mask.is_empty() {
+        return Ok(());
+    }
+    if logits_mask.len() != 1 && logits_mask.len() != logits.len() {
+        let expected = format!("1, or one for each of the {} tensors of `logits`", logits.len());
+        return Err(side.wrong("logits_mask", format!("{} tensors", logits_mask.len()), expected).into());
+    }
+    for (index, logits) in logits.iter().enumerate().filter(|(_, logits)| logits.dim() == 3) {
+        let mask = logits_mask.get(index).unwrap_or(&logits_mask[0]);
+        let positions = &logits.size()[..2];
+        if mask.size() != positions {
+            let expected = format!("{}, one for each position of `logits[{index}]`", shape(positions));
+            return Err(side.wrong("logits_mask", describe(mask), expected).into());
+        }
+    }
+    Ok(())
+}
+
+fn check_inputs_mask(side: &Side<'_>) -> Result<()> {
+    let Some(mask) = &side.features.inputs_mask else { return Ok(()) };
+    let length = side.features.hidden.iter().flatten().find(|layer| layer.dim() == 3).map(|layer| layer.size()[1]);
+    let size = mask.size();
+    if size.len() != 2 || size[0] != side.batch_size as i64 || length.is_some_and(|length| size[1] != length) {
+        let length = length.map_or("length".to_owned(), |length| length.to_string());
+        let expected = format!("[{}, {length}]", side.batch_size);
+        return Err(side.wrong("inputs_mask", describe(mask), expected).into());
+    }
+    Ok(())
+}
+
+/// For the student alone: a hard-label weight without losses would be a silent nothing.
+pub fn check_hard_labels(side: &Side<'_>, weight: f64) -> Result<()> {
+    if weight != 0.0 && side.features.losses.is_empty() {
+        let hint = "Return the model's `loss` (it has one when the batch has `labels`), or set the weight to 0.";
+        return Err(side.missing("losses", "hard_label_weight", hint).into());
+    }
+    Ok(())
+}
+
+fn is_float(tensor: &Tensor) -> bool {
+    matches!(tensor.kind(), Kind::Float | Kind::Half | Kind::BFloat16 | Kind::Double)
+}
+
+fn is_integer(tensor: &Tensor) -> bool {
+    matches!(tensor.kind(), Kind::Int64 | Kind::Int | Kind::Int16 | Kind::Int8 | Kind::Uint8)
+}
+
+/// `float32 [4, 7]`.
+pub(super) fn describe(tensor: &Tensor) -> String {
+    let kind = match tensor.kind() {
+        Kind::Float => "float32",
+        Kind::Half => "float16",
+        Kind::BFloat16 => "bfloat16",
+        Kind::Double => "float64",
+        Kind::Int64 => "int64",
+        Kind::Int => "int32",
+        Kind::Int16 => "int16",
+        Kind::Int8 => "int8",
+        Kind::Uint8 => "uint8",
+        Kind::Bool => "bool",
+        _ => "another kind",
+    };
+    format!("{kind} {}", shape(&tensor.size()))
+}
+
+/// `[4, 7]`.
+pub(super) fn shape(size: &[i64]) -> String {
+    format!("[{}]", size.iter().map(i64::to_string).collect::<Vec<_>>().join(", "))
+}

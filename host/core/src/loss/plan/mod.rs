@@ -1,0 +1,165 @@
+//! The weighted sum of losses that a distillation configuration describes.
+
+mod check;
+mod kd;
+mod matching;
+mod weight;
+
+use indexmap::IndexMap;
+use tch::{Device, Kind, Tensor};
+
+pub use check::{Side, check_features, check_hard_labels};
+pub use kd::KdTerm;
+pub use matching::MatchTerm;
+use weight::Weight;
+
+use super::DistillationConfig;
+use crate::{Features, Result};
+
+/// What a forward step is worth.
+#[derive(Debug)]
+pub struct Loss {
+    /// A scalar from which the student's gradient is computed.
+    pub total: Tensor,
+    /// The unweighted scalars that it is the weighted sum of, by TextBrewer's names.
+    pub parts: IndexMap<String, Tensor>,
+}
+
+/// One summand of the total, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Term {
+    /// As in the scalars, without `unweighted_`.
+    pub name: String,
+    pub weight: String,
+    pub detail: String,
+}
+
+/// `kd_loss · weight + Σ match · weight + hard_label_loss · weight`.
+pub struct LossPlan {
+    pub kd: KdTerm,
+    pub matches: Vec<MatchTerm>,
+    kd_weight: Weight,
+    hard_label_weight: Weight,
+}
+
+impl LossPlan {
+    /// The plan of a configuration; projections are created on `device`.
+    pub fn new(config: &DistillationConfig, device: Device) -> Result<Self> {
+        let matches = config.intermediate_matches.iter().enumerate();
+        Ok(Self {
+            kd: KdTerm::new(config)?,
+            matches: matches.map(|(index, spec)| MatchTerm::new(index, spec, device)).collect::<Result<_>>()?,
+            kd_weight: Weight::new("kd_loss_weight", config.kd_loss_weight, &config.kd_loss_weight_scheduler)?,
+            hard_label_weight: Weight::new(
+                "hard_label_weight",
+                config.hard_label_weight,
+                &config.hard_label_weight_scheduler,
+            )?,
+        })
+    }
+
+    /// The loss of a batch. The KD loss is computed where both sides have logits, the hard-label loss where the
+    /// student has losses.
+    pub fn compute(&self, student: &Features, teacher: &Features) -> Result<Loss> {
+        let mut sum = WeightedSum::default();
+        if has_logits(student, teacher) {
+            sum.add("unweighted_kd_loss".into(), self.kd.compute(student, teacher)?, self.kd_weight.value())?;
+        }
+        for term in &self.matches {
+            sum.add(format!("unweighted_{}", term.name()), term.compute(student, teacher)?, term.weight())?;
+        }
+        if let Some(loss) = hard_label_loss(student)? {
+            sum.add("unweighted_hard_label_loss".into(), loss, self.hard_label_weight.value())?;
+        }
+        sum.finish()
+    }
+
+    /// Whether the features of a batch are all that the plan needs, before anything is computed from them.
+    pub fn check(&self, student: &Side<'_>, teacher: &Side<'_>) -> Result<()> {
+        for side in [student, teacher] {
+            check_features(side)?;
+        }
+        if has_logits(student.features, teacher.features) {
+            self.kd.check(student, teacher)?;
+        }
+        for term in &self.matches {
+            term.check(student, teacher)?;
+        }
+        check_hard_labels(student, self.hard_label_weight.value())
+    }
+
+    /// The layers of the teacher's features, or of the student's, that some match uses.
+    pub fn used_layers<'f>(&self, features: &'f Features, of_teacher: bool) -> Vec<&'f Tensor> {
+        self.matches.iter().flat_map(|term| term.used_layers(features, of_teacher)).collect()
+    }
+
+    /// Moves scheduled weights on, after an optimizer step; `progress` is the share of steps done.
+    pub fn advance(&mut self, progress: f64) -> Result<()> {
+        self.kd_weight.advance(progress)?;
+        self.hard_label_weight.advance(progress)
+    }
+
+    /// The summands for these features, in the order in which they are added.
+    pub fn terms(&self, student: &Features, teacher: &Features) -> Vec<Term> {
+        let mut terms = vec![];
+        if has_logits(student, teacher) {
+            terms.push(Term {
+                name: "kd_loss".into(),
+                weight: self.kd_weight.to_string(),
+                detail: self.kd.to_string(),
+            });
+        }
+        terms.extend(self.matches.iter().map(MatchTerm::term));
+        if !student.losses.is_empty() {
+            terms.push(Term {
+                name: "hard_label_loss".into(),
+                weight: self.hard_label_weight.to_string(),
+                detail: "the student's own losses".into(),
+            });
+        }
+        terms
+    }
+}
+
+fn has_logits(student: &Features, teacher: &Features) -> bool {
+    !student.logits.is_empty() && !teacher.logits.is_empty()
+}
+
+/// The sum of the adaptor's losses, each averaged to a scalar; `None` if it returned none.
+pub fn hard_label_loss(features: &Features) -> Result<Option<Tensor>> {
+    let mut sum: Option<Tensor> = None;
+    for loss in &features.losses {
+        let loss = loss.f_mean(None::<Kind>)?;
+        sum = Some(match sum {
+            Some(sum) => sum.f_add(&loss)?,
+            None => loss,
+        });
+    }
+    Ok(sum)
+}
+
+#[derive(Default)]
+struct WeightedSum {
+    total: Option<Tensor>,
+    parts: IndexMap<String, Tensor>,
+}
+
+impl WeightedSum {
+    fn add(&mut self, name: String, loss: Tensor, weight: f64) -> Result<()> {
+        let weighted = loss.f_mul_scalar(weight)?;
+        self.total = Some(match self.total.take() {
+            Some(total) => total.f_add(&weighted)?,
+            None => weighted,
+        });
+        self.parts.insert(name, loss);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Loss> {
+        let total = match self.total {
+            Some(total) => total,
+            None => Tensor::f_zeros([], (Kind::Float, Device::Cpu))?,
+        };
+        Ok(Loss { total, parts: self.parts })
+    }
+}

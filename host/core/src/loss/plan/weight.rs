@@ -1,0 +1,46 @@
+use std::fmt;
+
+use crate::Result;
+use crate::loss::LossError;
+use crate::weight::{WEIGHT_SCHEDULERS, WeightScheduler, weight_scheduler};
+
+/// The weight of a loss: the configured number until the first optimizer step, then the scheduler's if there is one.
+pub(super) struct Weight {
+    value: f64,
+    scheduler: Option<Box<dyn WeightScheduler>>,
+}
+
+impl Weight {
+    /// `key` is the weight's own key; the scheduler's is `key` with `_scheduler`.
+    pub(super) fn new(key: &str, value: f64, scheduler: &str) -> Result<Self> {
+        let scheduler = match scheduler {
+            "none" => None,
+            name => Some(weight_scheduler(name).ok_or_else(|| LossError::UnknownName {
+                key: format!("distillation.{key}_scheduler"),
+                name: name.to_owned(),
+                known: WEIGHT_SCHEDULERS,
+            })?),
+        };
+        Ok(Self { value, scheduler })
+    }
+
+    pub(super) fn value(&self) -> f64 {
+        self.value
+    }
+
+    pub(super) fn advance(&mut self, progress: f64) -> Result<()> {
+        if let Some(scheduler) = &mut self.scheduler {
+            self.value = scheduler.weight(progress)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Weight {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.scheduler {
+            Some(scheduler) => write!(formatter, "{}, then {}", self.value, scheduler.name()),
+            None => write!(formatter, "{}", self.value),
+        }
+    }
+}

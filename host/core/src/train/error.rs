@@ -1,0 +1,57 @@
+use std::path::PathBuf;
+
+use crate::Fault;
+
+/// What is wrong with a training configuration, or went wrong in a run.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// A value that makes no sense.
+    #[error("{key} is {found}; expected {expected}")]
+    Value { key: String, found: String, expected: String },
+
+    /// A projection's optimizer options.
+    #[error("optimizer options {options} of a projection: {source}")]
+    Options { options: serde_json::Value, source: serde_json::Error },
+
+    #[error(
+        "gradient_accumulation_steps is {accumulation}, but an epoch has {batches} batches, so no optimizer step would \
+         ever be taken; lower it, or use smaller batches"
+    )]
+    NoSteps { accumulation: usize, batches: usize },
+
+    /// A loss that is not a finite number.
+    #[error(
+        "step {step}: {part} is {value}; nothing was changed by this step. A lower learning rate, gradient clipping \
+         (max_grad_norm) or a look at the batch may help"
+    )]
+    NotFinite { step: u64, part: String, value: f64 },
+
+    #[error("step {step}: the total loss has the shape {shape:?}; expected a single number")]
+    NotScalar { step: u64, shape: Vec<i64> },
+
+    #[error(
+        "the total loss does not depend on the student's parameters, so there is nothing to train; {adaptor} must \
+         return the student's logits, losses or layers without detaching them"
+    )]
+    NoGradient { adaptor: String },
+
+    /// What a step went wrong in.
+    #[error("step {step}: {source}")]
+    Step { step: u64, source: Box<crate::Error> },
+
+    #[error("cannot write {}: {source}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+}
+
+impl TrainError {
+    pub fn fault(&self) -> Fault {
+        match self {
+            TrainError::Value { .. }
+            | TrainError::Options { .. }
+            | TrainError::NoSteps { .. }
+            | TrainError::NoGradient { .. } => Fault::Input,
+            TrainError::Step { source, .. } => source.fault(),
+            TrainError::NotFinite { .. } | TrainError::NotScalar { .. } | TrainError::Write { .. } => Fault::Run,
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The engine: steps, optimizers, schedules, checkpoints. It calls traits and knows no implementation of them.
+
+mod branch;
+mod config;
+mod error;
+mod gradients;
+mod metrics_log;
+mod observer;
+pub mod optimizer;
+mod run_folder;
+mod schedule;
+mod session;
+mod timetable;
+
+pub use branch::Branch;
+pub use config::{Duration, TrainingConfig};
+pub use error::TrainError;
+pub use metrics_log::MetricsLog;
+pub use observer::{CheckpointReport, Observer, StepReport};
+pub use run_folder::RunFolder;
+pub use schedule::{Schedule, ScheduleConfig, ScheduleName};
+pub use session::{Checked, Outcome, Session, Settings};
+pub use timetable::Timetable;

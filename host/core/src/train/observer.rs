@@ -1,0 +1,43 @@
+use super::Timetable;
+use crate::Result;
+use crate::callback::Scalars;
+
+/// What is known of a forward step when it is done.
+#[derive(Debug, Clone)]
+pub struct StepReport {
+    /// The forward step, counted from 0.
+    pub step: u64,
+    /// Optimizer steps done.
+    pub global_step: u64,
+    /// The epoch, counted from 0.
+    pub epoch: usize,
+    pub lr: f64,
+    /// Examples of the batch.
+    pub num_examples: usize,
+    /// `total_loss`, and the unweighted parts by TextBrewer's names.
+    pub losses: Scalars,
+}
+
+/// What is known of a checkpoint when it is saved and its callbacks have run.
+#[derive(Debug, Clone)]
+pub struct CheckpointReport {
+    pub global_step: u64,
+    pub epoch: usize,
+    /// What the callbacks reported.
+    pub scalars: Scalars,
+}
+
+/// Watches a run: a progress bar, a log.
+pub trait Observer {
+    fn on_start(&mut self, _timetable: &Timetable) -> Result<()> {
+        Ok(())
+    }
+
+    fn on_step(&mut self, _report: &StepReport) -> Result<()> {
+        Ok(())
+    }
+
+    fn on_checkpoint(&mut self, _report: &CheckpointReport) -> Result<()> {
+        Ok(())
+    }
+}

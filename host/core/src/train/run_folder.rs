@@ -1,0 +1,151 @@
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tch::Tensor;
+
+use super::TrainError;
+use crate::distiller::Trained;
+use crate::{Model, Result};
+
+/// The folder that a run writes:
+///
+/// ```text
+/// experiment.resolved.json   the experiment with every default
+/// metrics.jsonl              a line a forward step
+/// checkpoints/step-12/       the student after 12 optimizer steps, and the projections
+/// student/                   the final student in Hugging Face layout
+/// ```
+///
+/// A checkpoint is written beside its place and then renamed into it, so it is there whole or not at all.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    tokenizer_files: Vec<PathBuf>,
+}
+
+/// What a run writes into its folder.
+const CONTENTS: &[&str] = &["experiment.resolved.json", "metrics.jsonl", "checkpoints", "student"];
+
+/// Where the results of earlier runs into the same folder are kept.
+const EARLIER: &str = "earlier";
+
+/// What belongs to a tokenizer in Hugging Face layout.
+const TOKENIZER_FILES: &[&str] = &[
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "added_tokens.json",
+];
+
+impl RunFolder {
+    /// Makes the folder ready for a new run. Results of an earlier run are moved to `earlier/N`, and that folder is
+    /// returned as well.
+    pub fn create(path: &Path) -> Result<(Self, Option<PathBuf>)> {
+        fs::create_dir_all(path).map_err(|source| write_error(path, source))?;
+        let earlier = keep_earlier_results(path)?;
+        Ok((Self { path: path.to_owned(), tokenizer_files: vec![] }, earlier))
+    }
+
+    /// Puts the tokenizer of the model in `folder` beside every student that is saved.
+    pub fn with_tokenizer_of(mut self, folder: &Path) -> Self {
+        let files = TOKENIZER_FILES.iter().map(|name| folder.join(name));
+        self.tokenizer_files = files.filter(|file| file.is_file()).collect();
+        self
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn metrics(&self) -> PathBuf {
+        self.path.join("metrics.jsonl")
+    }
+
+    pub fn student(&self) -> PathBuf {
+        self.path.join("student")
+    }
+
+    /// Writes the experiment as it was run.
+    pub fn save_experiment(&self, text: &str) -> Result<()> {
+        let path = self.path.join("experiment.resolved.json");
+        Ok(fs::write(&path, text).map_err(|source| write_error(&path, source))?)
+    }
+
+    /// Saves the student and the distiller's own parameters after `global_step` optimizer steps.
+    pub fn save_checkpoint(&self, global_step: u64, model: &dyn Model, trained: &[Trained<'_>]) -> Result<()> {
+        self.save_whole(&self.path.join("checkpoints").join(format!("step-{global_step}")), model, trained)
+    }
+
+    /// Saves the student at the end of the run.
+    pub fn save_student(&self, model: &dyn Model) -> Result<()> {
+        self.save_whole(&self.student(), model, &[])
+    }
+
+    fn save_whole(&self, folder: &Path, model: &dyn Model, trained: &[Trained<'_>]) -> Result<()> {
+        let partial = folder.with_extension("partial");
+        let saved = self.save_parts(&partial, model, trained).and_then(|()| {
+            remove_folder(folder)?;
+            Ok(fs::rename(&partial, folder).map_err(|source| write_error(folder, source))?)
+        });
+        if saved.is_err() {
+            // The error that is returned says what went wrong; a rest that cannot be removed is no news.
+            let _ = remove_folder(&partial);
+        }
+        saved
+    }
+
+    fn save_parts(&self, folder: &Path, model: &dyn Model, trained: &[Trained<'_>]) -> Result<()> {
+        remove_folder(folder)?;
+        fs::create_dir_all(folder).map_err(|source| write_error(folder, source))?;
+        model.save(folder)?;
+        for file in &self.tokenizer_files {
+            // Files were found by their names, so each has one.
+            let copy = folder.join(file.file_name().unwrap_or_default());
+            fs::copy(file, &copy).map_err(|source| write_error(&copy, source))?;
+        }
+        let tensors: Vec<(String, Tensor)> = trained
+            .iter()
+            .flat_map(|trained| {
+                let named = trained.parameters.iter();
+                named.map(|(name, tensor)| (format!("{}.{name}", trained.prefix), tensor.detach()))
+            })
+            .collect();
+        if !tensors.is_empty() {
+            Tensor::write_safetensors(&tensors, folder.join("projections.safetensors"))?;
+        }
+        Ok(())
+    }
+}
+
+fn keep_earlier_results(path: &Path) -> Result<Option<PathBuf>> {
+    let present: Vec<&str> = CONTENTS.iter().copied().filter(|name| path.join(name).exists()).collect();
+    if present.is_empty() {
+        return Ok(None);
+    }
+    let mut number = 1;
+    while path.join(EARLIER).join(number.to_string()).exists() {
+        number += 1;
+    }
+    let kept = path.join(EARLIER).join(number.to_string());
+    fs::create_dir_all(&kept).map_err(|source| write_error(&kept, source))?;
+    for name in present {
+        let (from, to) = (path.join(name), kept.join(name));
+        fs::rename(&from, &to).map_err(|source| write_error(&to, source))?;
+    }
+    Ok(Some(kept))
+}
+
+fn remove_folder(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(write_error(folder, source).into()),
+        _ => Ok(()),
+    }
+}
+
+fn write_error(path: &Path, source: io::Error) -> TrainError {
+    TrainError::Write { path: path.to_owned(), source }
+}

@@ -1,0 +1,130 @@
+use super::config::Duration;
+use super::{TrainError, TrainingConfig};
+
+/// When things happen in a run, in the counts of TextBrewer: a forward step is one batch, an optimizer step (a global
+/// step) comes after `gradient_accumulation_steps` of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timetable {
+    duration: Duration,
+    accumulation: usize,
+    batches_per_epoch: usize,
+    ckpt_frequency: usize,
+    ckpt_epoch_frequency: usize,
+    ckpt_steps: Option<usize>,
+}
+
+impl Timetable {
+    /// For a loader of `batches_per_epoch` batches.
+    pub fn new(config: &TrainingConfig, batches_per_epoch: usize) -> Result<Self, TrainError> {
+        config.check()?;
+        let timetable = Self {
+            duration: config.duration()?,
+            accumulation: config.gradient_accumulation_steps,
+            batches_per_epoch,
+            ckpt_frequency: config.ckpt_frequency,
+            ckpt_epoch_frequency: config.ckpt_epoch_frequency,
+            ckpt_steps: config.ckpt_steps,
+        };
+        if timetable.optimizer_steps() == 0 || batches_per_epoch == 0 {
+            return Err(TrainError::NoSteps { accumulation: timetable.accumulation, batches: batches_per_epoch });
+        }
+        Ok(timetable)
+    }
+
+    /// Optimizer steps in an epoch; batches left over at its end are not stepped on.
+    fn steps_per_epoch(&self) -> usize {
+        self.batches_per_epoch / self.accumulation
+    }
+
+    /// Optimizer steps of the whole run.
+    pub fn optimizer_steps(&self) -> usize {
+        match self.duration {
+            Duration::Epochs(epochs) => epochs * self.steps_per_epoch(),
+            Duration::Steps(steps) => steps,
+        }
+    }
+
+    /// Forward steps of the whole run.
+    pub fn forward_steps(&self) -> usize {
+        match self.duration {
+            Duration::Epochs(epochs) => epochs * self.batches_per_epoch,
+            Duration::Steps(steps) => steps * self.accumulation,
+        }
+    }
+
+    /// Epochs of the whole run, the last one perhaps cut short.
+    pub fn epochs(&self) -> usize {
+        self.forward_steps().div_ceil(self.batches_per_epoch)
+    }
+
+    /// Whether gradients are dropped at the start of an epoch: in a run of epochs those of a rest of batches are, in a
+    /// run of steps accumulation goes on across epochs.
+    pub fn drops_rest_of_epoch(&self) -> bool {
+        matches!(self.duration, Duration::Epochs(_))
+    }
+
+    /// Whether the optimizer steps after a forward step, both counted from 0: within the epoch, and in all.
+    pub fn is_optimizer_step(&self, in_epoch: usize, in_all: usize) -> bool {
+        let step = if self.drops_rest_of_epoch() { in_epoch } else { in_all };
+        (step + 1).is_multiple_of(self.accumulation)
+    }
+
+    /// Whether a checkpoint follows the optimizer step `global_step`, counted from 1, in `epoch`, counted from 0.
+    pub fn is_checkpoint(&self, global_step: usize, epoch: usize) -> bool {
+        match self.duration {
+            Duration::Epochs(epochs) => {
+                let in_epoch = global_step % self.steps_per_epoch();
+                let mut due = (0..self.ckpt_frequency).map(|index| self.steps_per_epoch() * index / self.ckpt_frequency);
+                let epoch = epoch + 1;
+                due.any(|step| step == in_epoch) && (epoch.is_multiple_of(self.ckpt_epoch_frequency) || epoch == epochs)
+            }
+            Duration::Steps(steps) => {
+                global_step == steps || self.ckpt_steps.is_some_and(|every| global_step.is_multiple_of(every))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoints(config: &TrainingConfig, batches: usize) -> Vec<usize> {
+        let timetable = Timetable::new(config, batches).unwrap();
+        let per_epoch = timetable.steps_per_epoch().max(1);
+        let steps = 1..=timetable.optimizer_steps();
+        steps.filter(|step| timetable.is_checkpoint(*step, (step - 1) / per_epoch)).collect()
+    }
+
+    #[test]
+    fn checkpoints_fall_within_and_at_the_end_of_epochs() {
+        let epochs = TrainingConfig { num_epochs: Some(3), ..TrainingConfig::default() };
+        assert_eq!(checkpoints(&epochs, 6), [6, 12, 18]);
+        let twice = TrainingConfig { ckpt_frequency: 2, ..epochs.clone() };
+        assert_eq!(checkpoints(&twice, 7), [3, 7, 10, 14, 17, 21]);
+        let every_other = TrainingConfig { ckpt_epoch_frequency: 2, ..epochs };
+        assert_eq!(checkpoints(&every_other, 6), [12, 18]);
+    }
+
+    #[test]
+    fn checkpoints_fall_on_steps_and_on_the_last() {
+        let steps = TrainingConfig { num_steps: Some(10), ckpt_steps: Some(4), ..TrainingConfig::default() };
+        assert_eq!(checkpoints(&steps, 3), [4, 8, 10]);
+        assert_eq!(checkpoints(&TrainingConfig { ckpt_steps: None, ..steps }, 3), [10]);
+    }
+
+    #[test]
+    fn a_rest_of_batches_is_dropped_in_epochs_and_kept_in_steps() {
+        let config = TrainingConfig {
+            num_epochs: Some(2),
+            gradient_accumulation_steps: 2,
+            ..TrainingConfig::default()
+        };
+        let timetable = Timetable::new(&config, 5).unwrap();
+        assert_eq!((timetable.optimizer_steps(), timetable.forward_steps()), (4, 10));
+        assert!(!timetable.is_optimizer_step(4, 4) && timetable.is_optimizer_step(1, 6));
+        let steps = Timetable::new(&TrainingConfig { num_steps: Some(4), ..config.clone() }, 5).unwrap();
+        assert!(steps.is_optimizer_step(0, 5) && steps.epochs() == 2);
+        assert!(Timetable::new(&config, 1).is_err());
+    }
+}

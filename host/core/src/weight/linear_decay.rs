@@ -1,0 +1,15 @@
+use super::WeightScheduler;
+use crate::Result;
+
+/// From 1 at the start to 0 at the end.
+pub struct LinearDecay;
+
+impl WeightScheduler for LinearDecay {
+    fn name(&self) -> &str {
+        "linear_decay"
+    }
+
+    fn weight(&mut self, progress: f64) -> Result<f64> {
+        Ok(1.0 - progress)
+    }
+}

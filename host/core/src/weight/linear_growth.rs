@@ -1,0 +1,15 @@
+use super::WeightScheduler;
+use crate::Result;
+
+/// From 0 at the start to 1 at the end.
+pub struct LinearGrowth;
+
+impl WeightScheduler for LinearGrowth {
+    fn name(&self) -> &str {
+        "linear_growth"
+    }
+
+    fn weight(&mut self, progress: f64) -> Result<f64> {
+        Ok(progress)
+    }
+}
