@@ -12,7 +12,9 @@ pub enum DeviceError {
     #[error("device `{0}` is not known; expected auto, cpu, cuda or cuda:N")]
     Unknown(String),
 
-    #[error("device `{device}`: libtorch's CUDA library cannot be loaded ({reason}); choose the device `cpu`, or set up a libtorch with CUDA")]
+    #[error(
+        "device `{device}`: libtorch's CUDA library cannot be loaded ({reason}); choose the device `cpu`, or set up a libtorch with CUDA"
+    )]
     NoLibrary { device: String, reason: String },
 
     #[error("device `{device}`: {count} CUDA devices are there; choose the device `cpu`, or another number")]

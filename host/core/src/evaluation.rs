@@ -1,12 +1,11 @@
 //! Running a model over a data set without training it.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use tch::Device;
 
 use crate::callback::{Action, Callback, Scalars};
-use crate::data::{Dataset, Loader};
+use crate::data::Loader;
 use crate::metric::classification;
 use crate::model::Mode;
 use crate::{Model, OutputRequest, Result};

@@ -25,6 +25,7 @@ mod features;
 pub mod loss;
 pub mod metric;
 pub mod model;
+mod names;
 mod outputs;
 mod postprocessor;
 pub mod projection;

@@ -1,7 +1,7 @@
 use tch::{Device, Tensor};
 
 use super::{Distiller, Trained};
-use crate::loss::{DistillationConfig, Loss, LossPlan, MatchTerm, Side, Term};
+use crate::loss::{DistillationConfig, Loss, LossPlan, Side, Term};
 use crate::{Features, Result, Role};
 
 /// One teacher, with a KD loss, intermediate matches and hard labels, each where the features have them.
@@ -38,12 +38,16 @@ impl Distiller for General {
     }
 
     fn trained(&self) -> Vec<Trained<'_>> {
-        let projected = |(index, term): (usize, &'_ MatchTerm)| Some((index, term.projection()?, term.projection_options()));
-        let of_term = |entry| {
-            let (index, projection, options): (usize, &dyn crate::projection::Projection, _) = projected(entry)?;
-            Some(Trained { prefix: format!("projections.{index}"), parameters: projection.parameters(), options })
-        };
-        self.plan.matches.iter().enumerate().filter_map(of_term).collect()
+        let terms = self.plan.matches.iter().enumerate();
+        terms
+            .filter_map(|(index, term)| {
+                Some(Trained {
+                    prefix: format!("projections.{index}"),
+                    parameters: term.projection()?.parameters(),
+                    options: term.projection_options(),
+                })
+            })
+            .collect()
     }
 
     fn advance(&mut self, progress: f64) -> Result<()> {

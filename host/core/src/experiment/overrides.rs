@@ -4,7 +4,8 @@ use super::ExperimentError;
 
 /// Sets one key of the experiment from an argument `key.path=value`. The value is JSON, or else a string.
 pub(super) fn apply(experiment: &mut Value, argument: &str) -> Result<(), ExperimentError> {
-    let error = |message: &str| ExperimentError::Override { argument: argument.to_owned(), message: message.to_owned() };
+    let error =
+        |message: &str| ExperimentError::Override { argument: argument.to_owned(), message: message.to_owned() };
     let (key, value) = argument.split_once('=').ok_or_else(|| error("expected KEY=VALUE"))?;
     let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
     let mut place = experiment;
@@ -15,13 +16,16 @@ pub(super) fn apply(experiment: &mut Value, argument: &str) -> Result<(), Experi
         place = match place {
             Value::Array(items) => {
                 let index = part.parse::<usize>().ok();
-                index.and_then(|index| items.get_mut(index)).ok_or_else(|| error(&format!("the list has no item {part}")))?
+                index
+                    .and_then(|index| items.get_mut(index))
+                    .ok_or_else(|| error(&format!("the list has no item {part}")))?
             }
             other => {
                 if other.is_null() {
                     *other = Value::Object(Map::new());
                 }
-                let object = other.as_object_mut().ok_or_else(|| error(&format!("there is no object to hold `{part}`")))?;
+                let object =
+                    other.as_object_mut().ok_or_else(|| error(&format!("there is no object to hold `{part}`")))?;
                 object.entry(part).or_insert(Value::Null)
             }
         };

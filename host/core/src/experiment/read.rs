@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{DistillerName, Experiment, ExperimentError, overrides, textbrewer};
-use crate::loss::nearest;
 use crate::Result;
+use crate::names::nearest;
 
 impl Experiment {
     /// Reads an experiment from a JSON or TOML file, sets the keys of `overrides` (`key.path=value`) and makes its
     /// paths absolute.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(|source| ExperimentError::Read { path: path.to_owned(), source })?;
+        let text =
+            fs::read_to_string(path).map_err(|source| ExperimentError::Read { path: path.to_owned(), source })?;
         let mut value = parse(path, &text)?;
         for argument in overrides {
             overrides::apply(&mut value, argument)?;
@@ -49,7 +50,11 @@ impl Experiment {
         }
         match (self.distiller, &self.teacher) {
             (DistillerName::Trainer, Some(_)) => {
-                return Err(wrong("teacher", r#"`"distiller": "trainer"` trains the student alone; remove the teacher"#).into());
+                return Err(wrong(
+                    "teacher",
+                    r#"`"distiller": "trainer"` trains the student alone; remove the teacher"#,
+                )
+                .into());
             }
             (DistillerName::Basic | DistillerName::General, None) => {
                 return Err(wrong("teacher", r#"missing; name its folder with "teacher": { "model": … }"#).into());

@@ -1,4 +1,5 @@
 use crate::Fault;
+use crate::names::nearest;
 
 /// What is wrong with a loss plan, or with the features that it is to be computed from.
 #[derive(Debug, thiserror::Error)]
@@ -51,15 +52,4 @@ impl LossError {
     pub fn fault(&self) -> Fault {
         Fault::Input
     }
-}
-
-/// ` (did you mean …?)` where a known name is close.
-pub(crate) fn nearest(name: &str, known: &[&str]) -> String {
-    known
-        .iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(similarity, _)| *similarity > 0.8)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, candidate)| format!(" (did you mean `{candidate}`?)"))
-        .unwrap_or_default()
 }

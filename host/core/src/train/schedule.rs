@@ -56,9 +56,7 @@ impl ScheduleConfig {
                 });
             }
             (Some(steps), None) => steps,
-            (None, Some(ratio)) if (0.0..=1.0).contains(&ratio) => {
-                (num_training_steps as f64 * ratio).ceil() as usize
-            }
+            (None, Some(ratio)) if (0.0..=1.0).contains(&ratio) => (num_training_steps as f64 * ratio).ceil() as usize,
             (None, Some(ratio)) => {
                 return Err(TrainError::Value {
                     key: "schedule.warmup_ratio".into(),

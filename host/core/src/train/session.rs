@@ -49,9 +49,13 @@ pub struct Checked {
 pub enum Outcome {
     Finished,
     /// A callback stopped it.
-    Stopped { global_step: u64 },
+    Stopped {
+        global_step: u64,
+    },
     /// The interrupt flag was raised.
-    Interrupted { global_step: u64 },
+    Interrupted {
+        global_step: u64,
+    },
 }
 
 impl Session {
@@ -70,7 +74,12 @@ impl Session {
             Side { adaptor: self.student.adaptor.name(), label: "student", features: &student, batch_size };
         let branches = self.teachers.iter().zip(&labels).zip(&teachers);
         let teacher_sides: Vec<Side<'_>> = branches
-            .map(|((branch, label), (features, _))| Side { adaptor: branch.adaptor.name(), label, features, batch_size })
+            .map(|((branch, label), (features, _))| Side {
+                adaptor: branch.adaptor.name(),
+                label,
+                features,
+                batch_size,
+            })
             .collect();
         self.distiller.check(&student_side, &teacher_sides)?;
 

@@ -74,7 +74,8 @@ impl Timetable {
         match self.duration {
             Duration::Epochs(epochs) => {
                 let in_epoch = global_step % self.steps_per_epoch();
-                let mut due = (0..self.ckpt_frequency).map(|index| self.steps_per_epoch() * index / self.ckpt_frequency);
+                let mut due =
+                    (0..self.ckpt_frequency).map(|index| self.steps_per_epoch() * index / self.ckpt_frequency);
                 let epoch = epoch + 1;
                 due.any(|step| step == in_epoch) && (epoch.is_multiple_of(self.ckpt_epoch_frequency) || epoch == epochs)
             }
@@ -115,11 +116,8 @@ mod tests {
 
     #[test]
     fn a_rest_of_batches_is_dropped_in_epochs_and_kept_in_steps() {
-        let config = TrainingConfig {
-            num_epochs: Some(2),
-            gradient_accumulation_steps: 2,
-            ..TrainingConfig::default()
-        };
+        let config =
+            TrainingConfig { num_epochs: Some(2), gradient_accumulation_steps: 2, ..TrainingConfig::default() };
         let timetable = Timetable::new(&config, 5).unwrap();
         assert_eq!((timetable.optimizer_steps(), timetable.forward_steps()), (4, 10));
         assert!(!timetable.is_optimizer_step(4, 4) && timetable.is_optimizer_step(1, 6));

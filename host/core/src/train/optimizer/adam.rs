@@ -1,4 +1,4 @@
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
 use super::adam_kernel::{self, StepConstants};
 use super::{AdamConfig, AdamWConfig, Optimizer};
@@ -111,6 +111,8 @@ fn step_with_tensors(
 
 #[cfg(test)]
 mod tests {
+    use tch::{Device, Kind};
+
     use super::*;
 
     #[test]
