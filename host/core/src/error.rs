@@ -17,11 +17,13 @@ pub enum Fault {
 pub enum Error {
     #[error(transparent)]
     Model(#[from] crate::model::ModelError),
+    #[error(transparent)]
+    Data(#[from] crate::data::DataError),
     /// libtorch refused an operation.
     #[error("libtorch: {}", first_line(.0))]
     Tensor(#[from] TchError),
     /// What a plugin reported, or what went wrong in it.
-    #[error(transparent)]
+    #[error("{0}")]
     Plugin(Box<dyn PluginError>),
 }
 
@@ -34,6 +36,7 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Error::Model(error) => error.fault(),
+            Error::Data(error) => error.fault(),
             Error::Tensor(_) => Fault::Run,
             Error::Plugin(error) => error.fault(),
         }

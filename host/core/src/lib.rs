@@ -14,6 +14,7 @@
 pub mod adaptor;
 mod batch;
 pub mod callback;
+pub mod data;
 mod error;
 mod features;
 pub mod model;
