@@ -3,7 +3,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
-use brewer::data::{DataConfig, Loader, Split};
+use brewer::assemble::tokenizer_in;
+use brewer::data::{Dataset, Loader, Order};
 use brewer::device::device;
 use brewer::evaluation::evaluate;
 use brewer::experiment::{Experiment, ExperimentError};
@@ -63,8 +64,9 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
     let device = device(name.unwrap_or("auto")).map_err(brewer::Error::from)?;
 
     let model = model::load(&folder, &LoadOptions::frozen(device))?.model;
-    let split = Split { config: &config, info: model.info(), tokenizer_folder: &folder };
-    let loader = Loader::for_evaluation(Arc::new(split.read(&data)?), config.eval_batch_size());
+    let tokenizer = tokenizer_in(&folder);
+    let dataset = Dataset::read(&data, &config, model.info(), tokenizer.as_deref()).map_err(brewer::Error::from)?;
+    let loader = Loader::new(Arc::new(dataset), config.eval_batch_size(), Order::ByLength);
     let evaluation = evaluate(model.as_ref(), &loader, device)?;
 
     let parameters = model.parameters().num_elements();

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use brewer::assemble::Assembled;
+use brewer::data::Dataset;
 use brewer::experiment::Experiment;
 use brewer::loss::Term;
 use brewer::train::{Branch, Timetable};
@@ -89,12 +90,18 @@ fn adaptor_rows(student: &Branch, teachers: &[Branch]) -> Vec<Vec<String>> {
 }
 
 fn data_rows(experiment: &Experiment, assembled: &Assembled) -> Vec<Vec<String>> {
-    let row = |path: &Path, dataset: &brewer::data::Dataset, detail: String| {
+    let summary = |dataset: &Dataset| {
+        let summary = dataset.summary(assembled.session.student.model.info());
+        let examples = if summary.examples == 1 { "example" } else { "examples" };
+        let lengths = format!("{:.0} tokens on average, {} at most", summary.mean_tokens, summary.max_tokens);
+        let cut = if summary.truncated > 0 { format!(" ({} cut short)", grouped(summary.truncated)) } else { String::new() };
+        format!("{} {examples}, {lengths}{cut}", grouped(summary.examples))
+    };
+    let row = |path: &Path, dataset: &Dataset, detail: String| {
         vec![
             "data".to_owned(),
             shown(path),
-            format!("{} examples", grouped(dataset.len())),
-            format!("{:.0} tokens on average, {} at most", dataset.mean_length(), dataset.max_length()),
+            summary(dataset),
             detail,
         ]
     };

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use tch::Device;
 
-use crate::data::{Dataset, Loader, Split};
+use crate::data::{Dataset, Loader, Order};
 use crate::device::device;
 use crate::distiller::{Basic, Distiller, General, Trainer};
 use crate::evaluation::EvaluateAtCheckpoints;
 use crate::experiment::{DistillerName, Experiment, ExperimentError, PluginSpec, StudentSpec};
-use crate::model::{self, LoadOptions, Loaded};
+use crate::model::{self, LoadOptions, Loaded, ModelInfo};
 use crate::train::{Branch, Checked, Session, Settings, Timetable};
 use crate::{Adaptor, Callback, Model, Result, Role, adaptor};
 
@@ -41,11 +41,9 @@ impl Assembled {
     /// The check before step 0, on the first batch.
     pub fn check(&mut self) -> Result<Checked> {
         self.timetable()?;
-        match self.loader.epoch(0).next() {
-            Some(batch) => self.session.check(batch?),
-            // A timetable is refused for a loader without batches.
-            None => unreachable!("a loader with a timetable has a batch"),
-        }
+        let examples = self.loader.examples(0);
+        let first = &examples[..examples.len().min(self.loader.batch_size())];
+        self.session.check(self.train.batch(first)?)
     }
 
     pub fn timetable(&self) -> Result<Timetable> {
@@ -71,18 +69,19 @@ pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Resu
         key: "data.train",
         message: "missing; name a file of training examples".into(),
     })?;
-    let reader = Split { config: &experiment.data, info: &info, tokenizer_folder: &student.tokenizer_folder };
-    let train = Arc::new(reader.read(train_path)?);
-    let dev = experiment.data.dev.as_deref().map(|path| reader.read(path)).transpose()?.map(Arc::new);
+    let data = &experiment.data;
+    let tokenizer = tokenizer_in(&student.tokenizer_folder);
+    let read = |path: &Path| Dataset::read(path, data, &info, tokenizer.as_deref());
+    let train = Arc::new(read(train_path)?);
+    let dev = data.dev.as_deref().map(read).transpose()?.map(Arc::new);
     if let Some(teacher) = &teacher {
-        train.check_fits(teacher.info())?;
+        check_reads_the_same(teacher.info(), &info)?;
     }
 
-    let seed = experiment.data.seed.unwrap_or(training.seed);
-    let loader = Loader::for_training(train.clone(), &experiment.data, seed);
+    let loader = Loader::new(train.clone(), data.batch_size, data.train_order(training.seed));
     let mut callbacks: Vec<Box<dyn Callback>> = vec![];
     if let Some(dev) = &dev {
-        let loader = Loader::for_evaluation(dev.clone(), experiment.data.eval_batch_size());
+        let loader = Loader::new(dev.clone(), data.eval_batch_size(), Order::ByLength);
         callbacks.push(Box::new(EvaluateAtCheckpoints::new("dev", loader, device)));
     }
 
@@ -167,6 +166,29 @@ fn load_student(experiment: &Experiment, teacher: Option<&dyn Model>, device: De
             })
         }
     }
+}
+
+/// The tokenizer in a model's folder, if there is one.
+pub fn tokenizer_in(folder: &Path) -> Option<PathBuf> {
+    Some(folder.join("tokenizer.json")).filter(|path| path.is_file())
+}
+
+/// Whether a teacher can read what was made for the student.
+fn check_reads_the_same(teacher: &ModelInfo, student: &ModelInfo) -> Result<()> {
+    let sizes = [
+        ("vocabulary", "tokens", teacher.vocab_size, student.vocab_size),
+        ("longest input", "tokens", teacher.max_length as i64, student.max_length as i64),
+    ];
+    for (what, unit, of_teacher, of_student) in sizes {
+        if of_teacher < of_student {
+            let message = format!(
+                "the teacher's {what} is {of_teacher} {unit} and the student's {of_student}; both read the same \
+                 batches, so the teacher's must be at least as large"
+            );
+            return Err(ExperimentError::Combination { key: "student", message }.into());
+        }
+    }
+    Ok(())
 }
 
 /// A path relative to the current folder where it lies below it.

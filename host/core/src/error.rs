@@ -18,6 +18,8 @@ pub enum Error {
     #[error(transparent)]
     Model(#[from] crate::model::ModelError),
     #[error(transparent)]
+    Data(#[from] crate::data::DataError),
+    #[error(transparent)]
     Device(#[from] crate::device::DeviceError),
     #[error(transparent)]
     Experiment(#[from] crate::experiment::ExperimentError),
@@ -42,6 +44,7 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Error::Model(error) => error.fault(),
+            Error::Data(error) => error.fault(),
             Error::Device(error) => error.fault(),
             Error::Experiment(error) => error.fault(),
             Error::Loss(error) => error.fault(),

@@ -103,7 +103,10 @@ fn add_link_library(libtorch: &Path) -> Result<()> {
 
 /// Makes `target/libtorch` a link to the user's own libtorch.
 fn link(workspace: &Workspace, own: &Path) -> Result<String> {
-    verify(own)?;
+    verify(own).context(
+        "the libtorch you named does not fit: name another with LIBTORCH, or unset LIBTORCH and LIBTORCH_USE_PYTORCH \
+         to have the right one downloaded",
+    )?;
     let (place, store) = (workspace.libtorch(), workspace.store());
     if fs::read_link(&place).is_ok_and(|linked| linked == own) {
         return Ok(format!("ready: a link to {}", own.display()));

@@ -8,15 +8,17 @@ use std::{
 
 use crate::store::Store;
 
-/// The checkout this tool was built from.
+/// A checkout of Brewer.
 pub struct Workspace {
     root: PathBuf,
 }
 
 impl Workspace {
-    /// The workspace this source file belongs to.
+    /// The workspace that `cargo xtask` was called in. Cargo says where it is when it starts this tool; what was so at
+    /// compile time can be another checkout, if several share one `CARGO_TARGET_DIR`.
     pub fn here() -> Self {
-        Self::at(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+        let manifest = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        Self::at(Path::new(&manifest).join("../.."))
     }
 
     fn at(root: impl Into<PathBuf>) -> Self {

@@ -150,7 +150,7 @@ impl Experiment {
     /// Every path of the experiment, to be resolved against the folder of its file.
     fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
         let mut paths = vec![&mut self.training.output_dir];
-        paths.extend(self.data.paths_mut());
+        paths.extend(self.data.train.iter_mut().chain(&mut self.data.dev));
         let mut plugins: Vec<&mut PluginSpec> = vec![];
         if let Some(teacher) = &mut self.teacher {
             paths.push(&mut teacher.model);

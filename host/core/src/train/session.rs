@@ -121,7 +121,7 @@ impl Session {
             if timetable.drops_rest_of_epoch() {
                 stepper.gradients.clear();
             }
-            for (in_epoch, batch) in loader.epoch(epoch).enumerate() {
+            for (in_epoch, batch) in loader.epoch(epoch as u64).enumerate() {
                 let batch = self.prepare(batch?, step as u64)?;
                 let losses = self.forward_and_backward(&batch, step as u64, &mut stepper)?;
                 let is_optimizer_step = timetable.is_optimizer_step(in_epoch, step);

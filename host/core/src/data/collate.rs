@@ -1,0 +1,75 @@
+use tch::Tensor;
+use tch::kind::Element;
+
+use super::Dataset;
+use super::column::{Column, Numbers, Shape};
+use crate::{Batch, Result};
+
+impl Dataset {
+    /// The batch of some examples, on the CPU: integers as i64, other numbers as f32.
+    ///
+    /// `input_ids` `[batch, length]` is padded to the longest of the examples with the model's `pad_token_id`,
+    /// per-token `labels` with −100, everything else per token with 0. There always is an `attention_mask`: where
+    /// rows have none, it is 1 for each of their tokens.
+    ///
+    /// # Errors
+    /// If libtorch cannot make the tensors.
+    ///
+    /// # Panics
+    /// If there is no such example.
+    pub fn batch(&self, examples: &[usize]) -> Result<Batch> {
+        let length = examples.iter().map(|&example| self.length(example)).max().unwrap_or(0);
+        let mut batch = Batch::new();
+        for column in &self.columns {
+            let tensor = match &column.numbers {
+                Numbers::Narrow(numbers) => {
+                    self.stack(column, numbers, examples, length, |int| i64::from(int), column.padding)?
+                }
+                Numbers::Wide(numbers) => self.stack(column, numbers, examples, length, |int| int, column.padding)?,
+                Numbers::Float(numbers) => self.stack(column, numbers, examples, length, |float| float, 0.0)?,
+            };
+            batch.insert(&column.name, tensor);
+            if column.name == "input_ids" && self.column("attention_mask").is_none() {
+                batch.insert("attention_mask", self.mask(examples, length)?);
+            }
+        }
+        Ok(batch)
+    }
+
+    /// One tensor of a column: `[batch]`, `[batch, length]` or `[batch, n]`.
+    fn stack<S: Copy, T: Copy + Element>(
+        &self,
+        column: &Column,
+        numbers: &[S],
+        examples: &[usize],
+        length: usize,
+        convert: impl Fn(S) -> T,
+        padding: T,
+    ) -> Result<Tensor> {
+        let width = match column.shape {
+            Shape::Single => 1,
+            Shape::PerToken => length,
+            Shape::Fixed(size) => size,
+        };
+        let mut elements = Vec::with_capacity(examples.len() * width);
+        for (row, &example) in examples.iter().enumerate() {
+            elements.extend(numbers[self.range(column.shape, example)].iter().map(|&number| convert(number)));
+            elements.resize((row + 1) * width, padding);
+        }
+        let tensor = Tensor::f_from_slice(&elements)?;
+        match column.shape {
+            Shape::Single => Ok(tensor),
+            Shape::PerToken | Shape::Fixed(_) => Ok(tensor.f_view([examples.len() as i64, width as i64])?),
+        }
+    }
+
+    /// `[batch, length]`, 1 for tokens and 0 for padding.
+    fn mask(&self, examples: &[usize], length: usize) -> Result<Tensor> {
+        let mut elements = Vec::with_capacity(examples.len() * length);
+        for (row, &example) in examples.iter().enumerate() {
+            elements.resize(row * length + self.length(example), 1_i64);
+            elements.resize((row + 1) * length, 0);
+        }
+        Ok(Tensor::f_from_slice(&elements)?.f_view([examples.len() as i64, length as i64])?)
+    }
+}

@@ -1,0 +1,83 @@
+use std::ops::Range;
+use std::path::Path;
+
+use super::column::{Column, Shape};
+use super::{DataConfig, DataError, read};
+use crate::model::ModelInfo;
+
+/// Examples in memory, checked against the model that will see them.
+#[derive(Debug)]
+pub struct Dataset {
+    /// Where the tokens of each example begin in the columns that have a number for each token, and where the last
+    /// one's end.
+    pub(super) offsets: Vec<usize>,
+    /// `input_ids` first.
+    pub(super) columns: Vec<Column>,
+    pub(super) truncated: usize,
+    pub(super) ignored: Vec<String>,
+}
+
+impl Dataset {
+    /// Reads a file of examples (`.jsonl`, `.json`: an object a line).
+    ///
+    /// Rows with `input_ids` are taken as they are, with every other column of numbers: one number, a list as long as
+    /// `input_ids`, or a list of the same length in every row. Otherwise the text of each row is tokenized with the
+    /// file `tokenizer`; then there are `input_ids`, and `token_type_ids` if the model has a vocabulary of two types
+    /// or more.
+    ///
+    /// `labels` is there if any row has a label; a row without one gets −100, which losses ignore.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its file and line.
+    pub fn read(
+        path: &Path,
+        config: &DataConfig,
+        model: &ModelInfo,
+        tokenizer: Option<&Path>,
+    ) -> Result<Self, DataError> {
+        read::read(path, config, model, tokenizer)
+    }
+
+    /// The number of examples, at least 1.
+    #[expect(clippy::len_without_is_empty, reason = "an empty data set is refused when it is read")]
+    pub fn len(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// How many tokens an example has, padding in its row included.
+    ///
+    /// # Panics
+    /// If there is no such example.
+    pub fn length(&self, example: usize) -> usize {
+        self.tokens(example).len()
+    }
+
+    pub fn has_labels(&self) -> bool {
+        self.column("labels").is_some()
+    }
+
+    pub(super) fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// How many tokens an example has, padding in its row left out.
+    pub(super) fn num_tokens(&self, example: usize) -> usize {
+        match self.column("attention_mask") {
+            Some(mask) => mask.numbers.ints_in(self.tokens(example)).filter(|&mask| mask == 1).count(),
+            None => self.length(example),
+        }
+    }
+
+    /// Where an example's numbers are in a column.
+    pub(super) fn range(&self, shape: Shape, example: usize) -> Range<usize> {
+        match shape {
+            Shape::Single => example..example + 1,
+            Shape::PerToken => self.tokens(example),
+            Shape::Fixed(size) => example * size..(example + 1) * size,
+        }
+    }
+
+    fn tokens(&self, example: usize) -> Range<usize> {
+        self.offsets[example]..self.offsets[example + 1]
+    }
+}

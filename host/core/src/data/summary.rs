@@ -1,0 +1,69 @@
+use std::fmt;
+
+use super::Dataset;
+use crate::model::ModelInfo;
+
+/// A data set in a few numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    pub examples: usize,
+    /// Tokens of an example, padding in its row left out.
+    pub mean_tokens: f64,
+    pub max_tokens: usize,
+    /// How many texts were cut short.
+    pub truncated: usize,
+    /// How often each label of the model occurs; empty if there are no labels, or if they have no names.
+    pub labels: Vec<(String, usize)>,
+    /// Columns of the file that were left out.
+    pub ignored: Vec<String>,
+}
+
+impl Dataset {
+    /// Counts examples, tokens and labels; `model` names the labels.
+    pub fn summary(&self, model: &ModelInfo) -> Summary {
+        let tokens: Vec<usize> = (0..self.len()).map(|example| self.num_tokens(example)).collect();
+        Summary {
+            examples: self.len(),
+            mean_tokens: tokens.iter().sum::<usize>() as f64 / self.len() as f64,
+            max_tokens: tokens.iter().copied().max().unwrap_or(0),
+            truncated: self.truncated,
+            labels: self.label_counts(model),
+            ignored: self.ignored.clone(),
+        }
+    }
+
+    fn label_counts(&self, model: &ModelInfo) -> Vec<(String, usize)> {
+        let Some(labels) = self.column("labels") else { return vec![] };
+        let mut counts = vec![0; model.labels.len()];
+        for label in labels.numbers.ints() {
+            // −100 stands for no label.
+            if let Some(count) = usize::try_from(label).ok().and_then(|label| counts.get_mut(label)) {
+                *count += 1;
+            }
+        }
+        model.labels.iter().cloned().zip(counts).collect()
+    }
+}
+
+impl fmt::Display for Summary {
+    /// One line: `7500 examples, 231.4 tokens on average, 512 at most (1033 cut short); labels: neg 3750, pos 3750`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let examples = if self.examples == 1 { "example" } else { "examples" };
+        write!(
+            formatter,
+            "{} {examples}, {:.1} tokens on average, {} at most",
+            self.examples, self.mean_tokens, self.max_tokens
+        )?;
+        if self.truncated > 0 {
+            write!(formatter, " ({} cut short)", self.truncated)?;
+        }
+        if !self.labels.is_empty() {
+            let labels: Vec<String> = self.labels.iter().map(|(label, count)| format!("{label} {count}")).collect();
+            write!(formatter, "; labels: {}", labels.join(", "))?;
+        }
+        if !self.ignored.is_empty() {
+            write!(formatter, "; columns left out: {}", self.ignored.join(", "))?;
+        }
+        Ok(())
+    }
+}
