@@ -46,9 +46,8 @@ pub struct EvalOptions {
 /// Measures a model on a data set.
 pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
     let experiment = options.experiment()?;
-    let missing = |key, message: &str| {
-        brewer::Error::from(ExperimentError::Combination { key, message: message.to_owned() })
-    };
+    let missing =
+        |key, message: &str| brewer::Error::from(ExperimentError::Combination { key, message: message.to_owned() });
     let folder = options
         .model
         .clone()

@@ -6,7 +6,7 @@ use brewer::assemble::Assembled;
 use brewer::data::Dataset;
 use brewer::experiment::Experiment;
 use brewer::loss::Term;
-use brewer::train::{Branch, Timetable};
+use brewer::train::{Branch, Checked, Timetable};
 use brewer::{Device, Model};
 use console::style;
 
@@ -94,17 +94,12 @@ fn data_rows(experiment: &Experiment, assembled: &Assembled) -> Vec<Vec<String>>
         let summary = dataset.summary(assembled.session.student.model.info());
         let examples = if summary.examples == 1 { "example" } else { "examples" };
         let lengths = format!("{:.0} tokens on average, {} at most", summary.mean_tokens, summary.max_tokens);
-        let cut = if summary.truncated > 0 { format!(" ({} cut short)", grouped(summary.truncated)) } else { String::new() };
+        let cut =
+            if summary.truncated > 0 { format!(" ({} cut short)", grouped(summary.truncated)) } else { String::new() };
         format!("{} {examples}, {lengths}{cut}", grouped(summary.examples))
     };
-    let row = |path: &Path, dataset: &Dataset, detail: String| {
-        vec![
-            "data".to_owned(),
-            shown(path),
-            summary(dataset),
-            detail,
-        ]
-    };
+    let row =
+        |path: &Path, dataset: &Dataset, detail: String| vec!["data".to_owned(), shown(path), summary(dataset), detail];
     let data = &experiment.data;
     let order = if data.shuffle { "shuffled" } else { "in order" };
     let mut rows = vec![];
@@ -133,6 +128,15 @@ fn steps_row(experiment: &Experiment, timetable: &Timetable) -> Vec<String> {
     );
     let rate = format!("{}, lr {:e}", experiment.optimizer.name(), experiment.optimizer.learning_rate());
     vec!["steps".into(), steps, rate, format!("{} schedule", experiment.schedule.name)]
+}
+
+/// What the adaptors returned in the check.
+pub fn feature_lines(checked: &Checked) -> Vec<String> {
+    let mut rows = vec![];
+    for (role, features) in &checked.features {
+        rows.extend(features.iter().map(|(key, shapes)| vec![role.to_string(), (*key).to_owned(), shapes.clone()]));
+    }
+    aligned(&rows)
 }
 
 fn device_name(device: Device) -> String {

@@ -76,7 +76,12 @@ impl Observer for Progress {
         let head = format!("  step {}", report.global_step);
         let rate = format!("{:.0} examples/s", self.examples_per_second());
         let scalars = if report.scalars.is_empty() { "checkpoint saved".into() } else { scalars(&report.scalars) };
-        self.print(&format!("{}  epoch {}/{}  {scalars}  {rate}", style(head).bold().for_stderr(), report.epoch + 1, self.epochs));
+        self.print(&format!(
+            "{}  epoch {}/{}  {scalars}  {rate}",
+            style(head).bold().for_stderr(),
+            report.epoch + 1,
+            self.epochs
+        ));
         Ok(())
     }
 }

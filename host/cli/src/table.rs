@@ -6,7 +6,9 @@ use console::measure_text_width;
 pub fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let num_columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..num_columns)
-        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| measure_text_width(cell)).max().unwrap_or(0))
+        .map(|column| {
+            rows.iter().filter_map(|row| row.get(column)).map(|cell| measure_text_width(cell)).max().unwrap_or(0)
+        })
         .collect();
     let line = |row: &Vec<String>| {
         let mut line = String::new();

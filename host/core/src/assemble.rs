@@ -63,7 +63,7 @@ pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Resu
         None => None,
     };
     let student = load_student(experiment, teacher.as_deref(), device)?;
-    let info = student.loaded.model.info().clone();
+    let info = student.model.info().clone();
 
     let train_path = experiment.data.train.as_deref().ok_or_else(|| ExperimentError::Combination {
         key: "data.train",
@@ -96,7 +96,7 @@ pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Resu
     }
     let adaptor = adaptor_of(spec.adaptor.as_ref(), Role::Student)?;
     let session = Session {
-        student: Branch::new(Role::Student, student.loaded.model, adaptor),
+        student: Branch::new(Role::Student, student.model, adaptor),
         teachers,
         distiller: distiller(experiment, device)?,
         postprocessor: None,
@@ -115,8 +115,8 @@ pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Resu
         dev,
         loader,
         student_origin: student.origin,
-        new_parameters: student.loaded.new,
-        left_out: student.loaded.left_out,
+        new_parameters: student.new,
+        left_out: student.left_out,
         tokenizer_folder: student.tokenizer_folder,
     })
 }
@@ -130,7 +130,9 @@ fn distiller(experiment: &Experiment, device: Device) -> Result<Box<dyn Distille
 }
 
 struct Student {
-    loaded: Loaded,
+    model: Box<dyn Model>,
+    new: Vec<String>,
+    left_out: Vec<String>,
     origin: String,
     tokenizer_folder: PathBuf,
 }
@@ -139,32 +141,35 @@ fn load_student(experiment: &Experiment, teacher: Option<&dyn Model>, device: De
     let StudentSpec { model, config, init, architecture, labels, .. } = &experiment.student;
     let options = LoadOptions { device, architecture: architecture.clone(), labels: labels.clone(), trainable: true };
     if let Some(folder) = model {
-        let loaded = model::load(folder, &options)?;
-        return Ok(Student { loaded, origin: name_of(folder), tokenizer_folder: folder.clone() });
+        let Loaded { model, new, left_out } = model::load(folder, &options)?;
+        return Ok(Student { model, new, left_out, origin: name_of(folder), tokenizer_folder: folder.clone() });
     }
     let teacher_folder = experiment.teacher.as_ref().map(|teacher| teacher.model.clone());
     if let Some(file) = config {
-        let loaded = model::from_config(file, &options)?;
         let folder = teacher_folder.or_else(|| file.parent().map(Path::to_owned)).unwrap_or_default();
-        return Ok(Student { loaded, origin: name_of(file), tokenizer_folder: folder });
+        return Ok(Student::made(model::from_config(file, &options)?, name_of(file), folder));
     }
     // The experiment's check saw to it that one of the three is given.
     let Some(init) = init else { unreachable!("a student without an origin passed the experiment's check") };
     let layers = init.layers.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
     match (init.is_from_teacher(), teacher, teacher_folder) {
-        (true, Some(teacher), Some(folder)) => Ok(Student {
-            loaded: model::from_layers(teacher, &init.layers, &options)?,
-            origin: format!("layers {layers} of the teacher"),
-            tokenizer_folder: folder,
-        }),
-        _ => {
-            let whole = model::load(&init.from, &LoadOptions::frozen(device))?;
-            Ok(Student {
-                loaded: model::from_layers(whole.model.as_ref(), &init.layers, &options)?,
-                origin: format!("layers {layers} of {}", name_of(&init.from)),
-                tokenizer_folder: init.from.clone(),
-            })
+        (true, Some(teacher), Some(folder)) => {
+            let model = model::from_layers(teacher, &init.layers)?;
+            Ok(Student::made(model, format!("layers {layers} of the teacher"), folder))
         }
+        _ => {
+            let whole = model::load(&init.from, &LoadOptions::frozen(device))?.model;
+            let model = model::from_layers(whole.as_ref(), &init.layers)?;
+            let origin = format!("layers {layers} of {}", name_of(&init.from));
+            Ok(Student::made(model, origin, init.from.clone()))
+        }
+    }
+}
+
+impl Student {
+    /// One for which every parameter has an origin, or none has.
+    fn made(model: Box<dyn Model>, origin: String, tokenizer_folder: PathBuf) -> Self {
+        Self { model, new: vec![], left_out: vec![], origin, tokenizer_folder }
     }
 }
 

@@ -27,6 +27,11 @@ impl DeviceError {
     }
 }
 
+/// How many threads an operation on the CPU may use.
+pub fn num_threads() -> i32 {
+    tch::get_num_threads()
+}
+
 /// The device of that name. `auto` is the first CUDA device if there is one, or else the CPU.
 pub fn device(name: &str) -> Result<Device, DeviceError> {
     let index = match name {

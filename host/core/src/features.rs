@@ -3,6 +3,7 @@ use std::fmt;
 use tch::Tensor;
 
 use crate::Layers;
+use crate::describe::describe;
 
 /// What an adaptor returns: the tensors that the losses are computed from, under TextBrewer's keys. Each may be
 /// absent (an empty list), not all of them.
@@ -49,6 +50,27 @@ impl Features {
             Feature::Hidden => &self.hidden,
             Feature::Attention => &self.attention,
         }
+    }
+
+    /// What there is under each key, for people: `logits` and `float32 [32, 2]`, `hidden` and
+    /// `7 × float32 [32, 41, 384]`.
+    pub fn summary(&self) -> Vec<(&'static str, String)> {
+        let of_list = |tensors: Vec<&Tensor>, length: usize| match tensors.first() {
+            Some(first) if length == 1 => describe(first),
+            Some(first) => format!("{length} × {}", describe(first)),
+            None => format!("{length}, none of them used"),
+        };
+        let lists = [
+            ("logits", self.logits.iter().collect(), self.logits.len()),
+            ("logits_mask", self.logits_mask.iter().collect(), self.logits_mask.len()),
+            ("labels", self.labels.iter().collect(), self.labels.len()),
+            ("losses", self.losses.iter().collect(), self.losses.len()),
+            ("hidden", self.hidden.iter().flatten().collect(), self.hidden.len()),
+            ("attention", self.attention.iter().flatten().collect(), self.attention.len()),
+            ("inputs_mask", self.inputs_mask.iter().collect(), usize::from(self.inputs_mask.is_some())),
+        ];
+        let present = lists.into_iter().filter(|(_, _, length)| *length > 0);
+        present.map(|(key, tensors, length): (_, Vec<&Tensor>, _)| (key, of_list(tensors, length))).collect()
     }
 
     /// Whether the adaptor returned nothing at all.

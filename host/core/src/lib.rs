@@ -16,6 +16,7 @@ pub mod assemble;
 mod batch;
 pub mod callback;
 pub mod data;
+mod describe;
 pub mod device;
 pub mod distiller;
 mod error;

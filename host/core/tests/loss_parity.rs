@@ -97,13 +97,13 @@ fn temperatures_agree() {
     for case in fixture.group("temperature_schedulers") {
         let arguments: Vec<f64> =
             case["args"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
-        let scheduler: Box<dyn TemperatureScheduler> =
-            match (case["scheduler"].as_str().unwrap(), arguments.as_slice()) {
-                ("flsw", &[beta, gamma]) => Box::new(Flsw { beta, gamma }),
-                ("cwsm", &[beta]) => Box::new(Cwsm { beta }),
-                ("constant", &[]) => Box::new(Constant),
-                other => panic!("no scheduler for {other:?}"),
-            };
+        let scheduler: Box<dyn TemperatureScheduler> = match (case["scheduler"].as_str().unwrap(), arguments.as_slice())
+        {
+            ("flsw", &[beta, gamma]) => Box::new(Flsw { beta, gamma }),
+            ("cwsm", &[beta]) => Box::new(Cwsm { beta }),
+            ("constant", &[]) => Box::new(Constant),
+            other => panic!("no scheduler for {other:?}"),
+        };
         let (student, teacher) = (fixture.tensor(&case["student"]), fixture.tensor(&case["teacher"]));
         let base = case["base_temperature"].as_f64().unwrap();
         match (scheduler.temperature(&student, &teacher, base).unwrap(), fixture.temperature(&case["expected"])) {

@@ -61,6 +61,13 @@ impl Experiment {
             }
             _ => {}
         }
+        if student.init.is_some() && (student.architecture.is_some() || student.labels.is_some()) {
+            return Err(wrong(
+                "student",
+                "with `init` the class and the labels are those of the model it is made from",
+            )
+            .into());
+        }
         if self.teacher.is_none() && student.init.as_ref().is_some_and(|init| init.is_from_teacher()) {
             return Err(wrong("student.init.from", "there is no teacher; name a model's folder").into());
         }

@@ -1,4 +1,5 @@
 use std::f64::consts::PI;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,16 @@ pub enum ScheduleName {
 impl Default for ScheduleConfig {
     fn default() -> Self {
         Self { name: ScheduleName::Constant, num_warmup_steps: None, warmup_ratio: None, num_training_steps: None }
+    }
+}
+
+impl fmt::Display for ScheduleName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            ScheduleName::Constant => "constant",
+            ScheduleName::Linear => "linear",
+            ScheduleName::Cosine => "cosine",
+        })
     }
 }
 

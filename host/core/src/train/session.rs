@@ -40,6 +40,8 @@ pub struct Settings {
 pub struct Checked {
     /// The summands of the loss.
     pub terms: Vec<Term>,
+    /// What each model's adaptor returned: the role, and the features by key.
+    pub features: Vec<(Role, Vec<(&'static str, String)>)>,
     /// The parts of the loss of the first batch, without dropout.
     pub losses: Scalars,
 }
@@ -95,11 +97,13 @@ impl Session {
         self.student.narrow(&student_outputs);
 
         let teachers: Vec<Features> = teachers.into_iter().map(|(features, _)| features).collect();
+        let roles = self.teachers.iter().map(|branch| branch.role).chain([Role::Student]);
+        let features = roles.zip(teachers.iter().chain([&student]).map(Features::summary)).collect();
         let loss = self.distiller.loss(&student, &teachers)?;
         if !loss.total.requires_grad() {
             return Err(TrainError::NoGradient { adaptor: self.student.adaptor.name().to_owned() }.into());
         }
-        Ok(Checked { terms: self.distiller.terms(&student, &teachers), losses: scalars(&loss, 0)? })
+        Ok(Checked { terms: self.distiller.terms(&student, &teachers), features, losses: scalars(&loss, 0)? })
     }
 
     /// Trains the student. `check` must have passed. A raised `interrupt` ends the run after the current step.

@@ -36,6 +36,10 @@ impl Timetable {
         self.batches_per_epoch / self.accumulation
     }
 
+    pub fn batches_per_epoch(&self) -> usize {
+        self.batches_per_epoch
+    }
+
     /// Optimizer steps of the whole run.
     pub fn optimizer_steps(&self) -> usize {
         match self.duration {

@@ -1,5 +1,6 @@
 use tch::{Kind, Tensor};
 
+use crate::describe::{describe, shape};
 use crate::loss::LossError;
 use crate::{Features, Result};
 
@@ -120,27 +121,4 @@ fn is_float(tensor: &Tensor) -> bool {
 
 fn is_integer(tensor: &Tensor) -> bool {
     matches!(tensor.kind(), Kind::Int64 | Kind::Int | Kind::Int16 | Kind::Int8 | Kind::Uint8)
-}
-
-/// `float32 [4, 7]`.
-pub(super) fn describe(tensor: &Tensor) -> String {
-    let kind = match tensor.kind() {
-        Kind::Float => "float32",
-        Kind::Half => "float16",
-        Kind::BFloat16 => "bfloat16",
-        Kind::Double => "float64",
-        Kind::Int64 => "int64",
-        Kind::Int => "int32",
-        Kind::Int16 => "int16",
-        Kind::Int8 => "int8",
-        Kind::Uint8 => "uint8",
-        Kind::Bool => "bool",
-        _ => "another kind",
-    };
-    format!("{kind} {}", shape(&tensor.size()))
-}
-
-/// `[4, 7]`.
-pub(super) fn shape(size: &[i64]) -> String {
-    format!("[{}]", size.iter().map(i64::to_string).collect::<Vec<_>>().join(", "))
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tch::Tensor;
 
 use super::Side;
-use super::check::{describe, shape};
+use crate::describe::{describe, shape};
 use crate::loss::config::SchedulerSpec;
 use crate::loss::{
     DistillationConfig, KD_LOSSES, KdLoss, KdLossScale, LossError, kd_loss, probability_shift, select_logits,

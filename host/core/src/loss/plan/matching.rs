@@ -1,8 +1,8 @@
 use serde_json::{Map, Value};
 use tch::{Device, Tensor};
 
-use super::check::shape;
 use super::{Side, Term};
+use crate::describe::shape;
 use crate::loss::{IntermediateMatch, LayerIndex, LossError, MATCH_LOSSES, MatchLoss, match_loss};
 use crate::projection::{PROJECTIONS, Projection, projection};
 use crate::{Features, Layers, Result};

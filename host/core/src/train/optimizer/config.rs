@@ -126,6 +126,15 @@ impl OptimizerConfig {
         Ok(config)
     }
 
+    /// The name in the experiment's `optimizer`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::AdamW(_) => "adamw",
+            Self::Adam(_) => "adam",
+            Self::Sgd(_) => "sgd",
+        }
+    }
+
     pub fn learning_rate(&self) -> f64 {
         match self {
             Self::AdamW(config) => config.lr,
