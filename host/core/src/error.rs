@@ -21,7 +21,7 @@ pub enum Error {
     #[error("libtorch: {}", first_line(.0))]
     Tensor(#[from] TchError),
     /// What a plugin reported, or what went wrong in it.
-    #[error(transparent)]
+    #[error("{0}")]
     Plugin(Box<dyn PluginError>),
 }
 
