@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use brewer::model::{LoadOptions, Loaded, load};
+use brewer::model::{LoadOptions, Loaded, Model, load};
 use brewer::{Batch, OutputRequest, Outputs};
 use safetensors::tensor::{Dtype, SafeTensors, View, serialize_to_file};
 use serde_json::Value;
@@ -78,14 +78,27 @@ pub fn computed(outputs: &Outputs, name: &str) -> Vec<bool> {
     outputs.list(name).unwrap().iter().map(Option::is_some).collect()
 }
 
-/// Fails unless every element is within `absolute + relative·|expected|`; returns the largest share of that used.
-pub fn assert_close(what: &str, found: &Tensor, expected: &Tensor, absolute: f64, relative: f64) -> f64 {
+/// Fails unless every element is within `absolute + relative·|expected|`.
+pub fn assert_close(what: &str, found: &Tensor, expected: &Tensor, absolute: f64, relative: f64) {
     assert_eq!(found.size(), expected.size(), "{what}");
     let (found, expected) = (found.to_kind(Kind::Double), expected.to_kind(Kind::Double));
     let share = ((&found - &expected).abs() / (expected.abs() * relative + absolute)).max().double_value(&[]);
     assert!(share <= 1.0, "{what} is off by {share:.3} times its tolerance");
-    eprintln!("SHARE {absolute} {relative} {share:.3} {what}");
-    share
+}
+
+/// Fails unless the difference as a whole is within `relative` of the expected tensor as a whole, by their norms.
+pub fn assert_close_as_a_whole(what: &str, found: &Tensor, expected: &Tensor, relative: f64) {
+    assert_eq!(found.size(), expected.size(), "{what}");
+    let (found, expected) = (found.to_kind(Kind::Double), expected.to_kind(Kind::Double));
+    let found = ((&found - &expected).norm() / expected.norm()).double_value(&[]);
+    assert!(found <= relative, "{what} is off by {found:.2e} of its norm");
+}
+
+/// Makes a model compute in float64, so that rounding does not hide or feign a difference.
+pub fn widen(model: &dyn Model) {
+    for (_, parameter) in model.parameters().iter() {
+        parameter.shallow_clone().set_data(&parameter.to_kind(Kind::Double));
+    }
 }
 
 /// A tensor to be written, as raw bytes.

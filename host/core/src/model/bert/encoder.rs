@@ -28,8 +28,11 @@ impl Encoder {
         demand: &Demand,
         mode: Mode,
     ) -> Result<Encoded> {
-        let bias = mask.map(padding_bias).transpose()?;
+        let mut bias = None;
         demand.run(self.layers.len(), embed, |layer, hidden, wanted| {
+            if let (0, Some(mask)) = (layer, mask) {
+                bias = Some(padding_bias(mask, hidden.f_kind()?)?);
+            }
             self.layers[layer].forward(hidden, bias.as_ref(), wanted, mode)
         })
     }

@@ -1,4 +1,4 @@
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::{Dropout, Linear};
 use crate::Result;
@@ -47,8 +47,9 @@ impl SelfAttention {
         };
         let merge = |context: Tensor| context.f_transpose(1, 2)?.f_reshape([batch, length, size]);
         let (query, key) = (heads(&self.query)?, heads(&self.key)?);
-        if !wanted.map {
-            let dropout = self.dropout.probability(mode);
+        let dropout = self.dropout.probability(mode);
+        // The CPU's fused kernel has no dropout; what would run in its place is slower than what follows here.
+        if !wanted.map && (dropout == 0.0 || hidden.device() != Device::Cpu) {
             let value = heads(&self.value)?;
             let context =
                 Tensor::f_scaled_dot_product_attention(&query, &key, &value, bias, dropout, false, None::<f64>, false)?;
@@ -56,7 +57,7 @@ impl SelfAttention {
         }
         let probabilities = self.probabilities(&query, &key, bias, mode)?;
         let context = if wanted.hidden { Some(merge(probabilities.f_matmul(&heads(&self.value)?)?)?) } else { None };
-        Ok((context, Some(probabilities)))
+        Ok((context, wanted.map.then_some(probabilities)))
     }
 
     fn probabilities(&self, query: &Tensor, key: &Tensor, bias: Option<&Tensor>, mode: Mode) -> Result<Tensor> {
@@ -73,8 +74,10 @@ impl SelfAttention {
 
 /// What to add to attention scores so that no token attends to padding: `[batch, 1, 1, length]` from a mask
 /// `[batch, length]`, 0 for tokens and the lowest number for padding. Not −∞: a row of padding alone would become NaN.
-pub(in crate::model) fn padding_bias(mask: &Tensor) -> Result<Tensor> {
+/// `kind` is that of the scores; libtorch 2.11 does not convert it, and on some processors the fused kernel misreads
+/// another one.
+pub(in crate::model) fn padding_bias(mask: &Tensor, kind: Kind) -> Result<Tensor> {
     let (batch, length) = mask.size2()?;
     let padding = mask.f_eq(0)?.f_view([batch, 1, 1, length])?;
-    Ok(padding.f_to_kind(Kind::Float)?.f_mul_scalar(f64::from(f32::MIN))?)
+    Ok(padding.f_to_kind(kind)?.f_mul_scalar(f64::from(f32::MIN))?)
 }
