@@ -1,16 +1,87 @@
 use std::path::PathBuf;
 
+use super::checkpoint::Mismatch;
 use crate::Fault;
 
-/// What is wrong with a model's folder or with what it was given.
+/// What is wrong with a model's folder or with what a model was given.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
+
+    #[error("cannot write {}: {source}; nothing was left half written, the file that was there before still is", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+
+    #[error(
+        "{} has no config.json; name a model folder as `save_pretrained` of transformers writes it: config.json beside \
+         model.safetensors",
+        folder.display()
+    )]
+    NoConfig { folder: PathBuf },
+
+    /// A `config.json` that is no JSON, or in which a key is missing, of the wrong type or of an unsupported value.
+    #[error("{}: {reason}", path.display())]
+    Config { path: PathBuf, reason: String },
+
+    #[error("{} has neither model.safetensors nor model.safetensors.index.json{hint}", folder.display())]
+    NoWeights { folder: PathBuf, hint: &'static str },
+
+    /// A weights file that is damaged or of a kind that is not supported.
+    #[error("{}: {reason}", path.display())]
+    Weights { path: PathBuf, reason: String },
+
+    #[error(
+        "{}: {found}, which is not supported; supported are {}. Name one of them as `architecture` if the \
+         checkpoint's body is one of theirs",
+        path.display(),
+        supported.join(", ")
+    )]
+    UnsupportedArchitecture { path: PathBuf, found: String, supported: Vec<&'static str> },
+
+    #[error(
+        "{architecture} is made of a checkpoint of model_type `{expected}`, but {} is of `{found}`",
+        path.display()
+    )]
+    OtherFamily { path: PathBuf, architecture: &'static str, expected: &'static str, found: String },
+
+    #[error(
+        "{} has no classes, and {architecture} needs them: name its `labels`",
+        path.display()
+    )]
+    NoLabels { path: PathBuf, architecture: &'static str },
+
+    #[error("labels {labels:?}: {reason}")]
+    Labels { labels: Vec<String>, reason: &'static str },
+
+    /// A checkpoint whose tensors are not those of the model that its `config.json` describes.
+    #[error("{0}")]
+    Mismatch(Box<Mismatch>),
+
+    #[error("the teacher has no layer {layer}: it has {num_layers}, 0 to {}", num_layers - 1)]
+    NoSuchLayer { layer: usize, num_layers: usize },
+
+    #[error("no layers were chosen for the student; name at least one of the teacher's {num_layers}, 0 to {}", num_layers - 1)]
+    NoLayers { num_layers: usize },
+
+    #[error(
+        "a student cannot be made from layers of {architecture}: its layers are not known by name. Give the student's \
+         own checkpoint or config.json instead"
+    )]
+    UnnamedLayers { architecture: String },
+
+    #[error("the batch has no `{name}`; the model needs {expected}")]
+    NoInput { name: &'static str, expected: &'static str },
+
+    /// A tensor of the batch of another shape, kind, range or place than the model takes.
+    #[error("the batch's `{name}` is {found}; the model takes {expected}")]
+    Input { name: &'static str, found: String, expected: String },
 }
 
 impl ModelError {
     pub fn fault(&self) -> Fault {
-        Fault::Input
+        match self {
+            ModelError::Write { .. } => Fault::Run,
+            _ => Fault::Input,
+        }
     }
 }

@@ -1,12 +1,30 @@
 //! Models: a forward from a batch to named outputs, and named parameters.
+//!
+//! A model is a `Transformer` made of a body, maybe a pooler, and a head. A folder holds what a family
+//! of models has of its own (`bert/`); `nn/` and `heads/` hold what families share. A new class of transformers is a
+//! function that puts parts together, and its line in `registry.rs`.
 
+mod bert;
+mod builder;
+mod checkpoint;
+mod config;
+mod create;
+mod demand;
 mod error;
+mod heads;
+mod inputs;
+mod nn;
 mod parameters;
+mod registry;
+mod transformer;
 
 use std::path::Path;
 
 use tch::Device;
 
+pub use checkpoint::Mismatch;
+pub use config::ModelConfig;
+pub use create::{LoadOptions, Loaded, from_config, from_layers, load};
 pub use error::ModelError;
 pub use parameters::Parameters;
 
@@ -41,6 +59,9 @@ pub struct ModelInfo {
 /// A teacher or a student.
 pub trait Model {
     fn info(&self) -> &ModelInfo;
+
+    /// The `config.json` that the model was made from; `None` for one that has none, such as a TorchScript module.
+    fn config(&self) -> Option<&ModelConfig>;
 
     /// All parameters under Hugging Face's names. Changing a tensor in place changes the model.
     fn parameters(&self) -> &Parameters;

@@ -1,0 +1,122 @@
+//! BERT.
+
+mod config;
+mod embeddings;
+mod encoder;
+
+use tch::{Device, Tensor};
+
+use super::builder::{Builder, Scope};
+use super::config::ModelConfig;
+use super::demand::{Demand, Encoded};
+use super::heads::Classifier;
+use super::inputs::Inputs;
+use super::nn::{Dropout, Linear};
+use super::registry::{Architecture, Family};
+use super::transformer::{Body, Draft, Parts, Pooler};
+use super::{Mode, ModelInfo};
+use crate::Result;
+use config::BertConfig;
+use embeddings::Embeddings;
+use encoder::Encoder;
+
+static FAMILY: Family = Family {
+    model_type: "bert",
+    body: "bert.",
+    pooler: "bert.pooler.",
+    layers: "bert.encoder.layer.",
+    num_layers: "num_hidden_layers",
+};
+
+pub(super) static SEQUENCE_CLASSIFICATION: Architecture =
+    Architecture { name: "BertForSequenceClassification", family: &FAMILY, draft: sequence_classification };
+
+pub(super) static TOKEN_CLASSIFICATION: Architecture =
+    Architecture { name: "BertForTokenClassification", family: &FAMILY, draft: token_classification };
+
+fn sequence_classification(architecture: &Architecture, config: &ModelConfig, device: Device) -> Result<Draft> {
+    let bert = BertConfig::new(config)?;
+    let labels = config::labels(config)?;
+    config::check_is_single_label(config, labels.len())?;
+    let mut builder = Builder::new(device, bert.initializer_range);
+    let body = Box::new(Bert::new(builder.at("bert"), &bert)?);
+    let pooler = Box::new(FirstToken::new(builder.at("bert.pooler"), &bert)?);
+    let head = Classifier::new(builder.at("classifier"), bert.hidden_size, labels.len() as i64, bert.head_dropout())?;
+    Ok(Draft {
+        info: bert.info(architecture, labels, false),
+        parts: Parts { body, pooler: Some(pooler), head: Box::new(head) },
+        unfilled: builder.finish(),
+    })
+}
+
+fn token_classification(architecture: &Architecture, config: &ModelConfig, device: Device) -> Result<Draft> {
+    let bert = BertConfig::new(config)?;
+    let labels = config::labels(config)?;
+    let mut builder = Builder::new(device, bert.initializer_range);
+    let body = Box::new(Bert::new(builder.at("bert"), &bert)?);
+    let head = Classifier::new(builder.at("classifier"), bert.hidden_size, labels.len() as i64, bert.head_dropout())?;
+    Ok(Draft {
+        info: bert.info(architecture, labels, true),
+        parts: Parts { body, pooler: None, head: Box::new(head) },
+        unfilled: builder.finish(),
+    })
+}
+
+/// Embeddings and encoder.
+struct Bert {
+    embeddings: Embeddings,
+    encoder: Encoder,
+}
+
+impl Bert {
+    fn new(mut scope: Scope, config: &BertConfig) -> Result<Self> {
+        Ok(Self {
+            embeddings: Embeddings::new(scope.at("embeddings"), config)?,
+            encoder: Encoder::new(scope.at("encoder"), config)?,
+        })
+    }
+}
+
+impl Body for Bert {
+    fn forward(&self, inputs: &Inputs, demand: &Demand, mode: Mode) -> Result<Encoded> {
+        self.encoder.forward(|| self.embeddings.forward(inputs, mode), inputs.mask.as_ref(), demand, mode)
+    }
+}
+
+/// A dense layer and tanh over the first token's hidden state.
+struct FirstToken {
+    dense: Linear,
+}
+
+impl FirstToken {
+    fn new(mut scope: Scope, config: &BertConfig) -> Result<Self> {
+        Ok(Self { dense: Linear::new(scope.at("dense"), config.hidden_size, config.hidden_size)? })
+    }
+}
+
+impl Pooler for FirstToken {
+    fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
+        Ok(self.dense.forward(&hidden.f_select(1, 0)?)?.f_tanh()?)
+    }
+}
+
+impl BertConfig {
+    fn head_dropout(&self) -> Dropout {
+        Dropout(self.classifier_dropout.unwrap_or(self.hidden_dropout_prob))
+    }
+
+    fn info(&self, architecture: &Architecture, labels: Vec<String>, labels_per_token: bool) -> ModelInfo {
+        ModelInfo {
+            architecture: architecture.name.to_owned(),
+            num_layers: self.num_hidden_layers,
+            hidden_size: self.hidden_size,
+            num_attention_heads: self.num_attention_heads,
+            vocab_size: self.vocab_size,
+            max_length: self.max_position_embeddings as usize,
+            type_vocab_size: self.type_vocab_size,
+            pad_token_id: self.pad_token_id.unwrap_or(0),
+            labels,
+            labels_per_token,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+use indexmap::IndexMap;
+use tch::{Device, Kind, Tensor};
+
+use super::Parameters;
+use crate::Result;
+
+/// How a parameter is filled when no checkpoint has it; what `_init_weights` of transformers does.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Init {
+    /// Normal with mean 0 and the config's `initializer_range`.
+    Normal,
+    /// As `Normal`, but this row is zero: the embedding of the padding token.
+    NormalExceptRow(i64),
+    Zeros,
+    Ones,
+}
+
+/// Collects the parameters of a model while its layers are made. They are allocated here and filled later, from a
+/// checkpoint, from another model or at random, so that a layer's definition need not know which.
+pub(super) struct Builder {
+    device: Device,
+    initializer_range: f64,
+    parameters: Parameters,
+    inits: IndexMap<String, Init>,
+}
+
+impl Builder {
+    pub fn new(device: Device, initializer_range: f64) -> Self {
+        Self { device, initializer_range, parameters: Parameters::new(), inits: IndexMap::new() }
+    }
+
+    /// The place in the tree of names at which a part makes its parameters: `at("bert")`.
+    pub fn at(&mut self, name: &str) -> Scope<'_> {
+        Scope { builder: self, path: name.to_owned() }
+    }
+
+    pub fn finish(self) -> Unfilled {
+        Unfilled { initializer_range: self.initializer_range, parameters: self.parameters, inits: self.inits }
+    }
+}
+
+/// A [`Builder`] below a prefix.
+pub(super) struct Scope<'a> {
+    builder: &'a mut Builder,
+    path: String,
+}
+
+impl Scope<'_> {
+    pub fn at(&mut self, name: impl std::fmt::Display) -> Scope<'_> {
+        Scope { path: format!("{}.{name}", self.path), builder: self.builder }
+    }
+
+    /// Makes the parameter `name` of that shape, float32, without values.
+    pub fn parameter(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor> {
+        let tensor = Tensor::f_empty(shape, (Kind::Float, self.builder.device))?;
+        let name = format!("{}.{name}", self.path);
+        self.builder.inits.insert(name.clone(), init);
+        self.builder.parameters.insert(name, tensor.shallow_clone());
+        Ok(tensor)
+    }
+}
+
+/// The parameters of a model that has been defined but holds no values yet.
+#[derive(Debug)]
+pub(super) struct Unfilled {
+    initializer_range: f64,
+    parameters: Parameters,
+    inits: IndexMap<String, Init>,
+}
+
+impl Unfilled {
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// Fills one parameter at random, from torch's default generator.
+    pub fn initialize(&self, name: &str) -> Result<()> {
+        let (Some(tensor), Some(init)) = (self.parameters.get(name), self.inits.get(name)) else { return Ok(()) };
+        let mut tensor = tensor.shallow_clone();
+        // Drawn on the CPU wherever the model lies, so that one seed gives one model on every device.
+        let normal =
+            || Tensor::f_empty(tensor.size(), (Kind::Float, Device::Cpu))?.f_normal_(0.0, self.initializer_range);
+        match *init {
+            Init::Normal => tensor.f_copy_(&normal()?)?,
+            Init::NormalExceptRow(row) => {
+                let values = normal()?;
+                drop(values.f_select(0, row)?.f_zero_()?);
+                tensor.f_copy_(&values)?;
+            }
+            Init::Zeros => drop(tensor.f_zero_()?),
+            Init::Ones => drop(tensor.f_fill_(1.0)?),
+        }
+        Ok(())
+    }
+
+    /// Hands out the filled parameters. `trainable` ones collect gradients.
+    pub fn into_parameters(self, trainable: bool) -> Result<Parameters> {
+        for (_, tensor) in self.parameters.iter() {
+            // In place: the handles that the layers hold are to the same tensor.
+            drop(tensor.f_set_requires_grad(trainable)?);
+        }
+        Ok(self.parameters)
+    }
+}

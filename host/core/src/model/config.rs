@@ -1,0 +1,133 @@
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use super::ModelError;
+
+/// The classes that transformers assumes where a config names none.
+pub(super) const DEFAULT_LABELS: [&str; 2] = ["LABEL_0", "LABEL_1"];
+
+/// A model's `config.json`: every key that it was given, in its order, so that writing it back loses nothing. Typed
+/// views of the keys that a model reads are taken with [`ModelConfig::parse`].
+#[derive(Debug, Clone)]
+pub struct ModelConfig {
+    path: PathBuf,
+    keys: Map<String, Value>,
+}
+
+impl ModelConfig {
+    /// Reads a `config.json`.
+    pub fn read(path: &Path) -> Result<Self, ModelError> {
+        let text = fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
+        let keys = serde_json::from_slice(&text).map_err(|error| ModelError::Config {
+            path: path.to_owned(),
+            reason: format!("not a JSON object: {error}"),
+        })?;
+        Ok(Self { path: path.to_owned(), keys })
+    }
+
+    /// Reads the `config.json` of a model's folder.
+    pub(super) fn read_folder(folder: &Path) -> Result<Self, ModelError> {
+        match Self::read(&folder.join("config.json")) {
+            Err(ModelError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Err(ModelError::NoConfig { folder: folder.to_owned() })
+            }
+            config => config,
+        }
+    }
+
+    /// The file that it was read from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The key `name` as it stands in the file.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.keys.get(name)
+    }
+
+    /// The first of `architectures`: the class of transformers that wrote the checkpoint.
+    pub fn architecture(&self) -> Option<&str> {
+        self.get("architectures")?.get(0)?.as_str()
+    }
+
+    pub fn model_type(&self) -> Option<&str> {
+        self.get("model_type")?.as_str()
+    }
+
+    /// The names of the classes by index: `id2label`, or as many as `num_labels` says, named as transformers does.
+    /// `None` if the file has neither.
+    pub fn labels(&self) -> Result<Option<Vec<String>>, ModelError> {
+        let Some(id2label) = self.get("id2label").filter(|value| !value.is_null()) else {
+            return match self.get("num_labels") {
+                None | Some(Value::Null) => Ok(None),
+                Some(count) => match count.as_u64() {
+                    Some(count) => Ok(Some((0..count).map(|index| format!("LABEL_{index}")).collect())),
+                    None => Err(self.invalid(format!("`num_labels` is {count}; expected a count"))),
+                },
+            };
+        };
+        let names = id2label.as_object();
+        let labels: Option<Vec<String>> = names.and_then(|names| {
+            (0..names.len()).map(|index| Some(names.get(&index.to_string())?.as_str()?.to_owned())).collect()
+        });
+        match labels {
+            Some(labels) if !labels.is_empty() => Ok(Some(labels)),
+            _ => Err(self.invalid("`id2label` is not an object of names under \"0\", \"1\", … without a gap".into())),
+        }
+    }
+
+    /// The keys that `T` reads; an error names the key that is missing or wrong.
+    pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, ModelError> {
+        serde_path_to_error::deserialize(&self.keys).map_err(|error| {
+            let key = error.path().to_string();
+            // An error of the object as a whole, a missing key, has the path `.` and names the key itself.
+            let at = if key == "." { String::new() } else { format!("`{key}`: ") };
+            self.invalid(format!("{at}{}", error.inner()))
+        })
+    }
+
+    /// The error that this file is wrong for `reason`.
+    pub(super) fn invalid(&self, reason: String) -> ModelError {
+        ModelError::Config { path: self.path.clone(), reason }
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: impl Into<Value>) {
+        self.keys.insert(name.to_owned(), value.into());
+    }
+
+    pub(super) fn set_architecture(&mut self, architecture: &str) {
+        self.set("architectures", json!([architecture]));
+    }
+
+    /// Names the classes in all keys that say something of them.
+    pub(super) fn set_labels(&mut self, labels: &[String]) -> Result<(), ModelError> {
+        let fail = |reason| Err(ModelError::Labels { labels: labels.to_vec(), reason });
+        if labels.is_empty() {
+            return fail("there are none; name at least two");
+        }
+        if labels.iter().collect::<HashSet<_>>().len() < labels.len() {
+            return fail("a name stands there twice; every class needs its own");
+        }
+        let by_index = labels.iter().enumerate().map(|(index, label)| (index.to_string(), json!(label)));
+        let by_label = labels.iter().enumerate().map(|(index, label)| (label.clone(), json!(index)));
+        self.set("id2label", by_index.collect::<Map<_, _>>());
+        self.set("label2id", by_label.collect::<Map<_, _>>());
+        if self.keys.contains_key("num_labels") {
+            self.set("num_labels", labels.len());
+        }
+        Ok(())
+    }
+
+    /// The text of the file to write. The parameters are float32 whatever they were read from, and the file says so:
+    /// transformers loads in the type named here.
+    pub(super) fn to_json(&self) -> String {
+        let mut keys = self.keys.clone();
+        let name = if keys.contains_key("torch_dtype") { "torch_dtype" } else { "dtype" };
+        keys.insert(name.to_owned(), json!("float32"));
+        format!("{:#}\n", Value::Object(keys))
+    }
+}

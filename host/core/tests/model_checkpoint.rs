@@ -1,0 +1,272 @@
+//! Checkpoints: what is read and how, what is refused and how it is said, what is written.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use brewer::model::{Mode, Model, from_config, load};
+use brewer::{Fault, OutputRequest};
+use common::{
+    Copy, SEQUENCE, TOKEN, as_class, assert_close, batch_of, load_error, load_recorded, options, read_tensors, recorded,
+};
+use half::{bf16, f16};
+use safetensors::tensor::{Dtype, SafeTensors, serialize_to_file};
+use serde_json::{Value, json};
+use tch::{Kind, Tensor};
+
+fn logits(model: &dyn Model) -> Tensor {
+    let io = read_tensors(&recorded(SEQUENCE).join("io.safetensors"));
+    let outputs = model.forward(&batch_of(&io), &OutputRequest::everything(), Mode::Eval).unwrap();
+    outputs.tensor("logits").unwrap().detach()
+}
+
+fn json_of(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+fn assert_same_parameters(found: &dyn Model, expected: &dyn Model) {
+    assert_eq!(found.parameters().iter().count(), expected.parameters().iter().count());
+    for (name, tensor) in expected.parameters().iter() {
+        assert_eq!(found.parameters().get(name).unwrap(), tensor, "{name}");
+    }
+}
+
+fn assert_contains(found: &str, expected: &[&str]) {
+    for part in expected {
+        assert!(found.contains(part), "found {found:?}\nexpected {part:?}");
+    }
+}
+
+#[test]
+fn saves_what_it_loaded() {
+    let model = load_recorded(SEQUENCE).model;
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("runs/student");
+    model.save(&target).unwrap();
+    model.save(&target).unwrap();
+    let mut files: Vec<_> = fs::read_dir(&target).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["config.json", "model.safetensors"], "no temporary file is left");
+
+    assert_same_parameters(&*load(&target, &options(false)).unwrap().model, &*model);
+    let (found, expected) = (json_of(&target.join("config.json")), json_of(&recorded(SEQUENCE).join("config.json")));
+    let keys = |config: &Value| config.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&found), keys(&expected), "the order of the keys stays");
+    assert_eq!(found, expected);
+    let (found, expected) =
+        [&target, &recorded(SEQUENCE)].map(|folder| fs::read(folder.join("model.safetensors")).unwrap()).into();
+    let (header, metadata) = SafeTensors::read_metadata(&found).unwrap();
+    assert_eq!(metadata.metadata().as_ref().unwrap()["format"], "pt");
+    assert_eq!(found.len() - header, expected.len() - SafeTensors::read_metadata(&expected).unwrap().0);
+    assert_eq!(found[8 + header..], expected[expected.len() - (found.len() - header - 8)..], "what transformers wrote");
+}
+
+#[test]
+fn a_failed_save_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    // A folder in the way of the file: what was written cannot be put in its place.
+    fs::create_dir_all(folder.path().join("model.safetensors/in the way")).unwrap();
+    let error = load_recorded(SEQUENCE).model.save(folder.path()).unwrap_err();
+    assert_eq!(error.fault(), Fault::Run);
+    assert_contains(&error.to_string(), &["cannot write", "model.safetensors"]);
+    let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(files, ["model.safetensors"]);
+}
+
+#[test]
+fn only_a_trainable_model_collects_gradients() {
+    for trainable in [true, false] {
+        let model = load(&recorded(SEQUENCE), &options(trainable)).unwrap().model;
+        assert!(model.parameters().iter().all(|(_, parameter)| parameter.requires_grad() == trainable));
+    }
+}
+
+#[test]
+fn reads_every_floating_point_type() {
+    let expected = logits(&*load_recorded(SEQUENCE).model);
+    for (dtype, tolerance) in [(Dtype::F64, 1e-7), (Dtype::F16, 2e-2), (Dtype::BF16, 2e-1)] {
+        let checkpoint = Copy::of(SEQUENCE);
+        checkpoint.set("dtype", "bfloat16");
+        checkpoint.change_weights(|mut tensors| {
+            for (_, raw) in &mut tensors {
+                let values = raw.bytes.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()));
+                raw.bytes = values
+                    .flat_map(|value| match dtype {
+                        Dtype::F64 => f64::from(value).to_le_bytes().to_vec(),
+                        Dtype::F16 => f16::from_f32(value).to_le_bytes().to_vec(),
+                        _ => bf16::from_f32(value).to_le_bytes().to_vec(),
+                    })
+                    .collect();
+                raw.dtype = dtype;
+            }
+            tensors
+        });
+        let model = load(checkpoint.path(), &options(false)).unwrap().model;
+        assert!(model.parameters().iter().all(|(_, parameter)| parameter.kind() == Kind::Float));
+        assert_close(&format!("{dtype}"), &logits(&*model), &expected, tolerance, 0.0);
+        model.save(checkpoint.path()).unwrap();
+        assert_eq!(json_of(&checkpoint.path().join("config.json"))["dtype"], "float32");
+    }
+}
+
+#[test]
+fn reads_old_names_and_ignores_buffers() {
+    let checkpoint = Copy::of(SEQUENCE);
+    checkpoint.rename_weights(|name| {
+        Some(name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"))
+    });
+    checkpoint.change_weights(|mut tensors| {
+        let mut ids = tensors[0].1.clone();
+        (ids.dtype, ids.shape, ids.bytes) = (Dtype::I64, vec![1, 1], vec![0; 8]);
+        tensors.push(("bert.embeddings.position_ids".to_owned(), ids));
+        tensors
+    });
+    let loaded = load(checkpoint.path(), &options(false)).unwrap();
+    assert!(loaded.new.is_empty() && loaded.left_out.is_empty());
+    assert_same_parameters(&*loaded.model, &*load_recorded(SEQUENCE).model);
+}
+
+/// Splits a checkpoint's weights over two files with an index.
+fn shard(checkpoint: &Copy) {
+    let bytes = fs::read(checkpoint.weights()).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
+    let file = |name: &str| if name.contains("layer") { "model-2.safetensors" } else { "model-1.safetensors" };
+    for part in ["model-1.safetensors", "model-2.safetensors"] {
+        let tensors = tensors.iter().filter(|(name, _)| file(name) == part).cloned();
+        serialize_to_file(tensors, None, &checkpoint.path().join(part)).unwrap();
+    }
+    let map: serde_json::Map<_, _> = tensors.iter().map(|(name, _)| (name.clone(), json!(file(name)))).collect();
+    write_index(checkpoint, json!(map));
+    fs::remove_file(checkpoint.weights()).unwrap();
+}
+
+fn write_index(checkpoint: &Copy, weight_map: Value) {
+    let index = json!({ "metadata": {}, "weight_map": weight_map }).to_string();
+    fs::write(checkpoint.path().join("model.safetensors.index.json"), index).unwrap();
+}
+
+#[test]
+fn reads_a_sharded_checkpoint() {
+    let checkpoint = Copy::of(SEQUENCE);
+    shard(&checkpoint);
+    assert_same_parameters(&*load(checkpoint.path(), &options(false)).unwrap().model, &*load_recorded(SEQUENCE).model);
+    for (map, expected) in [
+        (json!({ "bert.x": "model-1.safetensors" }), "`bert.x` is in model-1.safetensors, but it is not there"),
+        (json!({ "bert.x": "../model-1.safetensors" }), "which is not in this folder"),
+        (json!({ "bert.x": "model-3.safetensors" }), "cannot read"),
+        (json!(1), "not an index of weights"),
+    ] {
+        write_index(&checkpoint, map);
+        assert_contains(&load_error(checkpoint.path(), &options(false)), &[expected]);
+    }
+}
+
+#[test]
+fn refuses_damaged_weights() {
+    let checkpoint = Copy::of(SEQUENCE);
+    let whole = fs::read(checkpoint.weights()).unwrap();
+    for size in [0, 4, 100, whole.len() / 2, whole.len() - 1] {
+        fs::write(checkpoint.weights(), &whole[..size]).unwrap();
+        let error = load_error(checkpoint.path(), &options(false));
+        assert_contains(&error, &["model.safetensors: not a whole safetensors file", "Copy it again"]);
+    }
+    fs::remove_file(checkpoint.weights()).unwrap();
+    let error = load_error(checkpoint.path(), &options(false));
+    assert_contains(&error, &["has neither model.safetensors nor model.safetensors.index.json"]);
+    fs::write(checkpoint.path().join("pytorch_model.bin"), "").unwrap();
+    assert_contains(&load_error(checkpoint.path(), &options(false)), &["`save_pretrained` it again"]);
+}
+
+#[test]
+fn lists_tensors_that_do_not_fit() {
+    let checkpoint = Copy::of(SEQUENCE);
+    checkpoint.set("intermediate_size", 41);
+    checkpoint.rename_weights(|name| match name {
+        "bert.pooler.dense.bias" => None,
+        "bert.encoder.layer.0.output.dense.bias" => Some("bert.encoder.layer.3.output.dense.bias".to_owned()),
+        "classifier.bias" => Some("classifier.offset".to_owned()),
+        name => Some(name.to_owned()),
+    });
+    let error = load_error(checkpoint.path(), &options(false));
+    assert_contains(
+        &error,
+        &[
+            "are not the BertForSequenceClassification of its config.json",
+            "Missing: bert.encoder.layer.0.output.dense.bias, bert.pooler.dense.bias, classifier.bias.",
+            "Not part of the model: bert.encoder.layer.3.output.dense.bias, classifier.offset.",
+            "bert.encoder.layer.0.intermediate.dense.weight (is [40, 24], expected [41, 24])",
+            "and 4 more.",
+            "name its `architecture`",
+        ],
+    );
+    // A new head does not excuse an incomplete body.
+    let error = load_error(checkpoint.path(), &as_class("BertForTokenClassification", &["a", "b"]));
+    assert_contains(&error, &["Missing: bert.encoder.layer.0.output.dense.bias."]);
+}
+
+#[test]
+fn refuses_weights_that_are_no_floating_point_numbers() {
+    let checkpoint = Copy::of(SEQUENCE);
+    checkpoint.change_weights(|mut tensors| {
+        let (_, raw) = tensors.iter_mut().find(|(name, _)| name == "classifier.bias").unwrap();
+        raw.dtype = Dtype::I32;
+        tensors
+    });
+    assert_contains(
+        &load_error(checkpoint.path(), &options(false)),
+        &["`classifier.bias` holds I32; supported are F32"],
+    );
+}
+
+#[test]
+fn refuses_a_config_that_is_not_supported() {
+    let error = load_error(tempfile::tempdir().unwrap().path(), &options(false));
+    assert_contains(&error, &["has no config.json", "save_pretrained"]);
+    for (key, value, expected) in [
+        (
+            "model_type",
+            json!("roberta"),
+            "BertForSequenceClassification is made of a checkpoint of model_type `bert`, but",
+        ),
+        (
+            "architectures",
+            json!(["BertModel"]),
+            "BertModel (model_type `bert`), which is not supported; supported are Bert",
+        ),
+        ("architectures", Value::Null, "it names no `architectures`"),
+        ("hidden_size", Value::Null, "missing field `hidden_size`"),
+        ("hidden_size", json!("large"), "`hidden_size`: invalid type: string \"large\", expected i64"),
+        ("hidden_size", json!(25), "`hidden_size` 25 is not a multiple of `num_attention_heads` 4"),
+        ("num_attention_heads", json!(0), "`num_attention_heads` is 0; expected 1 or more"),
+        ("hidden_act", json!("mish"), "`hidden_act`: unknown variant `mish`, expected one of `gelu`"),
+        ("hidden_dropout_prob", json!(1.0), "`hidden_dropout_prob` is 1; expected 0 or more and less than 1"),
+        ("position_embedding_type", json!("relative_key"), "`position_embedding_type` is `relative_key`; only"),
+        ("is_decoder", json!(true), "only encoders are supported"),
+        ("pad_token_id", json!(89), "`pad_token_id` is 89; the vocabulary has 0 to 88"),
+        ("id2label", json!({ "0": "a", "2": "b" }), "`id2label` is not an object of names under \"0\", \"1\""),
+        ("id2label", json!({ "0": "score" }), "the model has 1 label, which means regression"),
+        ("problem_type", json!("multi_label_classification"), "`problem_type` is `multi_label_classification`; only"),
+    ] {
+        let checkpoint = Copy::of(SEQUENCE);
+        checkpoint.set(key, value);
+        let error = load_error(checkpoint.path(), &options(false));
+        assert_contains(&error, &["config.json", expected]);
+    }
+    let checkpoint = Copy::of(SEQUENCE);
+    fs::write(checkpoint.path().join("config.json"), "{").unwrap();
+    assert_contains(&load_error(checkpoint.path(), &options(false)), &["config.json: not a JSON object"]);
+    let error = from_config(&checkpoint.path().join("none.json"), &options(true)).err().unwrap();
+    assert_contains(&error.to_string(), &["cannot read", "none.json"]);
+}
+
+#[test]
+fn a_token_classifier_may_come_with_an_unused_pooler() {
+    let checkpoint = Copy::of(TOKEN);
+    checkpoint.change_weights(|mut tensors| {
+        let norm = tensors.iter().find(|(name, _)| name == "bert.embeddings.LayerNorm.bias").unwrap().1.clone();
+        tensors.push(("bert.pooler.dense.bias".to_owned(), norm));
+        tensors
+    });
+    assert_eq!(load(checkpoint.path(), &options(false)).unwrap().left_out, ["bert.pooler.dense.bias"]);
+}

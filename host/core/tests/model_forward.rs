@@ -1,0 +1,140 @@
+//! What a forward computes and leaves out, and what it refuses.
+
+mod common;
+
+use brewer::model::{Mode, load};
+use brewer::{Batch, Fault, OutputRequest};
+use common::{Copy, SEQUENCE, TOKEN, batch_of, computed, load_recorded, options, read_tensors, recorded, request};
+use tch::{Kind, Tensor};
+
+fn recorded_batch(name: &str) -> Batch {
+    batch_of(&read_tensors(&recorded(name).join("io.safetensors")))
+}
+
+#[test]
+fn computes_only_what_is_asked_for() {
+    let model = load_recorded(SEQUENCE).model;
+    let batch = recorded_batch(SEQUENCE);
+    let forward = |request: &OutputRequest| model.forward(&batch, request, Mode::Eval).unwrap();
+
+    let outputs = forward(&request(&[], &[("hidden_states", 2)]));
+    assert_eq!(computed(&outputs, "hidden_states"), [false, false, true, false]);
+    assert_eq!(computed(&outputs, "attentions"), [false; 3]);
+    assert!(outputs.tensor("logits").is_none() && outputs.contains("logits"));
+    assert!(outputs.tensor("loss").is_none() && outputs.contains("loss"));
+    assert!(outputs.tensor("pooler_output").is_none() && outputs.contains("pooler_output"));
+
+    let outputs = forward(&request(&["logits"], &[("attentions", 1)]));
+    assert_eq!(computed(&outputs, "attentions"), [false, true, false]);
+    assert!(outputs.tensor("logits").is_some() && outputs.tensor("loss").is_none());
+
+    let outputs = forward(&request(&["pooler_output"], &[]));
+    assert_eq!(outputs.tensor("pooler_output").unwrap().size(), [3, 24]);
+    assert!(outputs.tensor("logits").is_none());
+
+    let outputs = forward(&OutputRequest::nothing());
+    assert_eq!(computed(&outputs, "hidden_states"), [false; 4]);
+    let names: Vec<_> = outputs.names().collect();
+    assert_eq!(names, ["loss", "logits", "hidden_states", "attentions", "pooler_output"]);
+}
+
+/// Broken weights above what is wanted show that nothing above was run: they would make an output that reads them NaN.
+#[test]
+fn stops_above_the_last_wanted_layer() {
+    let model = load_recorded(SEQUENCE).model;
+    let batch = recorded_batch(SEQUENCE);
+    let asked = request(&[], &[("hidden_states", 1), ("attentions", 1)]);
+    for name in ["attention.self.value.weight", "output.dense.weight"] {
+        let parameter = model.parameters().get(&format!("bert.encoder.layer.1.{name}")).unwrap();
+        let _ = tch::no_grad(|| parameter.shallow_clone().fill_(f64::NAN));
+    }
+    let outputs = model.forward(&batch, &asked, Mode::Eval).unwrap();
+    let map = outputs.layer("attentions", 1).unwrap();
+    assert_eq!(map.isnan().any().int64_value(&[]), 0);
+    assert_eq!(computed(&outputs, "attentions"), [false, true, false]);
+    // The map comes from the query and the key alone: the values are not even projected for it.
+    map.sum(Kind::Float).backward();
+    let gradient = |name: &str| model.parameters().get(&format!("bert.encoder.layer.1.{name}")).unwrap().grad();
+    assert!(gradient("attention.self.query.weight").defined());
+    assert!(!gradient("attention.self.value.weight").defined());
+}
+
+#[test]
+fn outputs_depend_on_the_class_and_the_batch() {
+    let model = load_recorded(TOKEN).model;
+    let mut batch = Batch::new();
+    batch.insert("input_ids", recorded_batch(TOKEN).get("input_ids").unwrap().shallow_clone());
+    let outputs = model.forward(&batch, &OutputRequest::everything(), Mode::Eval).unwrap();
+    let names: Vec<_> = outputs.names().collect();
+    assert_eq!(names, ["logits", "hidden_states", "attentions"], "no pooler, and no loss without labels");
+    assert!(model.info().labels_per_token);
+}
+
+#[test]
+fn drops_out_only_in_training() {
+    let checkpoint = Copy::of(SEQUENCE);
+    checkpoint.set("hidden_dropout_prob", 0.5);
+    checkpoint.set("attention_probs_dropout_prob", 0.5);
+    let model = load(checkpoint.path(), &options(true)).unwrap().model;
+    let batch = recorded_batch(SEQUENCE);
+    let run = |mode| model.forward(&batch, &OutputRequest::everything(), mode).unwrap();
+    let (first, second) = (run(Mode::Eval), run(Mode::Eval));
+    assert_eq!(first.tensor("logits").unwrap(), second.tensor("logits").unwrap());
+    let trained = run(Mode::Train);
+    assert_ne!(first.tensor("logits").unwrap(), trained.tensor("logits").unwrap());
+    let zeros = |map: &Tensor| (map.eq(0.0).sum(Kind::Int64).int64_value(&[]), map.numel() as i64);
+    let (dropped, all) = zeros(trained.layer("attentions", 0).unwrap());
+    assert!(dropped > all * 2 / 5, "the probabilities are those after dropout, {dropped} of {all} are 0");
+}
+
+#[test]
+fn a_label_of_minus_100_is_ignored() {
+    let model = load_recorded(SEQUENCE).model;
+    let mut batch = recorded_batch(SEQUENCE);
+    let loss = |batch: &Batch| {
+        let outputs = model.forward(batch, &request(&["loss"], &[]), Mode::Eval).unwrap();
+        outputs.tensor("loss").unwrap().double_value(&[])
+    };
+    batch.insert("labels", Tensor::from_slice(&[1_i64, -100, -100]));
+    let first = loss(&batch);
+    let one: Batch = batch.iter().map(|(name, tensor)| (name, tensor.narrow(0, 0, 1))).collect();
+    assert!((first - loss(&one)).abs() < 1e-6);
+}
+
+#[test]
+fn refuses_what_does_not_fit() {
+    let model = load_recorded(SEQUENCE).model;
+    let error = |name: &str, tensor: Option<Tensor>| {
+        let mut batch: Batch = recorded_batch(SEQUENCE)
+            .iter()
+            .filter(|(column, _)| *column != name)
+            .map(|(name, tensor)| (name, tensor.shallow_clone()))
+            .collect();
+        if let Some(tensor) = tensor {
+            batch.insert(name, tensor);
+        }
+        let error = model.forward(&batch, &OutputRequest::everything(), Mode::Eval).unwrap_err();
+        assert_eq!(error.fault(), Fault::Input, "{error}");
+        error.to_string()
+    };
+    let ids = |shape: &[i64]| Tensor::ones(shape, (Kind::Int64, tch::Device::Cpu));
+    for (name, tensor, expected) in [
+        ("input_ids", None, "the batch has no `input_ids`; the model needs integers [batch, length]"),
+        ("input_ids", Some(ids(&[4])), "`input_ids` is Int64 [4]; the model takes integers [batch, length]"),
+        ("input_ids", Some(ids(&[3, 0])), "`input_ids` is Int64 [3, 0]; the model takes at least one example"),
+        ("input_ids", Some(ids(&[3, 11]).to_kind(Kind::Float)), "`input_ids` is Float [3, 11]; the model takes int64"),
+        ("input_ids", Some(ids(&[3, 41])), "41 tokens long; the model takes at most 40 tokens; set `max_length`"),
+        ("input_ids", Some(ids(&[3, 11]) * 89), "`input_ids` is 89 at some position; the model takes 0 to 88"),
+        ("input_ids", Some(ids(&[3, 11]) * -1), "`input_ids` is -1 at some position; the model takes 0 to 88"),
+        ("token_type_ids", Some(ids(&[3, 11]) * 2), "`token_type_ids` is 2 at some position; the model takes 0 to 1"),
+        ("token_type_ids", Some(ids(&[3, 10])), "`token_type_ids` is Int64 [3, 10]; the model takes int64 [3, 11]"),
+        ("attention_mask", Some(ids(&[3, 10])), "`attention_mask` is Int64 [3, 10]; the model takes the shape of"),
+        ("labels", Some(ids(&[3]) * 3), "`labels` is 3 at some position; the model takes 0 to 2: it has 3 classes"),
+        ("labels", Some(ids(&[3]) * -1), "`labels` is -1 at some position; the model takes 0 to 2"),
+        ("labels", Some(ids(&[3, 1])), "`labels` is Int64 [3, 1]; the model takes int64 [3]"),
+        ("labels", Some(ids(&[3]).to_kind(Kind::Float)), "`labels` is Float [3]; the model takes int64 [3]"),
+    ] {
+        let found = error(name, tensor);
+        assert!(found.contains(expected), "found {found:?}\nexpected {expected:?}");
+    }
+}
