@@ -23,6 +23,13 @@ pub struct LoadOptions {
     pub trainable: bool,
 }
 
+impl LoadOptions {
+    /// The model as its folder has it, only to be run.
+    pub fn frozen(device: Device) -> Self {
+        Self { device, architecture: None, labels: None, trainable: false }
+    }
+}
+
 /// A model made of a checkpoint.
 pub struct Loaded {
     pub model: Box<dyn Model>,
