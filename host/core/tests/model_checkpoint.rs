@@ -8,7 +8,8 @@ use std::path::Path;
 use brewer::model::{Mode, Model, from_config, load};
 use brewer::{Fault, OutputRequest};
 use common::{
-    Copy, SEQUENCE, TOKEN, as_class, assert_close, batch_of, load_error, load_recorded, options, read_tensors, recorded,
+    SEQUENCE, Scratch, TOKEN, as_class, assert_close, batch_of, load_error, load_recorded, options, read_tensors,
+    recorded,
 };
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, serialize_to_file};
@@ -86,7 +87,7 @@ fn only_a_trainable_model_collects_gradients() {
 fn reads_every_floating_point_type() {
     let expected = logits(&*load_recorded(SEQUENCE).model);
     for (dtype, tolerance) in [(Dtype::F64, 1e-7), (Dtype::F16, 2e-2), (Dtype::BF16, 2e-1)] {
-        let checkpoint = Copy::of(SEQUENCE);
+        let checkpoint = Scratch::of(SEQUENCE);
         checkpoint.set("dtype", "bfloat16");
         checkpoint.change_weights(|mut tensors| {
             for (_, raw) in &mut tensors {
@@ -112,7 +113,7 @@ fn reads_every_floating_point_type() {
 
 #[test]
 fn reads_old_names_and_ignores_buffers() {
-    let checkpoint = Copy::of(SEQUENCE);
+    let checkpoint = Scratch::of(SEQUENCE);
     checkpoint.rename_weights(|name| {
         Some(name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"))
     });
@@ -128,7 +129,7 @@ fn reads_old_names_and_ignores_buffers() {
 }
 
 /// Splits a checkpoint's weights over two files with an index.
-fn shard(checkpoint: &Copy) {
+fn shard(checkpoint: &Scratch) {
     let bytes = fs::read(checkpoint.weights()).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
     let file = |name: &str| if name.contains("layer") { "model-2.safetensors" } else { "model-1.safetensors" };
@@ -141,14 +142,14 @@ fn shard(checkpoint: &Copy) {
     fs::remove_file(checkpoint.weights()).unwrap();
 }
 
-fn write_index(checkpoint: &Copy, weight_map: Value) {
+fn write_index(checkpoint: &Scratch, weight_map: Value) {
     let index = json!({ "metadata": {}, "weight_map": weight_map }).to_string();
     fs::write(checkpoint.path().join("model.safetensors.index.json"), index).unwrap();
 }
 
 #[test]
 fn reads_a_sharded_checkpoint() {
-    let checkpoint = Copy::of(SEQUENCE);
+    let checkpoint = Scratch::of(SEQUENCE);
     shard(&checkpoint);
     assert_same_parameters(&*load(checkpoint.path(), &options(false)).unwrap().model, &*load_recorded(SEQUENCE).model);
     for (map, expected) in [
@@ -164,7 +165,7 @@ fn reads_a_sharded_checkpoint() {
 
 #[test]
 fn refuses_damaged_weights() {
-    let checkpoint = Copy::of(SEQUENCE);
+    let checkpoint = Scratch::of(SEQUENCE);
     let whole = fs::read(checkpoint.weights()).unwrap();
     for size in [0, 4, 100, whole.len() / 2, whole.len() - 1] {
         fs::write(checkpoint.weights(), &whole[..size]).unwrap();
@@ -180,7 +181,7 @@ fn refuses_damaged_weights() {
 
 #[test]
 fn lists_tensors_that_do_not_fit() {
-    let checkpoint = Copy::of(SEQUENCE);
+    let checkpoint = Scratch::of(SEQUENCE);
     checkpoint.set("intermediate_size", 41);
     checkpoint.rename_weights(|name| match name {
         "bert.pooler.dense.bias" => None,
@@ -207,7 +208,7 @@ fn lists_tensors_that_do_not_fit() {
 
 #[test]
 fn refuses_weights_that_are_no_floating_point_numbers() {
-    let checkpoint = Copy::of(SEQUENCE);
+    let checkpoint = Scratch::of(SEQUENCE);
     checkpoint.change_weights(|mut tensors| {
         let (_, raw) = tensors.iter_mut().find(|(name, _)| name == "classifier.bias").unwrap();
         raw.dtype = Dtype::I32;
@@ -248,12 +249,12 @@ fn refuses_a_config_that_is_not_supported() {
         ("id2label", json!({ "0": "score" }), "the model has 1 label, which means regression"),
         ("problem_type", json!("multi_label_classification"), "`problem_type` is `multi_label_classification`; only"),
     ] {
-        let checkpoint = Copy::of(SEQUENCE);
+        let checkpoint = Scratch::of(SEQUENCE);
         checkpoint.set(key, value);
         let error = load_error(checkpoint.path(), &options(false));
         assert_contains(&error, &["config.json", expected]);
     }
-    let checkpoint = Copy::of(SEQUENCE);
+    let checkpoint = Scratch::of(SEQUENCE);
     fs::write(checkpoint.path().join("config.json"), "{").unwrap();
     assert_contains(&load_error(checkpoint.path(), &options(false)), &["config.json: not a JSON object"]);
     let error = from_config(&checkpoint.path().join("none.json"), &options(true)).err().unwrap();
@@ -262,7 +263,7 @@ fn refuses_a_config_that_is_not_supported() {
 
 #[test]
 fn a_token_classifier_may_come_with_an_unused_pooler() {
-    let checkpoint = Copy::of(TOKEN);
+    let checkpoint = Scratch::of(TOKEN);
     checkpoint.change_weights(|mut tensors| {
         let norm = tensors.iter().find(|(name, _)| name == "bert.embeddings.LayerNorm.bias").unwrap().1.clone();
         tensors.push(("bert.pooler.dense.bias".to_owned(), norm));

@@ -6,7 +6,9 @@ use std::fs;
 
 use brewer::model::{Mode, Model, from_config, from_layers, load};
 use brewer::{Fault, OutputRequest};
-use common::{Copy, SEQUENCE, TOKEN, as_class, batch_of, load_error, load_recorded, options, read_tensors, recorded};
+use common::{
+    SEQUENCE, Scratch, TOKEN, as_class, batch_of, load_error, load_recorded, options, read_tensors, recorded,
+};
 use serde_json::Value;
 use tch::Tensor;
 
@@ -19,8 +21,8 @@ fn labels(names: &[&str]) -> Vec<String> {
 }
 
 /// Turns a recorded checkpoint into one of the body alone, as `BertModel` is saved.
-fn body() -> Copy {
-    let checkpoint = Copy::of(SEQUENCE);
+fn body() -> Scratch {
+    let checkpoint = Scratch::of(SEQUENCE);
     checkpoint.set("architectures", vec!["BertModel"]);
     checkpoint.set("id2label", Value::Null);
     checkpoint.set("label2id", Value::Null);

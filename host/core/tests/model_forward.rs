@@ -4,7 +4,7 @@ mod common;
 
 use brewer::model::{Mode, load};
 use brewer::{Batch, Fault, OutputRequest};
-use common::{Copy, SEQUENCE, TOKEN, batch_of, computed, load_recorded, options, read_tensors, recorded, request};
+use common::{SEQUENCE, Scratch, TOKEN, batch_of, computed, load_recorded, options, read_tensors, recorded, request};
 use tch::{Kind, Tensor};
 
 fn recorded_batch(name: &str) -> Batch {
@@ -72,7 +72,7 @@ fn outputs_depend_on_the_class_and_the_batch() {
 
 #[test]
 fn drops_out_only_in_training() {
-    let checkpoint = Copy::of(SEQUENCE);
+    let checkpoint = Scratch::of(SEQUENCE);
     checkpoint.set("hidden_dropout_prob", 0.5);
     checkpoint.set("attention_probs_dropout_prob", 0.5);
     let model = load(checkpoint.path(), &options(true)).unwrap().model;

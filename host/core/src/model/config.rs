@@ -11,7 +11,7 @@ use super::ModelError;
 pub(super) const DEFAULT_LABELS: [&str; 2] = ["LABEL_0", "LABEL_1"];
 
 /// A model's `config.json`: every key that it was given, in its order, so that writing it back loses nothing. Typed
-/// views of the keys that a model reads are taken with [`ModelConfig::parse`].
+/// views of the keys that a model reads are taken by `parse`.
 #[derive(Debug, Clone)]
 pub struct ModelConfig {
     path: PathBuf,

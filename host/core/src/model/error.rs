@@ -9,7 +9,7 @@ pub enum ModelError {
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
 
-    #[error("cannot write {}: {source}; nothing was left half written, the file that was there before still is", path.display())]
+    #[error("cannot write {}: {source}; no half-written file was left there", path.display())]
     Write { path: PathBuf, source: std::io::Error },
 
     #[error(

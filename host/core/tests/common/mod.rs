@@ -128,11 +128,11 @@ impl View for Raw {
 }
 
 /// A copy of a recorded checkpoint that a test may change.
-pub struct Copy {
+pub struct Scratch {
     folder: TempDir,
 }
 
-impl Copy {
+impl Scratch {
     pub fn of(name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for file in ["config.json", "model.safetensors"] {
