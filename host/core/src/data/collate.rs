@@ -22,9 +22,7 @@ impl Dataset {
         let mut batch = Batch::new();
         for column in &self.columns {
             let tensor = match &column.numbers {
-                Numbers::Narrow(numbers) => {
-                    self.stack(column, numbers, examples, length, |int| i64::from(int), column.padding)?
-                }
+                Numbers::Narrow(numbers) => self.stack(column, numbers, examples, length, i64::from, column.padding)?,
                 Numbers::Wide(numbers) => self.stack(column, numbers, examples, length, |int| int, column.padding)?,
                 Numbers::Float(numbers) => self.stack(column, numbers, examples, length, |float| float, 0.0)?,
             };

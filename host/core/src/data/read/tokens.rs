@@ -191,7 +191,7 @@ impl Growing {
                     .as_array()
                     .ok_or_else(|| wrong_type(name, value, "a list of numbers, as in the rows before"))?;
                 let found = elements.len();
-                let before = fixed.map(|fixed| format!("{fixed} as in the rows before"));
+                let before = fixed.map(|fixed| format!("{fixed}, as in the rows before"));
                 let as_tokens = per_token.then(|| format!("{tokens}, as many as `{INPUT_IDS}`"));
                 *per_token &= found == tokens;
                 *fixed = fixed.filter(|&fixed| found == fixed);
