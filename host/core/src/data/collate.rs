@@ -2,7 +2,7 @@ use tch::Tensor;
 use tch::kind::Element;
 
 use super::Dataset;
-use super::column::{Column, Numbers, Shape};
+use super::column::{ATTENTION_MASK, Column, INPUT_IDS, Numbers, Shape};
 use crate::{Batch, Result};
 
 impl Dataset {
@@ -27,8 +27,8 @@ impl Dataset {
                 Numbers::Float(numbers) => self.stack(column, numbers, examples, length, |float| float, 0.0)?,
             };
             batch.insert(&column.name, tensor);
-            if column.name == "input_ids" && self.column("attention_mask").is_none() {
-                batch.insert("attention_mask", self.mask(examples, length)?);
+            if column.name == INPUT_IDS && self.column(ATTENTION_MASK).is_none() {
+                batch.insert(ATTENTION_MASK, self.mask(examples, length)?);
             }
         }
         Ok(batch)

@@ -1,15 +1,12 @@
 use serde_json::{Map, Value};
 
 use super::RowError;
-use super::column::{Column, Number, Numbers, Shape};
+use super::column::{Column, LABELS, Number, Numbers, Shape};
 use super::value::{shorten, wrong_element, wrong_type};
 use crate::model::ModelInfo;
 
 /// The label that losses ignore.
 const IGNORED: i64 = -100;
-
-/// What batches and models call the labels, whatever a file calls them.
-const LABELS: &str = "labels";
 
 /// Collects the labels of rows.
 pub(super) struct Labels<'a> {
