@@ -2,7 +2,7 @@ use tch::Tensor;
 use tch::kind::Element;
 
 use super::Dataset;
-use super::column::{Column, Numbers, Shape};
+use super::column::{ATTENTION_MASK, Column, INPUT_IDS, Numbers, Shape};
 use crate::{Batch, Result};
 
 impl Dataset {
@@ -22,15 +22,13 @@ impl Dataset {
         let mut batch = Batch::new();
         for column in &self.columns {
             let tensor = match &column.numbers {
-                Numbers::Narrow(numbers) => {
-                    self.stack(column, numbers, examples, length, |int| i64::from(int), column.padding)?
-                }
+                Numbers::Narrow(numbers) => self.stack(column, numbers, examples, length, i64::from, column.padding)?,
                 Numbers::Wide(numbers) => self.stack(column, numbers, examples, length, |int| int, column.padding)?,
                 Numbers::Float(numbers) => self.stack(column, numbers, examples, length, |float| float, 0.0)?,
             };
             batch.insert(&column.name, tensor);
-            if column.name == "input_ids" && self.column("attention_mask").is_none() {
-                batch.insert("attention_mask", self.mask(examples, length)?);
+            if column.name == INPUT_IDS && self.column(ATTENTION_MASK).is_none() {
+                batch.insert(ATTENTION_MASK, self.mask(examples, length)?);
             }
         }
         Ok(batch)

@@ -2,6 +2,12 @@
 
 use std::ops::Range;
 
+/// Names that models know; a batch has them whatever a file calls its columns.
+pub(super) const INPUT_IDS: &str = "input_ids";
+pub(super) const ATTENTION_MASK: &str = "attention_mask";
+pub(super) const TOKEN_TYPE_IDS: &str = "token_type_ids";
+pub(super) const LABELS: &str = "labels";
+
 /// A number of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Number {

@@ -1,7 +1,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use super::column::{Column, Shape};
+use super::column::{ATTENTION_MASK, Column, LABELS, Shape};
 use super::{DataConfig, DataError, read};
 use crate::model::ModelInfo;
 
@@ -53,7 +53,7 @@ impl Dataset {
     }
 
     pub fn has_labels(&self) -> bool {
-        self.column("labels").is_some()
+        self.column(LABELS).is_some()
     }
 
     pub(super) fn column(&self, name: &str) -> Option<&Column> {
@@ -62,7 +62,7 @@ impl Dataset {
 
     /// How many tokens an example has, padding in its row left out.
     pub(super) fn num_tokens(&self, example: usize) -> usize {
-        match self.column("attention_mask") {
+        match self.column(ATTENTION_MASK) {
             Some(mask) => mask.numbers.ints_in(self.tokens(example)).filter(|&mask| mask == 1).count(),
             None => self.length(example),
         }

@@ -57,7 +57,7 @@ pub enum RowError {
     Json { column: usize, message: String },
     #[error("{found} instead of a row; expected one JSON object a line")]
     NotAnObject { found: String },
-    #[error("there is no column `{column}`; {}", columns_present(present))]
+    #[error("there is no column `{column}`, which the data's `text` names; {}", columns_present(present))]
     NoColumn { column: String, present: Vec<String> },
     #[error("`{column}` is {found}; expected {expected}")]
     WrongType { column: String, found: String, expected: String },
@@ -77,7 +77,7 @@ pub enum RowError {
     TokenId { id: i64, position: usize, vocab_size: i64 },
     #[error("{tokens} tokens; expected at most {limit}, {whose}")]
     TooLong { tokens: usize, limit: usize, whose: &'static str },
-    #[error("`{column}` has {found} elements; expected {expected}")]
+    #[error("`{column}` has length {found}; expected {expected}")]
     Length { column: String, found: usize, expected: String },
     #[error("the label `{found}` is not one of the model's; {}", labels_known(nearest.as_deref(), known))]
     UnknownLabel { found: String, nearest: Option<String>, known: Vec<String> },

@@ -1,15 +1,12 @@
 use serde_json::{Map, Value};
 
 use super::RowError;
-use super::column::{Column, Number, Numbers, Shape};
-use super::value::{wrong_element, wrong_type};
+use super::column::{Column, LABELS, Number, Numbers, Shape};
+use super::value::{shorten, wrong_element, wrong_type};
 use crate::model::ModelInfo;
 
 /// The label that losses ignore.
 const IGNORED: i64 = -100;
-
-/// What batches and models call the labels, whatever a file calls them.
-const LABELS: &str = "labels";
 
 /// Collects the labels of rows.
 pub(super) struct Labels<'a> {
@@ -95,7 +92,7 @@ impl<'a> Labels<'a> {
     fn named(&self, name: &str) -> Result<i64, RowError> {
         let known = &self.model.labels;
         known.iter().position(|label| label == name).map(|class| class as i64).ok_or_else(|| RowError::UnknownLabel {
-            found: name.to_owned(),
+            found: shorten(name),
             nearest: nearest(name, known),
             known: known.clone(),
         })

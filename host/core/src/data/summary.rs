@@ -1,6 +1,7 @@
 use std::fmt;
 
 use super::Dataset;
+use super::column::LABELS;
 use crate::model::ModelInfo;
 
 /// A data set in a few numbers.
@@ -33,7 +34,7 @@ impl Dataset {
     }
 
     fn label_counts(&self, model: &ModelInfo) -> Vec<(String, usize)> {
-        let Some(labels) = self.column("labels") else { return vec![] };
+        let Some(labels) = self.column(LABELS) else { return vec![] };
         let mut counts = vec![0; model.labels.len()];
         for label in labels.numbers.ints() {
             // −100 stands for no label.

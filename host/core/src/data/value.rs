@@ -27,15 +27,20 @@ pub(super) fn wrong_type(column: &str, found: &Value, expected: impl Into<String
 
 /// A value as messages show it: short, whatever it holds.
 pub(super) fn describe(value: &Value) -> String {
-    const SHOWN: usize = 40;
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
-        Value::String(text) if text.chars().count() > SHOWN => {
-            format!("the text \"{}…\"", text.chars().take(SHOWN).collect::<String>())
-        }
-        Value::String(text) => format!("the text \"{text}\""),
+        Value::String(text) => format!("the text \"{}\"", shorten(text)),
         Value::Array(elements) => format!("a list of {}", elements.len()),
         Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+/// The beginning of a text, as messages show it.
+pub(super) fn shorten(text: &str) -> String {
+    const SHOWN: usize = 40;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }

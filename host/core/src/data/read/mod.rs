@@ -5,7 +5,7 @@ mod tokens;
 
 use std::path::Path;
 
-use super::column::Column;
+use super::column::{ATTENTION_MASK, Column, INPUT_IDS, LABELS, TOKEN_TYPE_IDS};
 use super::{DataConfig, DataError, Dataset, format};
 use crate::model::ModelInfo;
 
@@ -31,14 +31,14 @@ pub(super) fn read(
     let context = Context { path, config, model, max_length };
     let mut rows = format::open(path)?;
     let first = rows.next().ok_or_else(|| DataError::Empty { path: path.to_owned() })??;
-    let has_tokens = first.columns.contains_key(tokens::INPUT_IDS);
+    let has_tokens = first.columns.contains_key(INPUT_IDS);
     let rows = std::iter::once(Ok(first)).chain(rows);
     if has_tokens { tokens::read(rows, &context) } else { texts::read(rows, &context, tokenizer) }
 }
 
 /// Puts the columns into the order in which models name them, the others behind.
 fn in_order(mut columns: Vec<Column>) -> Vec<Column> {
-    const ORDER: [&str; 4] = [tokens::INPUT_IDS, tokens::ATTENTION_MASK, tokens::TOKEN_TYPE_IDS, "labels"];
+    const ORDER: [&str; 4] = [INPUT_IDS, ATTENTION_MASK, TOKEN_TYPE_IDS, LABELS];
     columns.sort_by_key(|column| ORDER.iter().position(|name| *name == column.name).unwrap_or(ORDER.len()));
     columns
 }

@@ -4,9 +4,8 @@ use indexmap::IndexSet;
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 
-use super::tokens::{INPUT_IDS, TOKEN_TYPE_IDS};
 use super::{Context, in_order};
-use crate::data::column::{Column, Number, Numbers, Shape};
+use crate::data::column::{Column, INPUT_IDS, Number, Numbers, Shape, TOKEN_TYPE_IDS};
 use crate::data::format::Row;
 use crate::data::label::Labels;
 use crate::data::tokenizer::TextTokenizer;

@@ -2,15 +2,11 @@ use indexmap::{IndexMap, IndexSet};
 use serde_json::{Map, Value};
 
 use super::{Context, in_order};
-use crate::data::column::{Column, Number, Numbers, Shape};
+use crate::data::column::{ATTENTION_MASK, Column, INPUT_IDS, Number, Numbers, Shape, TOKEN_TYPE_IDS};
 use crate::data::format::Row;
 use crate::data::label::Labels;
 use crate::data::value::{list, number, wrong_element, wrong_type};
 use crate::data::{DataError, Dataset, RowError};
-
-pub(super) const INPUT_IDS: &str = "input_ids";
-pub(super) const ATTENTION_MASK: &str = "attention_mask";
-pub(super) const TOKEN_TYPE_IDS: &str = "token_type_ids";
 
 /// Reads rows that have `input_ids`.
 pub(super) fn read(
@@ -191,7 +187,7 @@ impl Growing {
                     .as_array()
                     .ok_or_else(|| wrong_type(name, value, "a list of numbers, as in the rows before"))?;
                 let found = elements.len();
-                let before = fixed.map(|fixed| format!("{fixed} as in the rows before"));
+                let before = fixed.map(|fixed| format!("{fixed}, as in the rows before"));
                 let as_tokens = per_token.then(|| format!("{tokens}, as many as `{INPUT_IDS}`"));
                 *per_token &= found == tokens;
                 *fixed = fixed.filter(|&fixed| found == fixed);

@@ -1,0 +1,124 @@
+use std::path::PathBuf;
+
+use brewer::Batch;
+use brewer::data::{DataConfig, Dataset};
+use brewer::model::ModelInfo;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The tokens of the test tokenizer; the index is the id.
+pub const VOCABULARY: [&str; 10] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "film", "was", "good", "bad", "##ly"];
+
+pub const CLS: i64 = 2;
+pub const SEP: i64 = 3;
+
+/// A classifier of two classes that fits the test tokenizer.
+pub fn model() -> ModelInfo {
+    ModelInfo {
+        architecture: "BertForSequenceClassification".to_owned(),
+        num_layers: 2,
+        hidden_size: 8,
+        num_attention_heads: 2,
+        vocab_size: VOCABULARY.len() as i64,
+        max_length: 12,
+        type_vocab_size: 2,
+        pad_token_id: 0,
+        labels: vec!["negative".to_owned(), "positive".to_owned()],
+        labels_per_token: false,
+    }
+}
+
+pub fn token_model() -> ModelInfo {
+    ModelInfo { labels_per_token: true, ..model() }
+}
+
+/// A `tokenizer.json` as BERT has it, with the padding and the truncation that some are saved with.
+pub fn tokenizer() -> Value {
+    let vocabulary: serde_json::Map<String, Value> =
+        VOCABULARY.iter().enumerate().map(|(id, token)| ((*token).to_owned(), json!(id))).collect();
+    let special = |id: usize| {
+        json!({ "id": id, "content": VOCABULARY[id], "single_word": false, "lstrip": false, "rstrip": false,
+                "normalized": false, "special": true })
+    };
+    let token = |name: &str, type_id: i64| json!({ "SpecialToken": { "id": name, "type_id": type_id } });
+    let text = |name: &str, type_id: i64| json!({ "Sequence": { "id": name, "type_id": type_id } });
+    json!({
+        "version": "1.0",
+        "truncation": { "direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0 },
+        "padding": { "strategy": { "Fixed": 9 }, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0,
+                     "pad_type_id": 0, "pad_token": "[PAD]" },
+        "added_tokens": [special(0), special(1), special(2), special(3)],
+        "normalizer": { "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+                        "strip_accents": null, "lowercase": true },
+        "pre_tokenizer": { "type": "BertPreTokenizer" },
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [token("[CLS]", 0), text("A", 0), token("[SEP]", 0)],
+            "pair": [token("[CLS]", 0), text("A", 0), token("[SEP]", 0), text("B", 1), token("[SEP]", 1)],
+            "special_tokens": {
+                "[CLS]": { "id": "[CLS]", "ids": [2], "tokens": ["[CLS]"] },
+                "[SEP]": { "id": "[SEP]", "ids": [3], "tokens": ["[SEP]"] }
+            }
+        },
+        "decoder": null,
+        "model": { "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                   "max_input_chars_per_word": 100, "vocab": vocabulary }
+    })
+}
+
+/// A folder with files for one test.
+pub struct Files {
+    folder: TempDir,
+    pub config: DataConfig,
+    pub model: ModelInfo,
+}
+
+impl Files {
+    pub fn new(model: ModelInfo) -> Self {
+        let files = Self { folder: TempDir::new().unwrap(), config: DataConfig::default(), model };
+        files.write("tokenizer.json", tokenizer().to_string());
+        files
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Reads a file of the folder; an error as its message, without the folder.
+    pub fn read(&self, name: &str) -> Result<Dataset, String> {
+        let tokenizer = self.path("tokenizer.json");
+        Dataset::read(&self.path(name), &self.config, &self.model, Some(&tokenizer))
+            .map_err(|error| error.to_string().replace(&format!("{}/", self.folder.path().display()), ""))
+    }
+
+    /// Reads rows as they would stand in `train.jsonl`.
+    pub fn read_rows(&self, rows: &[Value]) -> Result<Dataset, String> {
+        let lines: Vec<String> = rows.iter().map(|row| format!("{row}\n")).collect();
+        self.write("train.jsonl", lines.concat());
+        self.read("train.jsonl")
+    }
+}
+
+pub fn dataset(model: ModelInfo, rows: &[Value]) -> Dataset {
+    Files::new(model).read_rows(rows).unwrap()
+}
+
+/// The integers of a column of shape `[batch, length]`.
+pub fn rows(batch: &Batch, name: &str) -> Vec<Vec<i64>> {
+    let tensor = batch.get(name).unwrap();
+    assert_eq!(tensor.kind(), tch::Kind::Int64);
+    Vec::try_from(tensor).unwrap()
+}
+
+/// The integers of a column of shape `[batch]`.
+pub fn singles(batch: &Batch, name: &str) -> Vec<i64> {
+    let tensor = batch.get(name).unwrap();
+    assert_eq!(tensor.kind(), tch::Kind::Int64);
+    Vec::try_from(tensor).unwrap()
+}

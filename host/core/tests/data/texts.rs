@@ -1,0 +1,103 @@
+use brewer::data::TextColumns;
+use serde_json::json;
+
+use crate::support::{CLS, Files, SEP, dataset, model, rows, singles};
+
+#[test]
+fn texts_are_tokenized_with_special_tokens_and_padded_to_the_longest_of_the_batch() {
+    let data = dataset(
+        model(),
+        &[
+            json!({ "text": "The film was good", "label": 1 }),
+            json!({ "text": "badly", "label": "negative" }),
+            json!({ "text": "the cinema", "label": null }),
+        ],
+    );
+    let batch = data.batch(&[0, 1, 2]).unwrap();
+    assert_eq!(batch.names().collect::<Vec<_>>(), ["input_ids", "attention_mask", "token_type_ids", "labels"]);
+    // Neither the truncation to 4 tokens nor the padding to 9 that the tokenizer's file asks for.
+    assert_eq!(rows(&batch, "input_ids"), [[CLS, 4, 5, 6, 7, SEP], [CLS, 8, 9, SEP, 0, 0], [CLS, 4, 1, SEP, 0, 0]]);
+    assert_eq!(rows(&batch, "attention_mask"), [[1; 6], [1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 0, 0]]);
+    assert_eq!(rows(&batch, "token_type_ids"), [[0; 6]; 3]);
+    assert_eq!(singles(&batch, "labels"), [1, 0, -100]);
+    let short = data.batch(&[2, 1]).unwrap();
+    assert_eq!(rows(&short, "input_ids"), [[CLS, 4, 1, SEP], [CLS, 8, 9, SEP]]);
+}
+
+#[test]
+fn a_pair_of_texts_has_two_types() {
+    let mut files = Files::new(model());
+    files.config.text = TextColumns::Pair(["premise".to_owned(), "hypothesis".to_owned()]);
+    let data = files.read_rows(&[json!({ "premise": "good film", "hypothesis": "bad", "label": 0 })]).unwrap();
+    let batch = data.batch(&[0]).unwrap();
+    assert_eq!(rows(&batch, "input_ids"), [[CLS, 7, 5, SEP, 8, SEP]]);
+    assert_eq!(rows(&batch, "token_type_ids"), [[0, 0, 0, 0, 1, 1]]);
+}
+
+#[test]
+fn long_texts_are_cut_between_their_special_tokens() {
+    let mut files = Files::new(model());
+    files.config.max_length = std::num::NonZeroUsize::new(5);
+    let data = files.read_rows(&[json!({ "text": "the film was good" }), json!({ "text": "good" })]).unwrap();
+    assert_eq!(rows(&data.batch(&[0]).unwrap(), "input_ids"), [[CLS, 4, 5, 6, SEP]]);
+    assert_eq!(data.summary(&files.model).truncated, 1);
+
+    files.config.max_length = None;
+    let words = ["bad"; 40].join(" ");
+    let data = files.read_rows(&[json!({ "text": words })]).unwrap();
+    assert_eq!(data.length(0), files.model.max_length);
+}
+
+#[test]
+fn a_tokenizer_that_cuts_at_the_left_still_does() {
+    let mut files = Files::new(model());
+    files.config.max_length = std::num::NonZeroUsize::new(4);
+    let mut tokenizer = crate::support::tokenizer();
+    tokenizer["truncation"]["direction"] = json!("Left");
+    files.write("tokenizer.json", tokenizer.to_string());
+    let data = files.read_rows(&[json!({ "text": "the film was good" })]).unwrap();
+    assert_eq!(rows(&data.batch(&[0]).unwrap(), "input_ids"), [[CLS, 6, 7, SEP]]);
+}
+
+#[test]
+fn a_model_with_one_type_gets_no_token_type_ids() {
+    let mut distil = model();
+    distil.type_vocab_size = 0;
+    let data = dataset(distil, &[json!({ "text": "good" })]);
+    let batch = data.batch(&[0]).unwrap();
+    assert_eq!(batch.names().collect::<Vec<_>>(), ["input_ids", "attention_mask"]);
+    assert!(!data.has_labels());
+}
+
+#[test]
+fn texts_keep_their_order_over_many_chunks() {
+    let texts: Vec<_> =
+        (0..5000).map(|index| json!({ "text": if index % 3 == 0 { "good" } else { "bad film" } })).collect();
+    let data = dataset(model(), &texts);
+    assert_eq!(data.len(), 5000);
+    assert!((0..5000).all(|index| data.length(index) == if index % 3 == 0 { 3 } else { 4 }));
+}
+
+#[test]
+fn blank_lines_and_byte_order_marks_are_passed_over() {
+    let files = Files::new(model());
+    files.write("train.jsonl", "\u{feff}{\"text\": \"good\"}\r\n\r\n  \n{\"text\": \"bad\"}");
+    assert_eq!(files.read("train.jsonl").unwrap().len(), 2);
+}
+
+#[test]
+fn a_summary_counts() {
+    let files = Files::new(model());
+    let data = files
+        .read_rows(&[
+            json!({ "text": "the film was good", "label": 1, "source": "imdb" }),
+            json!({ "text": "bad", "label": "negative", "source": "sst", "stars": 1 }),
+            json!({ "text": "badly", "label": 0 }),
+        ])
+        .unwrap();
+    let summary = data.summary(&files.model);
+    assert_eq!(
+        summary.to_string(),
+        "3 examples, 4.3 tokens on average, 6 at most; labels: negative 2, positive 1; columns left out: source, stars"
+    );
+}
