@@ -60,7 +60,9 @@ impl PluginAdaptor {
         // What one request may copy to the host. Names and shapes are short; elements have a limit of their own.
         store.set_hostcall_fuel(usize::try_from(limits.value_bytes).unwrap_or(usize::MAX).max(REQUEST_BYTES));
         // Live handles and the dead ones of earlier calls; `Handles` counts both and acts before this trap does.
-        store.set_max_component_handles(usize::try_from(limits.handles).unwrap_or(usize::MAX).saturating_mul(2).max(1000));
+        store.set_max_component_handles(
+            usize::try_from(limits.handles).unwrap_or(usize::MAX).saturating_mul(2).max(1000),
+        );
         let exports = self.pre.instantiate(&mut store)?;
         Ok(Instance { store, exports })
     }

@@ -116,10 +116,8 @@ fn series(version: &str) -> &str {
 }
 
 fn check_imports(imports: Vec<String>) -> Result<(), LoadProblem> {
-    let (wasi, others): (Vec<_>, Vec<_>) = imports
-        .into_iter()
-        .filter(|name| !name.starts_with(PACKAGE))
-        .partition(|name| name.starts_with("wasi:"));
+    let (wasi, others): (Vec<_>, Vec<_>) =
+        imports.into_iter().filter(|name| !name.starts_with(PACKAGE)).partition(|name| name.starts_with("wasi:"));
     match (wasi.is_empty(), others.is_empty()) {
         (true, true) => Ok(()),
         (false, _) => Err(LoadProblem::Wasi { imports: wasi }),

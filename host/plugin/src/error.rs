@@ -74,7 +74,10 @@ pub enum LoadProblem {
         listed(imports, "")
     )]
     Wasi { imports: Vec<String> },
-    #[error("imports what no plugin is given: {}; a plugin may import interfaces of brewer:plugin", listed(imports, ""))]
+    #[error(
+        "imports what no plugin is given: {}; a plugin may import interfaces of brewer:plugin",
+        listed(imports, "")
+    )]
     UnknownImports { imports: Vec<String> },
     #[error("does not fit the contract brewer:plugin@{}: {problem}", contract::VERSION)]
     Signature { problem: String },
@@ -130,7 +133,9 @@ pub enum Cause {
     /// Anything else that stops WebAssembly.
     #[error("it was stopped: {0}")]
     Trap(String),
-    #[error("it returned no features: all of logits, logits_mask, labels, losses, hidden, attention, inputs_mask are absent")]
+    #[error(
+        "it returned no features: all of logits, logits_mask, labels, losses, hidden, attention, inputs_mask are absent"
+    )]
     NoFeatures,
     /// What the call was given cannot be handed to a plugin.
     #[error("{0}")]
@@ -156,7 +161,9 @@ pub(crate) struct Abort(pub String);
 
 /// The guest used a handle of an earlier call.
 #[derive(Debug, thiserror::Error)]
-#[error("it used the handle of a {0} from an earlier call, which the host released when that call returned; keep numbers between calls, not handles")]
+#[error(
+    "it used the handle of a {0} from an earlier call, which the host released when that call returned; keep numbers between calls, not handles"
+)]
 pub(crate) struct Released(pub &'static str);
 
 /// Why a host function did not do what the guest asked for.

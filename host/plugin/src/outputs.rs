@@ -22,7 +22,8 @@ impl State {
     fn output(&self, name: &str) -> OpResult<&(Arc<str>, OutputValue)> {
         self.call.outputs.iter().find(|(other, _)| **other == *name).ok_or_else(|| {
             let names: Vec<_> = self.call.outputs.iter().map(|(name, _)| &**name).collect();
-            let message = format!("the model returns no `{}`; it returns {}", crate::log::clean(name), names.join(", "));
+            let message =
+                format!("the model returns no `{}`; it returns {}", crate::log::clean(name), names.join(", "));
             OpError::new(ErrorCode::NotFound, message)
         })
     }

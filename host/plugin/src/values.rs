@@ -4,10 +4,7 @@ use tch::{Device, Kind, Tensor, kind::Element};
 use wasmtime::component::Resource;
 
 use crate::{
-    bindings::{
-        tensor::ErrorCode,
-        values,
-    },
+    bindings::{tensor::ErrorCode, values},
     error::{OpError, OpResult},
     limits::check_elements,
     permissions::Permission,
@@ -20,7 +17,8 @@ impl State {
         if self.settings.permissions.contains(&permission) {
             return Ok(());
         }
-        let message = format!("the plugin lacks the permission `{permission}`: the experiment can add it to `permissions`");
+        let message =
+            format!("the plugin lacks the permission `{permission}`: the experiment can add it to `permissions`");
         Err(OpError::new(ErrorCode::NotPermitted, message))
     }
 

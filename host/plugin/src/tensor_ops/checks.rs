@@ -61,9 +61,8 @@ pub(super) fn elements(shape: &[i64]) -> OpResult<u64> {
 /// The shape of an operation that broadcasts.
 pub(super) fn broadcast(left: &[i64], right: &[i64]) -> OpResult<Vec<i64>> {
     let rank = left.len().max(right.len());
-    let size = |shape: &[i64], index: usize| {
-        (index + shape.len()).checked_sub(rank).map_or(1, |position| shape[position])
-    };
+    let size =
+        |shape: &[i64], index: usize| (index + shape.len()).checked_sub(rank).map_or(1, |position| shape[position]);
     (0..rank)
         .map(|index| match (size(left, index), size(right, index)) {
             (left, right) if left == right => Ok(left),

@@ -66,8 +66,8 @@ impl State {
         for tensor in tensors {
             super::checks::same_kind(first, tensor)?;
             let other = tensor.size();
-            let fits = other.len() == shape.len()
-                && (0..shape.len()).all(|dim| Some(dim) == free || other[dim] == shape[dim]);
+            let fits =
+                other.len() == shape.len() && (0..shape.len()).all(|dim| Some(dim) == free || other[dim] == shape[dim]);
             if !fits {
                 return Err(OpError::shape(format!("the shapes {shape:?} and {other:?} cannot be joined")));
             }

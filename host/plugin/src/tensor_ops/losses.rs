@@ -40,13 +40,7 @@ impl State {
 }
 
 impl losses::Host for State {
-    fn cross_entropy(
-        &mut self,
-        logits: Handle,
-        labels: Handle,
-        ignore_index: i64,
-        asked: Asked,
-    ) -> OpResult<Handle> {
+    fn cross_entropy(&mut self, logits: Handle, labels: Handle, ignore_index: i64, asked: Asked) -> OpResult<Handle> {
         self.operation()?;
         let (logits, labels) = (self.tensor(&logits)?, self.tensor(&labels)?);
         floating(&logits)?;

@@ -33,8 +33,8 @@ impl State {
         of_kind(&index, Kind::Int64)?;
         let (shape, picked) = (this.size(), index.size());
         let dim = dimension(dim, shape.len())?;
-        let fits = picked.len() == shape.len()
-            && (0..shape.len()).all(|other| other == dim || picked[other] <= shape[other]);
+        let fits =
+            picked.len() == shape.len() && (0..shape.len()).all(|other| other == dim || picked[other] <= shape[other]);
         if !fits {
             let expected = format!("expected at most {shape:?} except in dimension {dim}");
             return Err(OpError::shape(format!("an index of {picked:?}; {expected}")));

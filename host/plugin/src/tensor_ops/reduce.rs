@@ -4,7 +4,10 @@ use tch::{Kind, TchError, Tensor};
 use wasmtime::component::Resource;
 
 use super::checks::{dimension, dimensions, elements, floating, is_float};
-use crate::{error::{OpError, OpResult}, state::State};
+use crate::{
+    error::{OpError, OpResult},
+    state::State,
+};
 
 type Handle = Resource<Tensor>;
 
