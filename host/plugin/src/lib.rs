@@ -1,1 +1,50 @@
+//! Plugins as traits of [`brewer`]: WebAssembly components in a sandbox.
+//!
+//! A [`Plugin`] is a component that was checked against the contract (`wit/`), compiled and linked. A role of it, such
+//! as [`PluginAdaptor`], implements the engine's trait: a call hands the component handles to the batch and to the
+//! model's outputs, and takes the features that it returns.
+//!
+//! ```no_run
+//! use brewer_plugin_host::{Engine, Plugin, PluginAdaptor, PluginOptions};
+//!
+//! let engine = Engine::new()?;
+//! let plugin = Plugin::load(&engine, "adaptor.wasm", PluginOptions::default())?;
+//! let adaptor = PluginAdaptor::new(&plugin)?;
+//! # Ok::<(), brewer_plugin_host::Error>(())
+//! ```
+//!
+//! # The sandbox
+//!
+//! A component reaches the host through the contract's functions alone. It never holds a tensor, only numbers that the
+//! host resolves in a table of the running call; what it asks for is counted before it is done
+//! ([`Limits`]); its time is bounded by the engine's clock; and after a trap its instance is thrown away.
 
+mod adaptor;
+mod batch;
+mod bindings;
+mod cache;
+mod contract;
+mod engine;
+mod error;
+mod features;
+mod handles;
+mod host;
+mod limits;
+mod log;
+mod outputs;
+mod permissions;
+mod plugin;
+mod random;
+mod state;
+mod tensor_ops;
+mod values;
+
+pub use adaptor::PluginAdaptor;
+pub use cache::CodeCache;
+pub use contract::{PluginRole, VERSION as CONTRACT_VERSION};
+pub use engine::Engine;
+pub use error::{CallError, Cause, Error, LoadProblem, Result};
+pub use limits::{LimitError, Limits};
+pub use log::{Level, LogSink};
+pub use permissions::{Permission, Permissions};
+pub use plugin::{Plugin, PluginOptions};

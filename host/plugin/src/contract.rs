@@ -1,0 +1,146 @@
+//! What a component asks for and offers, seen before anything of it is compiled.
+
+use std::fmt;
+
+use wasmparser::{Parser, Payload};
+
+use crate::error::LoadProblem;
+
+/// The version of `brewer:plugin` that this host speaks.
+pub const VERSION: &str = "0.1.0";
+
+const PACKAGE: &str = "brewer:plugin/";
+
+/// What a plugin can be in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PluginRole {
+    Adaptor,
+}
+
+impl PluginRole {
+    const ALL: [PluginRole; 1] = [PluginRole::Adaptor];
+
+    /// The interface that a plugin of this role exports, without package and version.
+    fn interface(self) -> &'static str {
+        match self {
+            PluginRole::Adaptor => "adaptor",
+        }
+    }
+}
+
+impl fmt::Display for PluginRole {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.interface())
+    }
+}
+
+/// All roles, as they stand in a sentence.
+pub(crate) fn role_names() -> String {
+    PluginRole::ALL.map(|role| format!("`{role}`")).join(", ")
+}
+
+/// The names of what a component imports and exports.
+#[derive(Debug, Default)]
+struct Names {
+    imports: Vec<String>,
+    exports: Vec<String>,
+}
+
+/// The roles of a component that this host can run. Refuses everything else, and says what it is.
+pub(crate) fn inspect(bytes: &[u8]) -> Result<Vec<PluginRole>, LoadProblem> {
+    // wasmtime's own format for compiled code is an ELF file.
+    if bytes.starts_with(b"\x7fELF") {
+        return Err(LoadProblem::Precompiled);
+    }
+    if !bytes.starts_with(b"\0asm") {
+        return Err(LoadProblem::NotWasm);
+    }
+    if Parser::is_core_wasm(bytes) {
+        return Err(LoadProblem::CoreModule);
+    }
+    let names = names(bytes).map_err(|error| LoadProblem::Damaged(error.to_string()))?;
+    check_version(&names)?;
+    check_imports(names.imports)?;
+    let roles: Vec<_> = PluginRole::ALL
+        .into_iter()
+        .filter(|role| names.exports.iter().any(|name| interface(name) == Some(role.interface())))
+        .collect();
+    if roles.is_empty() {
+        return Err(LoadProblem::NoRole { exports: names.exports });
+    }
+    Ok(roles)
+}
+
+/// Reads the outermost imports and exports; those of modules and components inside are their own affair.
+fn names(bytes: &[u8]) -> wasmparser::Result<Names> {
+    let mut names = Names::default();
+    let mut depth = 0;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth -= 1,
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    names.imports.push(import?.name.full_name().into_owned());
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 0 => {
+                for export in section {
+                    names.exports.push(export?.name.full_name().into_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(names)
+}
+
+/// Refuses a component for another contract: as long as the major version is 0, the minor one must be the same.
+fn check_version(names: &Names) -> Result<(), LoadProblem> {
+    let spoken = series(VERSION);
+    let versions = names.imports.iter().chain(&names.exports).filter_map(|name| name.strip_prefix(PACKAGE));
+    for name in versions {
+        let version = name.split_once('@').map_or("without a version", |(_, version)| version);
+        if series(version) != spoken {
+            return Err(LoadProblem::OtherContract { built_for: version.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// `0.1` of `0.1.7`, `1` of `1.7.0`: versions of one series understand each other.
+fn series(version: &str) -> &str {
+    let mut dots = version.match_indices('.').map(|(position, _)| position);
+    let end = if version.starts_with("0.") { dots.nth(1) } else { dots.next() };
+    &version[..end.unwrap_or(version.len())]
+}
+
+fn check_imports(imports: Vec<String>) -> Result<(), LoadProblem> {
+    let (wasi, others): (Vec<_>, Vec<_>) =
+        imports.into_iter().filter(|name| !name.starts_with(PACKAGE)).partition(|name| name.starts_with("wasi:"));
+    match (wasi.is_empty(), others.is_empty()) {
+        (true, true) => Ok(()),
+        (false, _) => Err(LoadProblem::Wasi { imports: wasi }),
+        (true, false) => Err(LoadProblem::UnknownImports { imports: others }),
+    }
+}
+
+/// `adaptor` of `brewer:plugin/adaptor@0.1.0`.
+fn interface(name: &str) -> Option<&str> {
+    let name = name.strip_prefix(PACKAGE)?;
+    Some(name.split_once('@').map_or(name, |(interface, _)| interface))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_one_series_understand_each_other() {
+        assert_eq!(series("0.1.0"), series("0.1.9"));
+        assert_ne!(series("0.1.0"), series("0.2.0"));
+        assert_ne!(series("0.1.0"), series("1.1.0"));
+        assert_eq!(series("1.1.0"), series("1.2.3"));
+        assert_eq!(series("1"), "1");
+    }
+}

@@ -1,0 +1,223 @@
+//! What can go wrong with a plugin: loading it, and calling it.
+
+use std::{fmt, io, path::PathBuf};
+
+use brewer::{Fault, PluginError};
+use tch::TchError;
+
+use crate::{
+    bindings::tensor,
+    contract,
+    limits::{Bytes, LimitError},
+};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Any error of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The plugin cannot be used; nothing of it has run.
+    #[error("plugin {}: {problem}", path.display())]
+    Load { path: PathBuf, problem: LoadProblem },
+    /// A call failed.
+    #[error(transparent)]
+    Call(Box<CallError>),
+    /// WebAssembly cannot run on this machine at all.
+    #[error("WebAssembly cannot be set up: {0}")]
+    Engine(String),
+}
+
+impl PluginError for Error {
+    fn fault(&self) -> Fault {
+        match self {
+            Error::Load { .. } => Fault::Input,
+            Error::Call(_) | Error::Engine(_) => Fault::Run,
+        }
+    }
+}
+
+impl From<Error> for brewer::Error {
+    fn from(error: Error) -> Self {
+        brewer::Error::Plugin(Box::new(error))
+    }
+}
+
+/// Why a file cannot be used as a plugin.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadProblem {
+    #[error("cannot be read: {0}")]
+    Read(#[source] io::Error),
+    #[error("is larger than {}; raise `limits.file_bytes` in the experiment if that is intended", Bytes(*limit))]
+    TooLarge { limit: u64 },
+    #[error("is not WebAssembly; expected a component, as `brewer-host plugin build` makes it")]
+    NotWasm,
+    #[error(
+        "is a core module, not a component; build it with `brewer-host plugin build`, or make a component of it with \
+         `wasm-tools component new`"
+    )]
+    CoreModule,
+    #[error("is precompiled machine code, which is never loaded; expected the component that it was compiled from")]
+    Precompiled,
+    #[error("is damaged or truncated: {0}")]
+    Damaged(String),
+    #[error(
+        "was built for the contract brewer:plugin@{built_for}; this host speaks brewer:plugin@{}: rebuild the plugin \
+         with a matching SDK, or use another version of Brewer",
+        contract::VERSION
+    )]
+    OtherContract { built_for: String },
+    #[error("exports no role: it exports {}; roles are {}", listed(exports, "nothing"), contract::role_names())]
+    NoRole { exports: Vec<String> },
+    #[error(
+        "imports an operating system (WASI): {}; a plugin has no files, network, clock or environment, so build it \
+         without WASI (Rust: target wasm32-unknown-unknown)",
+        listed(imports, "")
+    )]
+    Wasi { imports: Vec<String> },
+    #[error(
+        "imports what no plugin is given: {}; a plugin may import interfaces of brewer:plugin",
+        listed(imports, "")
+    )]
+    UnknownImports { imports: Vec<String> },
+    #[error("does not fit the contract brewer:plugin@{}: {problem}", contract::VERSION)]
+    Signature { problem: String },
+    #[error("{0}")]
+    Limits(String),
+    #[error("has no role `{role}`: it exports {}", listed(exports, "nothing"))]
+    OtherRole { role: contract::PluginRole, exports: Vec<String> },
+    #[error("cannot be started: {0}")]
+    Start(Box<CallError>),
+}
+
+/// The first few of `names`, as they stand in a sentence.
+fn listed(names: &[String], none: &str) -> String {
+    const SHOWN: usize = 3;
+    if names.is_empty() {
+        return none.to_owned();
+    }
+    let mut list = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        list.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    list
+}
+
+/// A call that failed: which, why, and where the plugin was.
+#[derive(Debug)]
+pub struct CallError {
+    /// The plugin's file name.
+    pub plugin: String,
+    /// Model, task and step: `student, step 3`.
+    pub call: String,
+    pub cause: Cause,
+    /// The plugin's functions, innermost first, when it was stopped in the middle.
+    pub backtrace: Vec<String>,
+}
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// The plugin returned an error: its message.
+    #[error("{0}")]
+    Returned(String),
+    /// The plugin panicked: its message.
+    #[error("{0}")]
+    Aborted(String),
+    #[error("{0}")]
+    Limit(LimitError),
+    /// It used a handle that the host had released, where no error can be returned.
+    #[error("{0}")]
+    Released(String),
+    #[error("it overflowed its stack: endless recursion?")]
+    StackOverflow,
+    /// Anything else that stops WebAssembly.
+    #[error("it was stopped: {0}")]
+    Trap(String),
+    #[error(
+        "it returned no features: all of logits, logits_mask, labels, losses, hidden, attention, inputs_mask are absent"
+    )]
+    NoFeatures,
+    /// What the call was given cannot be handed to a plugin.
+    #[error("{0}")]
+    Argument(String),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "plugin {} ({}): {}", self.plugin, self.call, self.cause)?;
+        if !self.backtrace.is_empty() {
+            formatter.write_str("\n  in the plugin, innermost first:")?;
+        }
+        self.backtrace.iter().try_for_each(|function| write!(formatter, "\n    {function}"))
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// The guest called `abort`.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Abort(pub String);
+
+/// The guest used a handle of an earlier call.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "it used the handle of a {0} from an earlier call, which the host released when that call returned; keep numbers between calls, not handles"
+)]
+pub(crate) struct Released(pub &'static str);
+
+/// Why a host function did not do what the guest asked for.
+#[derive(Debug)]
+pub enum OpError {
+    /// An error that the guest receives.
+    Refused(tensor::Error),
+    /// The call ends here.
+    Trap(wasmtime::Error),
+}
+
+pub(crate) type OpResult<T> = std::result::Result<T, OpError>;
+
+impl OpError {
+    pub(crate) fn new(code: tensor::ErrorCode, message: impl Into<String>) -> Self {
+        Self::Refused(tensor::Error { code, message: message.into() })
+    }
+
+    pub(crate) fn shape(message: impl Into<String>) -> Self {
+        Self::new(tensor::ErrorCode::BadShape, message)
+    }
+
+    pub(crate) fn kind(message: impl Into<String>) -> Self {
+        Self::new(tensor::ErrorCode::BadKind, message)
+    }
+
+    pub(crate) fn argument(message: impl Into<String>) -> Self {
+        Self::new(tensor::ErrorCode::BadArgument, message)
+    }
+}
+
+impl From<TchError> for OpError {
+    /// libtorch's messages carry a C++ stack trace below their first line.
+    fn from(error: TchError) -> Self {
+        let text = error.to_string();
+        let line = text.lines().next().unwrap_or_default();
+        Self::new(tensor::ErrorCode::Failed, format!("libtorch: {line}"))
+    }
+}
+
+impl From<LimitError> for OpError {
+    fn from(error: LimitError) -> Self {
+        Self::new(tensor::ErrorCode::OverLimit, format!("the plugin reached a limit: {error}"))
+    }
+}
+
+impl From<Released> for OpError {
+    fn from(error: Released) -> Self {
+        Self::new(tensor::ErrorCode::Released, error.to_string())
+    }
+}
+
+impl From<wasmtime::Error> for OpError {
+    fn from(error: wasmtime::Error) -> Self {
+        Self::Trap(error)
+    }
+}

@@ -1,0 +1,230 @@
+//! The tensors and other things that a guest has handles to.
+
+use std::sync::Arc;
+
+use tch::Tensor;
+use wasmtime::component::Resource;
+
+use crate::{
+    error::Released,
+    features::Draft,
+    limits::{LimitError, Limits},
+};
+
+/// A tensor of a list. One that came out of a model's outputs knows from where: taking it out of the list is a read.
+#[derive(Debug)]
+pub struct Element {
+    /// `None` if the model did not compute it.
+    pub tensor: Option<Tensor>,
+    pub source: Option<(Arc<str>, usize)>,
+}
+
+impl Element {
+    pub(crate) fn share(&self) -> Self {
+        Self { tensor: self.tensor.as_ref().map(Tensor::shallow_clone), source: self.source.clone() }
+    }
+}
+
+/// Tensors in order.
+#[derive(Debug, Default)]
+pub struct TensorList(pub Vec<Element>);
+
+/// The batch of the call: there is one.
+#[derive(Debug)]
+pub struct BatchHandle;
+
+/// The outputs of the call: there is one.
+#[derive(Debug)]
+pub struct OutputsHandle;
+
+/// What a handle stands for.
+#[derive(Debug)]
+pub enum Entry {
+    Tensor(Tensor),
+    List(TensorList),
+    Batch,
+    Outputs,
+    Features(Box<Draft>),
+}
+
+impl Entry {
+    /// How many tensors are held by it, itself included.
+    fn weight(&self) -> usize {
+        match self {
+            Entry::List(list) => 1 + list.0.len(),
+            Entry::Features(draft) => 1 + draft.len(),
+            Entry::Tensor(_) | Entry::Batch | Entry::Outputs => 1,
+        }
+    }
+}
+
+/// A type with handles.
+pub trait Held: Sized + 'static {
+    const NAME: &'static str;
+    type Content;
+
+    fn of(entry: &Entry) -> Option<&Self::Content>;
+    fn of_mut(entry: &mut Entry) -> Option<&mut Self::Content>;
+}
+
+macro_rules! held {
+    ($handle:ty, $name:literal, $content:ty, $pattern:pat => $value:expr) => {
+        impl Held for $handle {
+            const NAME: &'static str = $name;
+            type Content = $content;
+
+            fn of(entry: &Entry) -> Option<&$content> {
+                if let $pattern = entry { Some($value) } else { None }
+            }
+
+            fn of_mut(entry: &mut Entry) -> Option<&mut $content> {
+                if let $pattern = entry { Some($value) } else { None }
+            }
+        }
+    };
+}
+
+held!(Tensor, "tensor", Tensor, Entry::Tensor(tensor) => tensor);
+held!(TensorList, "tensor list", TensorList, Entry::List(list) => list);
+held!(Draft, "features", Draft, Entry::Features(draft) => draft);
+
+/// All handles of one instance.
+///
+/// Numbers are not used again in a later call: a guest that kept a handle gets an error, never another call's tensor.
+/// Within a call a number is free again once the guest has dropped its handle, because the guest cannot name it then.
+#[derive(Debug, Default)]
+pub struct Handles {
+    slots: Vec<Option<Entry>>,
+    free: Vec<u32>,
+    /// The number of the first slot: all numbers below are from earlier calls.
+    base: u32,
+    weight: usize,
+    /// The handles of earlier calls that the guest still holds.
+    stale: usize,
+}
+
+impl Handles {
+    /// Makes a handle.
+    pub(crate) fn insert<H: 'static>(&mut self, limits: &Limits, entry: Entry) -> Result<Resource<H>, LimitError> {
+        self.reserve(limits, entry.weight())?;
+        self.weight += entry.weight();
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = Some(entry);
+                slot
+            }
+            None => {
+                self.slots.push(Some(entry));
+                (self.slots.len() - 1) as u32
+            }
+        };
+        Ok(Resource::new_own(self.base + slot))
+    }
+
+    /// Refuses `more` tensors if they would pass the limit.
+    pub(crate) fn reserve(&self, limits: &Limits, more: usize) -> Result<(), LimitError> {
+        if (self.weight + more) as u64 > limits.handles {
+            let did = "holds too many tensors at once, or does not drop those it is done with";
+            return Err(LimitError::new("handles", format_args!("{} handles", limits.handles), did));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn get<H: Held>(&self, handle: &Resource<H>) -> Result<&H::Content, Released> {
+        self.slot(handle.rep()).and_then(H::of).ok_or(Released(H::NAME))
+    }
+
+    /// Changes what a handle stands for, after room for `more` tensors in it was reserved.
+    pub(crate) fn grow<H: Held>(&mut self, handle: &Resource<H>, more: usize) -> Result<&mut H::Content, Released> {
+        let index = handle.rep().checked_sub(self.base).ok_or(Released(H::NAME))?;
+        let entry = self.slots.get_mut(index as usize).and_then(Option::as_mut).ok_or(Released(H::NAME))?;
+        let content = H::of_mut(entry).ok_or(Released(H::NAME))?;
+        self.weight += more;
+        Ok(content)
+    }
+
+    /// Whether the handle is one of this call.
+    pub(crate) fn is_live<H: 'static>(&self, handle: &Resource<H>) -> bool {
+        self.slot(handle.rep()).is_some()
+    }
+
+    /// Takes out what a handle stands for; `None` if it is from an earlier call.
+    pub(crate) fn remove<H: 'static>(&mut self, handle: &Resource<H>) -> Option<Entry> {
+        let Some(slot) = handle.rep().checked_sub(self.base) else {
+            self.stale = self.stale.saturating_sub(1);
+            return None;
+        };
+        let entry = self.slots.get_mut(slot as usize)?.take()?;
+        self.weight -= entry.weight();
+        self.free.push(slot);
+        Some(entry)
+    }
+
+    /// Releases all handles: the call that made them is over.
+    pub(crate) fn end_call(&mut self) {
+        self.stale += self.slots.len() - self.free.len();
+        self.base += self.slots.len() as u32;
+        self.slots.clear();
+        self.free.clear();
+        self.weight = 0;
+    }
+
+    /// Whether the instance should be replaced: its guest keeps so many dead handles, or so many were made, that the
+    /// next call could run out of them.
+    pub(crate) fn is_worn_out(&self, limits: &Limits) -> bool {
+        self.stale as u64 > limits.handles || self.base > u32::MAX / 2
+    }
+
+    fn slot(&self, number: u32) -> Option<&Entry> {
+        let index = number.checked_sub(self.base)?;
+        self.slots.get(index as usize)?.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensor(handles: &mut Handles) -> Resource<Tensor> {
+        handles.insert(&Limits::default(), Entry::Tensor(Tensor::from(1.0))).unwrap()
+    }
+
+    #[test]
+    fn a_handle_of_an_earlier_call_never_names_a_later_tensor() {
+        let mut handles = Handles::default();
+        let kept = tensor(&mut handles);
+        assert!(handles.get(&kept).is_ok());
+        handles.end_call();
+        for _ in 0..3 {
+            let fresh = tensor(&mut handles);
+            assert_ne!(kept.rep(), fresh.rep());
+        }
+        assert_eq!(handles.get(&kept).unwrap_err().0, "tensor");
+    }
+
+    #[test]
+    fn dropping_makes_room_within_a_call() {
+        let limits = Limits { handles: 1, ..Limits::default() };
+        let mut handles = Handles::default();
+        for _ in 0..10 {
+            let handle: Resource<Tensor> = handles.insert(&limits, Entry::Tensor(Tensor::from(1.0))).unwrap();
+            assert!(handles.insert::<Tensor>(&limits, Entry::Tensor(Tensor::from(2.0))).is_err());
+            assert!(handles.remove(&handle).is_some());
+        }
+    }
+
+    #[test]
+    fn a_guest_that_never_drops_wears_its_instance_out() {
+        let limits = Limits { handles: 10, ..Limits::default() };
+        let mut handles = Handles::default();
+        let first = tensor(&mut handles);
+        handles.end_call();
+        for _ in 0..10 {
+            tensor(&mut handles);
+            handles.end_call();
+        }
+        assert!(handles.is_worn_out(&limits));
+        assert!(handles.remove(&first).is_none());
+        assert!(!handles.is_worn_out(&limits));
+    }
+}

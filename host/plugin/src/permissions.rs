@@ -1,0 +1,28 @@
+//! What an experiment lets a plugin do beyond computing with handles.
+
+use std::{collections::BTreeSet, fmt};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One permission, as it stands in `permissions` of the experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Permission {
+    /// To read elements of tensors as numbers.
+    ReadValues,
+    /// To make tensors of its own numbers.
+    WriteValues,
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Permission::ReadValues => "read-values",
+            Permission::WriteValues => "write-values",
+        })
+    }
+}
+
+/// The permissions of one plugin: none unless the experiment names them.
+pub type Permissions = BTreeSet<Permission>;

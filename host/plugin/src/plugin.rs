@@ -1,0 +1,150 @@
+//! Loading a plugin: from a file to something that can be instantiated.
+
+use std::{
+    fmt, fs,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    bindings::AdaptorPluginPre,
+    contract::{self, PluginRole},
+    engine::Engine,
+    error::{Error, LoadProblem, Result},
+    limits::Limits,
+    log::LogSink,
+    permissions::Permissions,
+    state::State,
+};
+
+/// What an experiment says about a plugin.
+#[derive(Debug, Clone, Default)]
+pub struct PluginOptions {
+    /// Handed to the plugin as it is.
+    pub config: Option<Value>,
+    pub limits: Limits,
+    pub permissions: Permissions,
+    /// The experiment's seed: the plugin's random numbers follow from it.
+    pub seed: u64,
+    pub log: LogSink,
+}
+
+/// A component that was checked, compiled and linked; nothing of it has run.
+#[derive(Clone)]
+pub struct Plugin {
+    pub(crate) engine: Engine,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) path: PathBuf,
+    digest: String,
+    size: u64,
+    roles: Vec<PluginRole>,
+    pub(crate) adaptor: Option<AdaptorPluginPre<State>>,
+}
+
+/// What the guest is told, and where it is heard.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// The file's name: how messages name the plugin.
+    pub(crate) name: String,
+    pub(crate) config: String,
+    pub(crate) permissions: Permissions,
+    pub(crate) seed: u64,
+    pub(crate) log: LogSink,
+}
+
+impl Plugin {
+    /// Loads the component at `path`.
+    ///
+    /// Errors: [`Error::Load`] with what is wrong with the file.
+    pub fn load(engine: &Engine, path: impl AsRef<Path>, options: PluginOptions) -> Result<Self> {
+        let path = path.as_ref();
+        Self::open(engine, path, options).map_err(|problem| Error::Load { path: path.to_owned(), problem })
+    }
+
+    fn open(engine: &Engine, path: &Path, options: PluginOptions) -> Result<Self, LoadProblem> {
+        if let Some(problem) = options.limits.problem() {
+            return Err(LoadProblem::Limits(problem));
+        }
+        let bytes = read(path, options.limits.file_bytes)?;
+        let roles = contract::inspect(&bytes)?;
+        let digest = Sha256::digest(&bytes);
+        let component = engine.compile(&bytes, &digest)?;
+        let linked = engine.linker().instantiate_pre(&component).map_err(signature)?;
+        let adaptor = match roles.contains(&PluginRole::Adaptor) {
+            true => Some(AdaptorPluginPre::new(linked).map_err(signature)?),
+            false => None,
+        };
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let config = options.config.unwrap_or_else(|| Value::Object(Default::default())).to_string();
+        let PluginOptions { permissions, seed, log, limits, .. } = options;
+        Ok(Self {
+            engine: engine.clone(),
+            settings: Arc::new(Settings { name, config, permissions, seed, log }),
+            limits: Arc::new(limits),
+            path: path.to_owned(),
+            digest: hex::encode(digest),
+            size: bytes.len() as u64,
+            roles,
+            adaptor,
+        })
+    }
+
+    /// The file's name.
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The SHA-256 of the file, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The size of the file in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// What it can be in a run; at least one role.
+    pub fn roles(&self) -> &[PluginRole] {
+        &self.roles
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Plugin")
+            .field("path", &self.path)
+            .field("digest", &self.digest)
+            .field("roles", &self.roles)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads a file, but no more of it than the limit: what `path` names may be endless.
+fn read(path: &Path, limit: u64) -> Result<Vec<u8>, LoadProblem> {
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(LoadProblem::Read)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(LoadProblem::Read)?;
+    if bytes.len() as u64 > limit {
+        return Err(LoadProblem::TooLarge { limit });
+    }
+    Ok(bytes)
+}
+
+fn signature(error: wasmtime::Error) -> LoadProblem {
+    LoadProblem::Signature { problem: format!("{error:#}") }
+}

@@ -1,0 +1,66 @@
+//! Seeded random numbers for plugins.
+
+use brewer::{AdaptContext, Role};
+
+/// SplitMix64: small, fast, and its sequences from different seeds are independent enough for dropout masks and noise.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Random {
+    state: u64,
+}
+
+impl Random {
+    /// The sequence of one call. It depends on nothing that another call did, so that a resumed run, or a call that is
+    /// repeated, draws the same numbers.
+    pub(crate) fn for_call(seed: u64, context: &AdaptContext) -> Self {
+        let model = match context.role {
+            Role::Student => 0,
+            Role::Teacher(index) => index as u64 + 1,
+        };
+        let task = context.task.iter().flat_map(|task| task.bytes()).map(u64::from);
+        let mut random = Self { state: seed };
+        for word in [model, context.step].into_iter().chain(task) {
+            random.state = random.next() ^ word;
+        }
+        random
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.state;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+
+    /// In 0..1, with the 53 bits that a double holds.
+    pub(crate) fn uniform(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draw(seed: u64, role: Role, step: u64) -> u64 {
+        Random::for_call(seed, &AdaptContext { role, task: None, step }).next()
+    }
+
+    #[test]
+    fn a_call_that_is_repeated_draws_the_same_numbers_and_another_call_others() {
+        let drawn = draw(1, Role::Student, 5);
+        assert_eq!(drawn, draw(1, Role::Student, 5));
+        for other in [draw(2, Role::Student, 5), draw(1, Role::Teacher(0), 5), draw(1, Role::Student, 6)] {
+            assert_ne!(drawn, other);
+        }
+    }
+
+    #[test]
+    fn uniform_numbers_fill_the_unit_interval() {
+        let mut random = Random { state: 7 };
+        let drawn: Vec<f64> = (0..10_000).map(|_| random.uniform()).collect();
+        assert!(drawn.iter().all(|number| (0.0..1.0).contains(number)));
+        let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
+        assert!((mean - 0.5).abs() < 0.01, "{mean}");
+    }
+}

@@ -1,0 +1,194 @@
+//! New tensors: filled ones, ranges, and lists joined into one.
+
+use tch::{Device, Kind, TchError, Tensor};
+use wasmtime::component::Resource;
+
+use super::{
+    checks::{dimension, elements},
+    kind::{number, to_torch},
+};
+use crate::{
+    bindings::tensor,
+    error::{OpError, OpResult},
+    handles::{Element, Entry, TensorList},
+    outputs::not_computed,
+    state::State,
+};
+
+type Handle = Resource<Tensor>;
+
+impl State {
+    fn fill(
+        &mut self,
+        shape: &[i64],
+        kind: tensor::Kind,
+        op: impl FnOnce(&[i64], (Kind, Device)) -> Result<Tensor, TchError>,
+    ) -> OpResult<Handle> {
+        self.operation()?;
+        let kind = to_torch(kind);
+        let elements = elements(shape)?;
+        self.admit(elements, kind.elt_size_in_bytes(), elements)?;
+        self.hold(op(shape, (kind, self.call.device))?)
+    }
+
+    /// Notes that an element of a list is read, and returns its tensor.
+    fn read(&mut self, element: &Element) -> OpResult<Tensor> {
+        if let Some((name, position)) = &element.source {
+            self.call.reads.push((name.clone(), Some(*position)));
+        }
+        element.tensor.as_ref().map(Tensor::shallow_clone).ok_or_else(|| match &element.source {
+            Some((name, position)) => not_computed(&format!("layer {position} of `{name}`")),
+            // An element without a source was pushed, and only tensors can be.
+            None => OpError::argument("the list holds no tensor there"),
+        })
+    }
+
+    /// Reads all tensors of a list. All are on record before the first that was not computed is an error, so that the
+    /// next forward computes them all.
+    fn read_all(&mut self, list: &Resource<TensorList>) -> OpResult<Vec<Tensor>> {
+        let elements: Vec<_> = self.handles.get(list)?.0.iter().map(Element::share).collect();
+        let read: Vec<_> = elements.iter().map(|element| self.read(element)).collect();
+        read.into_iter().collect()
+    }
+
+    /// Joins tensors whose sizes in all dimensions but `free` are the same.
+    fn join(
+        &mut self,
+        tensors: &[Tensor],
+        free: Option<usize>,
+        op: impl FnOnce(&[Tensor]) -> Result<Tensor, TchError>,
+    ) -> OpResult<Handle> {
+        let Some(first) = tensors.first() else {
+            return Err(OpError::argument("there is no tensor in the list"));
+        };
+        let (shape, kind) = (first.size(), first.f_kind()?);
+        let mut total: u64 = 0;
+        for tensor in tensors {
+            super::checks::same_kind(first, tensor)?;
+            let other = tensor.size();
+            let fits =
+                other.len() == shape.len() && (0..shape.len()).all(|dim| Some(dim) == free || other[dim] == shape[dim]);
+            if !fits {
+                return Err(OpError::shape(format!("the shapes {shape:?} and {other:?} cannot be joined")));
+            }
+            total = total.saturating_add(elements(&other)?);
+        }
+        self.admit(total, kind.elt_size_in_bytes(), total)?;
+        self.hold(op(tensors)?)
+    }
+}
+
+impl tensor::Host for State {
+    fn zeros(&mut self, shape: Vec<i64>, kind: tensor::Kind) -> OpResult<Handle> {
+        self.fill(&shape, kind, |shape, options| Tensor::f_zeros(shape, options))
+    }
+
+    fn ones(&mut self, shape: Vec<i64>, kind: tensor::Kind) -> OpResult<Handle> {
+        self.fill(&shape, kind, |shape, options| Tensor::f_ones(shape, options))
+    }
+
+    fn full(&mut self, shape: Vec<i64>, value: tensor::Scalar, kind: tensor::Kind) -> OpResult<Handle> {
+        self.fill(&shape, kind, |shape, options| Tensor::f_full(shape, number(value), options))
+    }
+
+    fn arange(
+        &mut self,
+        start: tensor::Scalar,
+        end: tensor::Scalar,
+        step: tensor::Scalar,
+        kind: tensor::Kind,
+    ) -> OpResult<Handle> {
+        let length = range_length(start, end, step)?;
+        self.fill(&[length], kind, |_, options| {
+            Tensor::f_arange_start_step(number(start), number(end), number(step), options)
+        })
+    }
+
+    fn convert_error(&mut self, error: OpError) -> wasmtime::Result<tensor::Error> {
+        match error {
+            OpError::Refused(error) => Ok(error),
+            OpError::Trap(error) => Err(error),
+        }
+    }
+}
+
+/// How many numbers there are from `start` to `end`. In doubles: a range long enough for them to be inexact is far
+/// above any limit.
+fn range_length(start: tensor::Scalar, end: tensor::Scalar, step: tensor::Scalar) -> OpResult<i64> {
+    let double = |scalar| match scalar {
+        tensor::Scalar::Float(number) => number,
+        tensor::Scalar::Int(number) => number as f64,
+    };
+    let length = ((double(end) - double(start)) / double(step)).ceil();
+    if !length.is_finite() || length < 0.0 || length >= i64::MAX as f64 {
+        let range = format!("from {} to {} by {}", double(start), double(end), double(step));
+        return Err(OpError::argument(format!("there is no range {range}")));
+    }
+    Ok(length as i64)
+}
+
+impl tensor::HostTensorList for State {
+    fn new(&mut self) -> wasmtime::Result<Resource<TensorList>> {
+        self.operation()?;
+        Ok(self.handles.insert(&self.limits, Entry::List(TensorList::default()))?)
+    }
+
+    fn len(&mut self, this: Resource<TensorList>) -> wasmtime::Result<u32> {
+        self.operation()?;
+        // Lists are shorter than the limit on handles, or than a model has layers.
+        Ok(self.handles.get(&this)?.0.len() as u32)
+    }
+
+    fn get(&mut self, this: Resource<TensorList>, index: u32) -> OpResult<Handle> {
+        self.operation()?;
+        let list = &self.handles.get(&this)?.0;
+        let Some(element) = list.get(index as usize) else {
+            return Err(OpError::argument(format!("there is no tensor {index} in a list of {}", list.len())));
+        };
+        let element = element.share();
+        let tensor = self.read(&element)?;
+        let name = element.source.as_ref().map_or("the tensor", |(name, _)| name);
+        self.hold_foreign(name, tensor)
+    }
+
+    fn push(&mut self, this: Resource<TensorList>, tensor: Handle) -> OpResult<()> {
+        self.operation()?;
+        let tensor = self.tensor(&tensor)?;
+        self.handles.reserve(&self.limits, 1)?;
+        self.handles.grow(&this, 1)?.0.push(Element { tensor: Some(tensor), source: None });
+        Ok(())
+    }
+
+    fn narrow(&mut self, this: Resource<TensorList>, start: u32, length: u32) -> OpResult<Resource<TensorList>> {
+        self.operation()?;
+        let list = &self.handles.get(&this)?.0;
+        let (first, count) = (start as usize, length as usize);
+        let Some(range) = first.checked_add(count).and_then(|end| list.get(first..end)) else {
+            let range = format!("{length} tensors from {start} on");
+            return Err(OpError::argument(format!("{range} are not within a list of {}", list.len())));
+        };
+        let range = TensorList(range.iter().map(Element::share).collect());
+        Ok(self.handles.insert(&self.limits, Entry::List(range))?)
+    }
+
+    fn cat(&mut self, this: Resource<TensorList>, dim: i64) -> OpResult<Handle> {
+        self.operation()?;
+        let tensors = self.read_all(&this)?;
+        let rank = tensors.first().map_or(1, Tensor::dim);
+        let dim = dimension(dim, rank)?;
+        self.join(&tensors, Some(dim), |tensors| Tensor::f_cat(tensors, dim as i64))
+    }
+
+    fn stack(&mut self, this: Resource<TensorList>, dim: i64) -> OpResult<Handle> {
+        self.operation()?;
+        let tensors = self.read_all(&this)?;
+        let rank = tensors.first().map_or(0, Tensor::dim);
+        let dim = dimension(dim, rank + 1)?;
+        self.join(&tensors, None, |tensors| Tensor::f_stack(tensors, dim as i64))
+    }
+
+    fn drop(&mut self, this: Resource<TensorList>) -> wasmtime::Result<()> {
+        self.handles.remove(&this);
+        Ok(())
+    }
+}

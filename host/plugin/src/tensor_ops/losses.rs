@@ -1,0 +1,91 @@
+//! Losses.
+
+use tch::{Kind, Reduction, TchError, Tensor};
+use wasmtime::component::Resource;
+
+use super::checks::{dimension, elements, floating, indices, of_kind, same_kind, same_shape};
+use crate::{
+    bindings::losses::{self, Reduction as Asked},
+    error::{OpError, OpResult},
+    state::State,
+};
+
+type Handle = Resource<Tensor>;
+
+fn reduction(asked: Asked) -> Reduction {
+    match asked {
+        Asked::None => Reduction::None,
+        Asked::Mean => Reduction::Mean,
+        Asked::Sum => Reduction::Sum,
+    }
+}
+
+impl State {
+    /// A loss of two floating-point tensors of one shape.
+    fn pairwise(
+        &mut self,
+        left: Handle,
+        right: Handle,
+        op: impl FnOnce(&Tensor, &Tensor) -> Result<Tensor, TchError>,
+    ) -> OpResult<Handle> {
+        self.operation()?;
+        let (left, right) = (self.tensor(&left)?, self.tensor(&right)?);
+        floating(&left)?;
+        same_kind(&left, &right)?;
+        same_shape(&left, &right)?;
+        let elements = elements(&left.size())?;
+        self.admit(elements, left.f_kind()?.elt_size_in_bytes(), elements)?;
+        self.hold(op(&left, &right)?)
+    }
+}
+
+impl losses::Host for State {
+    fn cross_entropy(&mut self, logits: Handle, labels: Handle, ignore_index: i64, asked: Asked) -> OpResult<Handle> {
+        self.operation()?;
+        let (logits, labels) = (self.tensor(&logits)?, self.tensor(&labels)?);
+        floating(&logits)?;
+        of_kind(&labels, Kind::Int64)?;
+        let (shape, places) = (logits.size(), labels.size());
+        let Some((&classes, front)) = shape.split_last() else {
+            return Err(OpError::shape("the logits are a scalar; expected [..., classes]"));
+        };
+        if front != places {
+            return Err(OpError::shape(format!("labels of {places:?} for logits of {shape:?}; expected {front:?}")));
+        }
+        let total = elements(&shape)?;
+        self.admit(total, logits.f_kind()?.elt_size_in_bytes(), total)?;
+        // An ignored label may be any number; class 0 stands in for it where labels are checked.
+        indices(&labels.f_masked_fill(&labels.f_eq(ignore_index)?, 0)?, classes.max(1))?;
+        let (rows, flat) = (elements(&places)? as i64, labels.f_reshape([-1])?);
+        let loss = logits.f_reshape([rows, classes])?.f_cross_entropy_loss::<Tensor>(
+            &flat,
+            None,
+            reduction(asked),
+            ignore_index,
+            0.0,
+        )?;
+        let loss = if asked == Asked::None { loss.f_reshape(&places)? } else { loss };
+        self.hold(loss)
+    }
+
+    fn mean_squared_error(&mut self, input: Handle, target: Handle, asked: Asked) -> OpResult<Handle> {
+        self.pairwise(input, target, |input, target| input.f_mse_loss(target, reduction(asked)))
+    }
+
+    fn kl_divergence(&mut self, input: Handle, target: Handle, log_target: bool, asked: Asked) -> OpResult<Handle> {
+        self.pairwise(input, target, |input, target| input.f_kl_div(target, reduction(asked), log_target))
+    }
+
+    fn binary_cross_entropy_with_logits(&mut self, logits: Handle, targets: Handle, asked: Asked) -> OpResult<Handle> {
+        self.pairwise(logits, targets, |logits, targets| {
+            logits.f_binary_cross_entropy_with_logits::<Tensor>(targets, None, None, reduction(asked))
+        })
+    }
+
+    fn cosine_similarity(&mut self, left: Handle, right: Handle, dim: i64) -> OpResult<Handle> {
+        let dim = dimension(dim, self.handles.get(&left)?.dim())?;
+        // PyTorch's own guard against vectors of length 0.
+        const EPSILON: f64 = 1e-8;
+        self.pairwise(left, right, |left, right| Tensor::f_cosine_similarity(left, right, dim as i64, EPSILON))
+    }
+}

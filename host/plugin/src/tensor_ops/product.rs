@@ -1,0 +1,124 @@
+//! The matrix product, and elements picked by other tensors.
+
+use tch::{Kind, Tensor};
+use wasmtime::component::Resource;
+
+use super::checks::{broadcast, dimension, elements, indices, of_kind, same_kind};
+use crate::{
+    error::{OpError, OpResult},
+    limits::check_elements,
+    state::State,
+};
+
+type Handle = Resource<Tensor>;
+
+impl State {
+    pub(super) fn matrix_product(&mut self, this: Handle, other: Handle) -> OpResult<Handle> {
+        self.operation()?;
+        let (this, other) = (self.tensor(&this)?, self.tensor(&other)?);
+        same_kind(&this, &other)?;
+        let product = Product::new(&this.size(), &other.size())?;
+        // To multiply batches libtorch copies what broadcasts.
+        for operand in [product.left, product.right] {
+            check_elements(&self.limits, operand)?;
+        }
+        let work = product.result.saturating_mul(product.inner.max(1));
+        self.admit(product.result, this.f_kind()?.elt_size_in_bytes(), work)?;
+        self.hold(this.f_matmul(&other)?)
+    }
+
+    pub(super) fn pick(&mut self, this: Handle, dim: i64, index: Handle) -> OpResult<Handle> {
+        self.operation()?;
+        let (this, index) = (self.tensor(&this)?, self.tensor(&index)?);
+        of_kind(&index, Kind::Int64)?;
+        let (shape, picked) = (this.size(), index.size());
+        let dim = dimension(dim, shape.len())?;
+        let fits =
+            picked.len() == shape.len() && (0..shape.len()).all(|other| other == dim || picked[other] <= shape[other]);
+        if !fits {
+            let expected = format!("expected at most {shape:?} except in dimension {dim}");
+            return Err(OpError::shape(format!("an index of {picked:?}; {expected}")));
+        }
+        let elements = elements(&picked)?;
+        self.admit(elements, this.f_kind()?.elt_size_in_bytes(), elements.saturating_mul(2))?;
+        indices(&index, shape[dim])?;
+        self.hold(this.f_gather(dim as i64, &index, false)?)
+    }
+
+    pub(super) fn pick_parts(&mut self, this: Handle, dim: i64, index: Handle) -> OpResult<Handle> {
+        self.operation()?;
+        let (this, index) = (self.tensor(&this)?, self.tensor(&index)?);
+        of_kind(&index, Kind::Int64)?;
+        let mut shape = this.size();
+        let dim = dimension(dim, shape.len())?;
+        let [count] = index.size()[..] else {
+            return Err(OpError::shape(format!("an index of {:?}; expected one dimension", index.size())));
+        };
+        let size = std::mem::replace(&mut shape[dim], count);
+        let elements = elements(&shape)?;
+        self.admit(elements, this.f_kind()?.elt_size_in_bytes(), elements.saturating_add(count as u64))?;
+        indices(&index, size)?;
+        self.hold(this.f_index_select(dim as i64, &index)?)
+    }
+
+    pub(super) fn pick_where(&mut self, this: Handle, mask: Handle) -> OpResult<Handle> {
+        self.operation()?;
+        let (this, mask) = (self.tensor(&this)?, self.tensor(&mask)?);
+        of_kind(&mask, Kind::Bool)?;
+        let most = elements(&broadcast(&this.size(), &mask.size())?)?;
+        self.admit(most, this.f_kind()?.elt_size_in_bytes(), most)?;
+        self.hold(this.f_masked_select(&mask)?)
+    }
+}
+
+/// The sizes of a matrix product, in elements.
+struct Product {
+    left: u64,
+    right: u64,
+    inner: u64,
+    result: u64,
+}
+
+impl Product {
+    fn new(left: &[i64], right: &[i64]) -> OpResult<Self> {
+        let refused = || OpError::shape(format!("{left:?} and {right:?} have no matrix product"));
+        // A vector is a row on the left and a column on the right.
+        let (left_front, rows, inner) = match *left {
+            [] => return Err(refused()),
+            [inner] => (&[][..], 1, inner),
+            [ref front @ .., rows, inner] => (front, rows, inner),
+        };
+        let (right_front, inner_right, columns) = match *right {
+            [] => return Err(refused()),
+            [inner] => (&[][..], inner, 1),
+            [ref front @ .., inner, columns] => (front, inner, columns),
+        };
+        if inner != inner_right {
+            return Err(refused());
+        }
+        let front = broadcast(left_front, right_front).map_err(|_| refused())?;
+        let size = |rows: i64, columns: i64| elements(&[&front[..], &[rows, columns]].concat());
+        Ok(Self {
+            left: size(rows, inner)?,
+            right: size(inner, columns)?,
+            inner: inner as u64,
+            result: size(rows, columns)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Product;
+
+    #[test]
+    fn sizes_of_products() {
+        let product = Product::new(&[5, 1, 2, 3], &[7, 3, 4]).unwrap();
+        assert_eq!((product.left, product.right, product.inner, product.result), (210, 420, 3, 280));
+        assert_eq!(Product::new(&[3], &[3]).unwrap().result, 1);
+        assert_eq!(Product::new(&[2, 3], &[3]).unwrap().result, 2);
+        for (left, right) in [(&[2, 3][..], &[2, 3][..]), (&[], &[3]), (&[2, 2, 3], &[3, 3, 4])] {
+            assert!(Product::new(left, right).is_err(), "{left:?} {right:?}");
+        }
+    }
+}

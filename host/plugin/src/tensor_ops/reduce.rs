@@ -1,0 +1,69 @@
+//! Reductions, and what is normalised along a dimension.
+
+use tch::{Kind, TchError, Tensor};
+use wasmtime::component::Resource;
+
+use super::checks::{dimension, dimensions, elements, floating, is_float};
+use crate::{
+    error::{OpError, OpResult},
+    state::State,
+};
+
+type Handle = Resource<Tensor>;
+
+impl State {
+    /// Reduces `dims`, or all.
+    pub(super) fn reduce(
+        &mut self,
+        this: Handle,
+        dims: &[i64],
+        op: impl FnOnce(&Tensor, &[i64]) -> Result<Tensor, TchError>,
+    ) -> OpResult<Handle> {
+        self.operation()?;
+        let this = self.tensor(&this)?;
+        let shape = this.size();
+        let dims = dimensions(dims, shape.len())?;
+        let kept = (0..).zip(&shape).filter(|(dim, _)| !dims.contains(dim)).map(|(_, &size)| size);
+        let result = elements(&kept.collect::<Vec<_>>())?;
+        // A sum of integers is an `int64`.
+        let kind = this.f_kind()?;
+        let bytes = if is_float(kind) { kind.elt_size_in_bytes() } else { Kind::Int64.elt_size_in_bytes() };
+        self.admit(result, bytes, elements(&shape)?)?;
+        self.hold(op(&this, &dims)?)
+    }
+
+    pub(super) fn float_reduce(
+        &mut self,
+        this: Handle,
+        dims: &[i64],
+        op: impl FnOnce(&Tensor, &[i64]) -> Result<Tensor, TchError>,
+    ) -> OpResult<Handle> {
+        floating(&*self.handles.get(&this)?)?;
+        self.reduce(this, dims, op)
+    }
+
+    /// Like [`State::reduce`], for what is not defined without an element.
+    pub(super) fn reduce_some(
+        &mut self,
+        this: Handle,
+        dims: &[i64],
+        op: impl FnOnce(&Tensor, &[i64]) -> Result<Tensor, TchError>,
+    ) -> OpResult<Handle> {
+        let shape = self.handles.get(&this)?.size();
+        if dimensions(dims, shape.len())?.iter().any(|&dim| shape[dim as usize] == 0) {
+            return Err(OpError::shape(format!("{shape:?} has no element to take the largest or smallest of")));
+        }
+        self.reduce(this, dims, op)
+    }
+
+    /// Something of the same shape, computed along one dimension.
+    pub(super) fn along(
+        &mut self,
+        this: Handle,
+        dim: i64,
+        op: impl FnOnce(&Tensor, i64) -> Result<Tensor, TchError>,
+    ) -> OpResult<Handle> {
+        let dim = dimension(dim, self.handles.get(&this)?.dim())?;
+        self.float_unary(this, |this| op(this, dim as i64))
+    }
+}
