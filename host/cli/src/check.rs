@@ -5,13 +5,14 @@ use brewer::assemble::assemble;
 use brewer_plugin_host::Plugins;
 
 use crate::header;
-use crate::log::LogLines;
+use crate::log;
 use crate::options::ExperimentOptions;
 
 /// Runs one batch through everything and trains nothing.
 pub fn check(options: &ExperimentOptions) -> Result<ExitCode> {
     let experiment = options.experiment()?;
-    let mut assembled = assemble(&experiment, &mut Plugins::new(experiment.training.seed, LogLines::plain())?)?;
+    let mut plugins = Plugins::new(experiment.training.seed, log::sink(None)).map_err(brewer::Error::from)?;
+    let mut assembled = assemble(&experiment, &mut plugins)?;
     let checked = assembled.check()?;
     header::print("check", &experiment, &assembled, &checked.terms, &assembled.timetable()?);
     for line in header::feature_lines(&checked) {

@@ -1,28 +1,18 @@
-use brewer_plugin_host::{Level, Log};
+use brewer_plugin_host::{Level, LogSink};
 use console::style;
 use indicatif::ProgressBar;
 
-/// Prints what plugins log to standard error, above the progress bar if there is one.
-pub struct LogLines {
-    bar: Option<ProgressBar>,
-}
-
-impl LogLines {
-    pub fn above(bar: ProgressBar) -> Self {
-        Self { bar: Some(bar) }
-    }
-
-    pub fn plain() -> Self {
-        Self { bar: None }
-    }
-}
-
-impl Log for LogLines {
-    fn log(&self, plugin: &str, level: Level, message: &str) {
+/// Prints what plugins log to standard error, above the progress bar if there is one. Messages of level debug are left
+/// out.
+pub fn sink(bar: Option<ProgressBar>) -> LogSink {
+    LogSink::new(move |plugin, level, message| {
+        if level == Level::Debug {
+            return;
+        }
         let line = format!("  {} {message}", style(format!("{plugin} {level}:")).dim().for_stderr());
-        match &self.bar {
+        match &bar {
             Some(bar) if !bar.is_hidden() => bar.println(line),
             _ => eprintln!("{line}"),
         }
-    }
+    })
 }

@@ -11,7 +11,7 @@ use indicatif::HumanDuration;
 
 use crate::exit::INTERRUPTED;
 use crate::header;
-use crate::log::LogLines;
+use crate::log;
 use crate::options::ExperimentOptions;
 use crate::progress::Progress;
 
@@ -19,7 +19,8 @@ use crate::progress::Progress;
 pub fn run(options: &ExperimentOptions) -> Result<ExitCode> {
     let experiment = options.experiment()?;
     let mut progress = Progress::new();
-    let mut plugins = Plugins::new(experiment.training.seed, LogLines::above(progress.bar()))?;
+    let mut plugins =
+        Plugins::new(experiment.training.seed, log::sink(Some(progress.bar()))).map_err(brewer::Error::from)?;
     let mut assembled = assemble(&experiment, &mut plugins)?;
     let checked = assembled.check()?;
     header::print("run", &experiment, &assembled, &checked.terms, &assembled.timetable()?);

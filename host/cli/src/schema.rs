@@ -1,10 +1,9 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use brewer::experiment::Experiment;
 
 /// Prints the JSON Schema of the experiment file.
 pub fn schema() -> Result<ExitCode> {
-    println!("{}", serde_json::to_string_pretty(&brewer_plugin_host::experiment_schema::<Experiment>())?);
+    println!("{}", serde_json::to_string_pretty(&brewer_plugin_host::experiment_schema())?);
     Ok(ExitCode::SUCCESS)
 }

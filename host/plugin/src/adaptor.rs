@@ -150,6 +150,11 @@ impl Adaptor for PluginAdaptor {
         &self.name
     }
 
+    fn identity(&self) -> String {
+        let kibibytes = self.plugin.size().div_ceil(1024);
+        format!("sha256 {}…, {kibibytes} KiB", &self.plugin.digest()[..12])
+    }
+
     fn adapt(&mut self, context: &AdaptContext, batch: &Batch, outputs: &Outputs) -> brewer::Result<Features> {
         Ok(self.call(context, batch, outputs).map_err(Error::Call)?)
     }

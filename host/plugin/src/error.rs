@@ -19,6 +19,9 @@ pub enum Error {
     /// The plugin cannot be used; nothing of it has run.
     #[error("plugin {}: {problem}", path.display())]
     Load { path: PathBuf, problem: LoadProblem },
+    /// What the experiment says about the plugin is wrong.
+    #[error("plugin {}: {key}: {problem}", path.display())]
+    Spec { path: PathBuf, key: &'static str, problem: String },
     /// A call failed.
     #[error(transparent)]
     Call(Box<CallError>),
@@ -30,7 +33,7 @@ pub enum Error {
 impl PluginError for Error {
     fn fault(&self) -> Fault {
         match self {
-            Error::Load { .. } => Fault::Input,
+            Error::Load { .. } | Error::Spec { .. } => Fault::Input,
             Error::Call(_) | Error::Engine(_) => Fault::Run,
         }
     }

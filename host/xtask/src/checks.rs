@@ -8,7 +8,7 @@ use crate::{process, setup, step::step, workspace::Workspace};
 const CHECKS: [(&str, &[&str]); 3] = [
     ("format", &["fmt", "--all", "--check"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-    ("tests", &["test", "--workspace"]),
+    ("tests", &["test"]),
 ];
 
 /// Sets up and runs all checks; the first that fails ends the run.

@@ -43,7 +43,7 @@ pub struct MovieReviews {
 pub fn run(workspace: &Workspace) -> Result<()> {
     setup::setup(workspace)?;
     step("brewer-host", || {
-        process::run(workspace.cargo().args(["build", "--package", "brewer-host"]))?;
+        process::run(workspace.cargo().arg("build"))?;
         Ok("built".to_owned())
     })?;
     let inputs = movie_reviews(workspace)?;

@@ -1,0 +1,82 @@
+//! The plugins of an experiment.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use brewer::{
+    Adaptor, Role,
+    assemble::PluginSource,
+    experiment::{Experiment, PluginSpec},
+};
+use schemars::Schema;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::{Engine, Error, Limits, LogSink, Permission, Plugin, PluginAdaptor, PluginOptions, Result};
+
+/// Loads the plugins that an experiment names, each file once for each way in which it is configured.
+pub struct Plugins {
+    engine: Engine,
+    seed: u64,
+    log: LogSink,
+    loaded: HashMap<String, Plugin>,
+}
+
+impl Plugins {
+    /// `seed` is the experiment's; what plugins log goes to `log`.
+    ///
+    /// Errors: [`Error::Engine`].
+    pub fn new(seed: u64, log: LogSink) -> Result<Self> {
+        Ok(Self { engine: Engine::new()?, seed, log, loaded: HashMap::new() })
+    }
+
+    /// The plugin that the experiment describes.
+    ///
+    /// Errors: [`Error::Load`], [`Error::Spec`].
+    pub fn load(&mut self, spec: &PluginSpec) -> Result<Plugin> {
+        // A spec is plain data that was read from JSON, so it can be written as JSON.
+        let key = serde_json::to_string(spec).unwrap_or_default();
+        if let Some(plugin) = self.loaded.get(&key) {
+            return Ok(plugin.clone());
+        }
+        let options = PluginOptions {
+            config: Some(spec.config.clone()).filter(|config| !config.is_null()),
+            limits: parse(spec, "limits", Value::Object(spec.limits.clone()))?,
+            permissions: parse(spec, "permissions", json!(spec.permissions))?,
+            seed: self.seed,
+            log: self.log.clone(),
+        };
+        let plugin = Plugin::load(&self.engine, &spec.path, options)?;
+        self.loaded.insert(key, plugin.clone());
+        Ok(plugin)
+    }
+}
+
+fn parse<T: DeserializeOwned>(spec: &PluginSpec, key: &'static str, value: Value) -> Result<T> {
+    let path: PathBuf = spec.path.clone();
+    serde_json::from_value(value).map_err(|source| Error::Spec { path, key, problem: source.to_string() })
+}
+
+impl PluginSource for Plugins {
+    fn adaptor(&mut self, spec: &PluginSpec, _role: Role) -> brewer::Result<Box<dyn Adaptor>> {
+        Ok(Box::new(PluginAdaptor::new(&self.load(spec)?)?))
+    }
+}
+
+/// The JSON Schema of the experiment file, with the limits and permissions that this host knows.
+pub fn experiment_schema() -> Schema {
+    let mut schema = schemars::schema_for!(Experiment);
+    let limits = schemars::schema_for!(Limits);
+    let permissions = schemars::SchemaGenerator::from(
+        schemars::generate::SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true),
+    )
+    .into_root_schema_for::<Vec<Permission>>();
+    if let Some(properties) = schema.pointer_mut("/$defs/PluginSpec/properties").and_then(Value::as_object_mut) {
+        for (key, schema) in [("limits", limits), ("permissions", permissions)] {
+            let mut schema = schema.to_value();
+            // They stand inside another schema now.
+            schema.as_object_mut().map(|object| object.remove("$schema"));
+            properties.insert(key.to_owned(), schema);
+        }
+    }
+    schema
+}
