@@ -4,7 +4,7 @@ use std::path::Path;
 
 use brewer::assemble::Assembled;
 use brewer::data::Dataset;
-use brewer::experiment::Experiment;
+use brewer::experiment::{Experiment, StudentSpec};
 use brewer::loss::Term;
 use brewer::train::{Branch, Checked, Timetable};
 use brewer::{Device, Model};
@@ -23,7 +23,7 @@ pub fn print(command: &str, experiment: &Experiment, assembled: &Assembled, term
         let folder = experiment.teacher.as_ref().map(|teacher| shown(&teacher.model)).unwrap_or_default();
         rows.push(model_row(&teacher.role.to_string(), folder, teacher.model.as_ref()));
     }
-    rows.push(model_row("student", assembled.student_origin.clone(), session.student.model.as_ref()));
+    rows.push(model_row("student", origin(&experiment.student), session.student.model.as_ref()));
     rows.extend(notes(assembled));
     rows.extend(adaptor_rows(&session.student, &session.teachers));
     rows.extend(data_rows(experiment, assembled));
@@ -66,6 +66,20 @@ fn model_row(label: &str, origin: String, model: &dyn Model) -> Vec<String> {
         format!("{} × {}", info.num_layers, info.hidden_size),
         format!("{} parameters", magnitude(model.parameters().num_elements())),
     ]
+}
+
+/// Where the student's first weights come from.
+fn origin(student: &StudentSpec) -> String {
+    match (&student.model, &student.config, &student.init) {
+        (Some(folder), _, _) => shown(folder),
+        (_, Some(file), _) => format!("{}, random weights", shown(file)),
+        (_, _, Some(init)) => {
+            let layers = init.layers.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+            let whole = if init.is_from_teacher() { "the teacher".to_owned() } else { shown(&init.from) };
+            format!("layers {layers} of {whole}")
+        }
+        (None, None, None) => String::new(),
+    }
 }
 
 fn notes(assembled: &Assembled) -> Vec<Vec<String>> {
@@ -149,6 +163,7 @@ fn device_name(device: Device) -> String {
 
 /// A path relative to the current folder where it lies below it.
 pub fn shown(path: &Path) -> String {
-    let current = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(&current).unwrap_or(path).display().to_string()
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let current = std::env::current_dir().and_then(|folder| folder.canonicalize()).unwrap_or_default();
+    whole.strip_prefix(&current).unwrap_or(&whole).display().to_string()
 }

@@ -27,8 +27,6 @@ pub struct Assembled {
     pub train: Arc<Dataset>,
     pub dev: Option<Arc<Dataset>>,
     pub loader: Loader,
-    /// Where the student came from, for people.
-    pub student_origin: String,
     /// Parameters of the student that its origin lacked.
     pub new_parameters: Vec<String>,
     /// Tensors of the origin that the student has no use for.
@@ -114,7 +112,6 @@ pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Resu
         train,
         dev,
         loader,
-        student_origin: student.origin,
         new_parameters: student.new,
         left_out: student.left_out,
         tokenizer_folder: student.tokenizer_folder,
@@ -133,7 +130,6 @@ struct Student {
     model: Box<dyn Model>,
     new: Vec<String>,
     left_out: Vec<String>,
-    origin: String,
     tokenizer_folder: PathBuf,
 }
 
@@ -142,34 +138,30 @@ fn load_student(experiment: &Experiment, teacher: Option<&dyn Model>, device: De
     let options = LoadOptions { device, architecture: architecture.clone(), labels: labels.clone(), trainable: true };
     if let Some(folder) = model {
         let Loaded { model, new, left_out } = model::load(folder, &options)?;
-        return Ok(Student { model, new, left_out, origin: name_of(folder), tokenizer_folder: folder.clone() });
+        return Ok(Student { model, new, left_out, tokenizer_folder: folder.clone() });
     }
     let teacher_folder = experiment.teacher.as_ref().map(|teacher| teacher.model.clone());
     if let Some(file) = config {
         let folder = teacher_folder.or_else(|| file.parent().map(Path::to_owned)).unwrap_or_default();
-        return Ok(Student::made(model::from_config(file, &options)?, name_of(file), folder));
+        return Ok(Student::made(model::from_config(file, &options)?, folder));
     }
     // The experiment's check saw to it that one of the three is given.
     let Some(init) = init else { unreachable!("a student without an origin passed the experiment's check") };
-    let layers = init.layers.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
     match (init.is_from_teacher(), teacher, teacher_folder) {
         (true, Some(teacher), Some(folder)) => {
-            let model = model::from_layers(teacher, &init.layers)?;
-            Ok(Student::made(model, format!("layers {layers} of the teacher"), folder))
+            Ok(Student::made(model::from_layers(teacher, &init.layers)?, folder))
         }
         _ => {
             let whole = model::load(&init.from, &LoadOptions::frozen(device))?.model;
-            let model = model::from_layers(whole.as_ref(), &init.layers)?;
-            let origin = format!("layers {layers} of {}", name_of(&init.from));
-            Ok(Student::made(model, origin, init.from.clone()))
+            Ok(Student::made(model::from_layers(whole.as_ref(), &init.layers)?, init.from.clone()))
         }
     }
 }
 
 impl Student {
     /// One for which every parameter has an origin, or none has.
-    fn made(model: Box<dyn Model>, origin: String, tokenizer_folder: PathBuf) -> Self {
-        Self { model, new: vec![], left_out: vec![], origin, tokenizer_folder }
+    fn made(model: Box<dyn Model>, tokenizer_folder: PathBuf) -> Self {
+        Self { model, new: vec![], left_out: vec![], tokenizer_folder }
     }
 }
 
@@ -194,10 +186,4 @@ fn check_reads_the_same(teacher: &ModelInfo, student: &ModelInfo) -> Result<()> 
         }
     }
     Ok(())
-}
-
-/// A path relative to the current folder where it lies below it.
-fn name_of(path: &Path) -> String {
-    let current = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(&current).unwrap_or(path).display().to_string()
 }
