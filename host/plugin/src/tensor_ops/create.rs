@@ -127,10 +127,11 @@ fn range_length(start: tensor::Scalar, end: tensor::Scalar, step: tensor::Scalar
         tensor::Scalar::Float(number) => number,
         tensor::Scalar::Int(number) => number as f64,
     };
-    let length = ((double(end) - double(start)) / double(step)).ceil();
-    if !length.is_finite() || length.is_sign_negative() || length >= i64::MAX as f64 {
-        let range = format!("from {} to {} by {}", double(start), double(end), double(step));
-        return Err(OpError::argument(format!("there is no range {range}")));
+    let (start, end, step) = (double(start), double(end), double(step));
+    let length = ((end - start) / step).ceil();
+    let leads_away = start != end && (end > start) != (step > 0.0);
+    if leads_away || !length.is_finite() || length >= i64::MAX as f64 {
+        return Err(OpError::argument(format!("there is no range from {start} to {end} by {step}")));
     }
     Ok(length as i64)
 }
@@ -198,5 +199,23 @@ impl tensor::HostTensorList for State {
     fn drop(&mut self, this: Resource<TensorList>) -> wasmtime::Result<()> {
         self.handles.remove(&this);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bindings::tensor::Scalar;
+
+    #[test]
+    fn lengths_of_ranges() {
+        let length =
+            |start, end, step| range_length(Scalar::Float(start), Scalar::Float(end), Scalar::Float(step)).ok();
+        assert_eq!(length(0.0, 5.0, 2.0), Some(3));
+        assert_eq!(length(3.0, 0.0, -1.0), Some(3));
+        assert_eq!(length(2.0, 2.0, -1.0), Some(0));
+        for (start, end, step) in [(0.0, 5.0, 0.0), (0.0, 5.0, -1e300), (0.0, f64::NAN, 1.0), (0.0, 1e300, 1e-300)] {
+            assert_eq!(length(start, end, step), None, "{start} {end} {step}");
+        }
     }
 }
