@@ -148,9 +148,7 @@ fn load_student(experiment: &Experiment, teacher: Option<&dyn Model>, device: De
     // The experiment's check saw to it that one of the three is given.
     let Some(init) = init else { unreachable!("a student without an origin passed the experiment's check") };
     match (init.is_from_teacher(), teacher, teacher_folder) {
-        (true, Some(teacher), Some(folder)) => {
-            Ok(Student::made(model::from_layers(teacher, &init.layers)?, folder))
-        }
+        (true, Some(teacher), Some(folder)) => Ok(Student::made(model::from_layers(teacher, &init.layers)?, folder)),
         _ => {
             let whole = model::load(&init.from, &LoadOptions::frozen(device))?.model;
             Ok(Student::made(model::from_layers(whole.as_ref(), &init.layers)?, init.from.clone()))

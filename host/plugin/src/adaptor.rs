@@ -1,5 +1,7 @@
 //! A plugin as the engine's adaptor.
 
+use std::collections::BTreeSet;
+
 use brewer::{AdaptContext, Adaptor, Batch, Features, Outputs, Role};
 use wasmtime::{Store, Trap, WasmBacktrace};
 
@@ -9,7 +11,7 @@ use crate::{
     engine::Engine,
     error::{Abort, CallError, Cause, Error, LoadProblem, Released, Result},
     handles::Entry,
-    limits::LimitError,
+    limits::{Bytes, LimitError, Limits},
     log::clean,
     plugin::Plugin,
     state::State,
@@ -57,8 +59,7 @@ impl PluginAdaptor {
         let mut store = Store::new(self.plugin.engine.inner(), state);
         store.limiter(|state| &mut state.memory);
         store.set_epoch_deadline(Engine::ticks(limits.call_seconds));
-        // What one request may copy to the host. Names and shapes are short; elements have a limit of their own.
-        store.set_hostcall_fuel(usize::try_from(limits.value_bytes).unwrap_or(usize::MAX).max(REQUEST_BYTES));
+        store.set_hostcall_fuel(request_bytes(limits));
         // Live handles and the dead ones of earlier calls; `Handles` counts both and acts before this trap does.
         store.set_max_component_handles(
             usize::try_from(limits.handles).unwrap_or(usize::MAX).saturating_mul(2).max(1000),
@@ -113,37 +114,52 @@ impl PluginAdaptor {
     /// What stopped the guest, in the user's terms.
     fn failure(&self, call: String, error: wasmtime::Error) -> Box<CallError> {
         let backtrace = error.downcast_ref::<WasmBacktrace>().map(functions).unwrap_or_default();
-        self.error(call, self.cause(&error), backtrace)
+        self.error(call, self.cause(&error, &backtrace), backtrace)
     }
 
     fn error(&self, call: String, cause: Cause, backtrace: Vec<String>) -> Box<CallError> {
         Box::new(CallError { plugin: self.plugin.name().to_owned(), call, cause, backtrace })
     }
 
-    fn cause(&self, error: &wasmtime::Error) -> Cause {
+    fn cause(&self, error: &wasmtime::Error, backtrace: &[String]) -> Cause {
         if let Some(Abort(message)) = error.downcast_ref() {
-            Cause::Aborted(message.clone())
-        } else if let Some(limit) = error.downcast_ref::<LimitError>() {
-            Cause::Limit(limit.clone())
-        } else if let Some(released) = error.downcast_ref::<Released>() {
-            Cause::Released(released.to_string())
-        } else {
-            match error.downcast_ref::<Trap>() {
-                Some(Trap::Interrupt) => Cause::Limit(LimitError::new(
-                    "call_seconds",
-                    format_args!("{} s", self.plugin.limits.call_seconds),
-                    "did not return in time",
-                )),
-                Some(Trap::StackOverflow) => Cause::StackOverflow,
-                Some(trap) => Cause::Trap(trap.to_string()),
-                None => Cause::Trap(clean(&error.root_cause().to_string())),
+            return Cause::Aborted(message.clone());
+        }
+        if let Some(limit) = error.downcast_ref::<LimitError>() {
+            return Cause::Limit(limit.clone());
+        }
+        if let Some(released) = error.downcast_ref::<Released>() {
+            return Cause::Released(released.to_string());
+        }
+        let limits = &self.plugin.limits;
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) => {
+                let limit = format_args!("{} s", limits.call_seconds);
+                Cause::Limit(LimitError::new("call_seconds", limit, "did not return in time"))
             }
+            Some(Trap::StackOverflow) => Cause::StackOverflow,
+            // Compilers keep a stack of their own at the start of memory; below it there is nothing.
+            Some(Trap::MemoryOutOfBounds) if is_recursion(backtrace) => Cause::StackOverflow,
+            Some(trap) => Cause::Trap(trap.to_string()),
+            None => match clean(&error.root_cause().to_string()) {
+                // wasmtime does not name the type of this error.
+                message if message.contains("fuel allocated for hostcalls") => {
+                    let limit = Bytes(request_bytes(limits) as u64);
+                    let did = "passed too much to the host in one request";
+                    Cause::Limit(LimitError::new("value_bytes", limit, did))
+                }
+                message => Cause::Trap(message),
+            },
         }
     }
 }
 
-/// The least that one request may copy to the host, whatever the limits: a shape, a name, a message.
-const REQUEST_BYTES: usize = 1 << 20;
+/// What one request may copy to the host: elements as far as they are allowed, and in any case a shape, a name or a
+/// message.
+fn request_bytes(limits: &Limits) -> usize {
+    const LEAST: usize = 1 << 20;
+    usize::try_from(limits.value_bytes).unwrap_or(usize::MAX).max(LEAST)
+}
 
 impl Adaptor for PluginAdaptor {
     fn name(&self) -> &str {
@@ -177,15 +193,22 @@ fn guest_context(context: &AdaptContext) -> types::Context {
     types::Context { model, task: context.task.clone(), step: context.step }
 }
 
-/// The guest's functions, innermost first, without the machinery of a panic above them.
+/// Whether the innermost functions are a few that call each other over and over.
+fn is_recursion(backtrace: &[String]) -> bool {
+    let distinct: BTreeSet<_> = backtrace.iter().collect();
+    backtrace.len() >= SHOWN_FUNCTIONS && distinct.len() <= SHOWN_FUNCTIONS / 3
+}
+
+const SHOWN_FUNCTIONS: usize = 12;
+
+/// The guest's functions, innermost first.
 fn functions(backtrace: &WasmBacktrace) -> Vec<String> {
-    const SHOWN: usize = 12;
     let frames = backtrace.frames().iter().map(|frame| {
         let demangled = frame.symbols().first().and_then(|symbol| symbol.name().map(str::to_owned));
         let name = demangled.or_else(|| frame.func_name().map(demangle));
         name.map_or_else(|| format!("function {}", frame.func_index()), |name| clean(&name))
     });
-    frames.take(SHOWN).collect()
+    frames.take(SHOWN_FUNCTIONS).collect()
 }
 
 /// Rust's names as they are written; names of other languages stay as they are.

@@ -4,7 +4,7 @@
 //! as [`PluginAdaptor`], implements the engine's trait: a call hands the component handles to the batch and to the
 //! model's outputs, and takes the features that it returns.
 //!
-//! ```no_run
+//! ```no_run,standalone_crate
 //! use brewer_plugin_host::{Engine, Plugin, PluginAdaptor, PluginOptions};
 //!
 //! let engine = Engine::new()?;

@@ -18,7 +18,9 @@
 //! # fn main() {}
 //! ```
 //!
-//! The crate around it has `crate-type = ["cdylib"]` and is built with `brewer-host plugin build`.
+//! The crate around it has `crate-type = ["cdylib"]`. In Brewer's own workspace `cargo xtask plugins` builds every folder
+//! of `plugins/` to a component; elsewhere build it for `wasm32-unknown-unknown` and make the module a component with
+//! `wasm-tools component new`.
 //!
 //! # Tensors
 //!

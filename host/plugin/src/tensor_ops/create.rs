@@ -4,8 +4,9 @@ use tch::{Device, Kind, TchError, Tensor};
 use wasmtime::component::Resource;
 
 use super::{
-    checks::{dimension, elements},
-    kind::{number, to_torch},
+    checks::{dimension, elements, is_float, same_kind},
+    guard::guarded,
+    kind::{name_of, number, to_torch},
 };
 use crate::{
     bindings::tensor,
@@ -28,7 +29,8 @@ impl State {
         let kind = to_torch(kind);
         let elements = elements(shape)?;
         self.admit(elements, kind.elt_size_in_bytes(), elements)?;
-        self.hold(op(shape, (kind, self.call.device))?)
+        let options = (kind, self.call.device);
+        self.hold(guarded(|| op(shape, options))?)
     }
 
     /// Notes that an element of a list is read, and returns its tensor.
@@ -64,7 +66,7 @@ impl State {
         let (shape, kind) = (first.size(), first.f_kind()?);
         let mut total: u64 = 0;
         for tensor in tensors {
-            super::checks::same_kind(first, tensor)?;
+            same_kind(first, tensor)?;
             let other = tensor.size();
             let fits =
                 other.len() == shape.len() && (0..shape.len()).all(|dim| Some(dim) == free || other[dim] == shape[dim]);
@@ -99,6 +101,12 @@ impl tensor::Host for State {
         kind: tensor::Kind,
     ) -> OpResult<Handle> {
         let length = range_length(start, end, step)?;
+        // libtorch would cut the numbers off first, which makes another range.
+        let integers = [start, end, step].iter().all(|number| matches!(number, tensor::Scalar::Int(_)));
+        if !integers && !is_float(to_torch(kind)) {
+            let kind = name_of(to_torch(kind));
+            return Err(OpError::argument(format!("a range of {kind} needs integers to start, end and step")));
+        }
         self.fill(&[length], kind, |_, options| {
             Tensor::f_arange_start_step(number(start), number(end), number(step), options)
         })
@@ -119,10 +127,11 @@ fn range_length(start: tensor::Scalar, end: tensor::Scalar, step: tensor::Scalar
         tensor::Scalar::Float(number) => number,
         tensor::Scalar::Int(number) => number as f64,
     };
-    let length = ((double(end) - double(start)) / double(step)).ceil();
-    if !length.is_finite() || length < 0.0 || length >= i64::MAX as f64 {
-        let range = format!("from {} to {} by {}", double(start), double(end), double(step));
-        return Err(OpError::argument(format!("there is no range {range}")));
+    let (start, end, step) = (double(start), double(end), double(step));
+    let length = ((end - start) / step).ceil();
+    let leads_away = start != end && (end > start) != (step > 0.0);
+    if leads_away || !length.is_finite() || length >= i64::MAX as f64 {
+        return Err(OpError::argument(format!("there is no range from {start} to {end} by {step}")));
     }
     Ok(length as i64)
 }
@@ -190,5 +199,23 @@ impl tensor::HostTensorList for State {
     fn drop(&mut self, this: Resource<TensorList>) -> wasmtime::Result<()> {
         self.handles.remove(&this);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bindings::tensor::Scalar;
+
+    #[test]
+    fn lengths_of_ranges() {
+        let length =
+            |start, end, step| range_length(Scalar::Float(start), Scalar::Float(end), Scalar::Float(step)).ok();
+        assert_eq!(length(0.0, 5.0, 2.0), Some(3));
+        assert_eq!(length(3.0, 0.0, -1.0), Some(3));
+        assert_eq!(length(2.0, 2.0, -1.0), Some(0));
+        for (start, end, step) in [(0.0, 5.0, 0.0), (0.0, 5.0, -1e300), (0.0, f64::NAN, 1.0), (0.0, 1e300, 1e-300)] {
+            assert_eq!(length(start, end, step), None, "{start} {end} {step}");
+        }
     }
 }

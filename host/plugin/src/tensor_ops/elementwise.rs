@@ -5,6 +5,7 @@ use wasmtime::component::Resource;
 
 use super::{
     checks::{broadcast, elements, floating, of_kind},
+    guard::guarded,
     kind::number,
 };
 use crate::{
@@ -66,7 +67,7 @@ impl State {
         let this = self.tensor(&this)?;
         let elements = elements(&this.size())?;
         self.admit(elements, promoted_bytes(&this, &this)?, elements)?;
-        self.hold(op(&this, number(other))?)
+        self.hold(guarded(|| op(&this, number(other)))?)
     }
 
     pub(super) fn clamp_between(
@@ -84,7 +85,7 @@ impl State {
                 let this = self.tensor(&this)?;
                 let elements = elements(&this.size())?;
                 self.admit(elements, promoted_bytes(&this, &this)?, elements)?;
-                self.hold(this.f_clamp(number(min), number(max))?)
+                self.hold(guarded(|| this.f_clamp(number(min), number(max)))?)
             }
         }
     }
@@ -109,7 +110,7 @@ impl State {
         }
         let elements = elements(&shape)?;
         self.admit(elements, this.f_kind()?.elt_size_in_bytes(), elements)?;
-        self.hold(this.f_masked_fill(&mask, number(value))?)
+        self.hold(guarded(|| this.f_masked_fill(&mask, number(value)))?)
     }
 
     pub(super) fn convert(&mut self, this: Handle, kind: tensor::Kind) -> OpResult<Handle> {

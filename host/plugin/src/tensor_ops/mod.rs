@@ -3,6 +3,7 @@
 mod checks;
 mod create;
 mod elementwise;
+mod guard;
 mod kind;
 mod losses;
 mod product;

@@ -3,7 +3,10 @@
 use tch::{Kind, TchError, Tensor};
 use wasmtime::component::Resource;
 
-use super::checks::{dimension, dimensions, elements, floating, is_float};
+use super::{
+    checks::{dimension, dimensions, elements, floating, is_float},
+    guard::guarded,
+};
 use crate::{
     error::{OpError, OpResult},
     state::State,
@@ -29,7 +32,7 @@ impl State {
         let kind = this.f_kind()?;
         let bytes = if is_float(kind) { kind.elt_size_in_bytes() } else { Kind::Int64.elt_size_in_bytes() };
         self.admit(result, bytes, elements(&shape)?)?;
-        self.hold(op(&this, &dims)?)
+        self.hold(guarded(|| op(&this, &dims))?)
     }
 
     pub(super) fn float_reduce(

@@ -1,0 +1,161 @@
+//! What is refused as a plugin, and how it is said.
+
+mod common;
+
+use std::{fs, path::PathBuf};
+
+use brewer::{Adaptor, Fault, PluginError};
+use brewer_plugin_host::{Limits, Plugin, PluginAdaptor, PluginOptions, PluginRole};
+use common::{batch, component, engine, outputs, student};
+use tempfile::TempDir;
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn file(&self, content: &[u8]) -> PathBuf {
+        let path = self.0.path().join("plugin.wasm");
+        fs::write(&path, content).unwrap();
+        path
+    }
+}
+
+/// Loads a file with this content, which must be refused with a message that holds all of `expected`.
+#[track_caller]
+fn refused(content: &[u8], expected: &[&str]) {
+    let folder = Folder::new();
+    let error = Plugin::load(&engine(), folder.file(content), PluginOptions::default()).unwrap_err();
+    assert_eq!(error.fault(), Fault::Input);
+    let message = error.to_string();
+    assert!(message.contains("plugin.wasm: "), "{message}");
+    for part in expected {
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
+}
+
+#[track_caller]
+fn refused_text(text: &str, expected: &[&str]) {
+    refused(&wat::parse_str(text).unwrap(), expected);
+}
+
+fn official() -> Vec<u8> {
+    fs::read(component("sequence-classification")).unwrap()
+}
+
+/// The official plugin as if it had been built for another version of the contract.
+fn for_version(version: &str) -> Vec<u8> {
+    let bytes = official();
+    let mut changed = bytes.clone();
+    for position in 0..bytes.len() - 6 {
+        if &bytes[position..position + 6] == b"@0.1.0" {
+            changed[position + 1..position + 6].copy_from_slice(version.as_bytes());
+        }
+    }
+    changed
+}
+
+#[test]
+fn a_plugin_tells_what_it_is() {
+    let path = component("sequence-classification");
+    let plugin = Plugin::load(&engine(), &path, PluginOptions::default()).unwrap();
+    assert_eq!(plugin.name(), "sequence-classification.wasm");
+    assert_eq!(plugin.roles(), [PluginRole::Adaptor]);
+    assert_eq!(plugin.size(), fs::metadata(&path).unwrap().len());
+    assert_eq!(plugin.digest().len(), 64);
+    assert_eq!(PluginAdaptor::new(&plugin).unwrap().name(), "plugin sequence-classification.wasm");
+}
+
+#[test]
+fn what_is_no_component_is_refused_by_name() {
+    refused(b"import torch", &["is not WebAssembly"]);
+    refused(b"", &["is not WebAssembly"]);
+    refused(b"\0asm", &["is damaged or truncated"]);
+    refused_text("(module)", &["is a core module, not a component", "brewer-host plugin build"]);
+    refused(b"\x7fELF\x02\x01\x01", &["is precompiled machine code, which is never loaded"]);
+    let official = official();
+    for length in [9, 100, official.len() / 2, official.len() - 1] {
+        refused(&official[..length], &["is damaged or truncated"]);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let error = Plugin::load(&engine(), "nowhere/adaptor.wasm", PluginOptions::default()).unwrap_err().to_string();
+    assert!(error.starts_with("plugin nowhere/adaptor.wasm: cannot be read: "), "{error}");
+}
+
+#[test]
+fn a_file_above_its_limit_is_refused() {
+    let limits = Limits { file_bytes: 1000, ..Limits::default() };
+    let options = PluginOptions { limits, ..Default::default() };
+    let error = Plugin::load(&engine(), component("sequence-classification"), options).unwrap_err().to_string();
+    assert!(error.contains("is larger than 1000 bytes; raise `limits.file_bytes`"), "{error}");
+}
+
+#[test]
+fn a_component_for_another_contract_is_refused_and_a_later_patch_is_not() {
+    refused(&for_version("0.2.0"), &["was built for the contract brewer:plugin@0.2.0", "speaks brewer:plugin@0.1.0"]);
+    refused(&for_version("1.0.0"), &["was built for the contract brewer:plugin@1.0.0"]);
+    let folder = Folder::new();
+    let plugin = Plugin::load(&engine(), folder.file(&for_version("0.1.7")), PluginOptions::default()).unwrap();
+    PluginAdaptor::new(&plugin).unwrap().adapt(&student(0), &batch(), &outputs()).unwrap();
+}
+
+#[test]
+fn a_function_that_this_host_does_not_have_is_named() {
+    let newer = r#"(component
+        (import "brewer:plugin/tensor@0.1.7" (instance (export "invert-entropy" (func))))
+        (instance $adaptor)
+        (export "brewer:plugin/adaptor@0.1.7" (instance $adaptor)))"#;
+    refused_text(newer, &["does not fit the contract brewer:plugin@0.1.0", "invert-entropy"]);
+}
+
+#[test]
+fn a_role_with_another_signature_is_refused() {
+    let text = r#"(component (instance $adaptor) (export "brewer:plugin/adaptor@0.1.0" (instance $adaptor)))"#;
+    refused_text(text, &["does not fit the contract brewer:plugin@0.1.0", "adapt"]);
+}
+
+#[test]
+fn a_component_without_a_role_is_refused_with_what_it_exports() {
+    let text = r#"(component (instance $thing) (export "example:other/thing@1.0.0" (instance $thing)))"#;
+    refused_text(text, &["exports no role: it exports `example:other/thing@1.0.0`; roles are `adaptor`"]);
+    refused_text("(component)", &["exports no role: it exports nothing"]);
+}
+
+#[test]
+fn imports_from_elsewhere_are_refused_by_name() {
+    let wasi = r#"(component
+        (import "wasi:cli/environment@0.2.6" (instance)) (import "wasi:filesystem/types@0.2.6" (instance))
+        (import "wasi:io/streams@0.2.6" (instance)) (import "wasi:random/random@0.2.6" (instance)))"#;
+    refused_text(wasi, &["(WASI): `wasi:cli/environment@0.2.6`", "and 1 more", "wasm32-unknown-unknown"]);
+    refused_text(
+        r#"(component (import "env:host/gpu" (instance)))"#,
+        &["imports what no plugin is given: `env:host/gpu`"],
+    );
+}
+
+#[test]
+fn limits_that_make_no_sense_are_refused() {
+    for call_seconds in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let options = PluginOptions { limits: Limits { call_seconds, ..Limits::default() }, ..Default::default() };
+        let error = Plugin::load(&engine(), component("sequence-classification"), options).unwrap_err();
+        assert!(error.to_string().contains("the limit `call_seconds` is"), "{error}");
+    }
+    let error = serde_json::from_str::<Limits>(r#"{ "memory": 5 }"#).unwrap_err().to_string();
+    assert!(error.contains("unknown field `memory`") && error.contains("memory_bytes"), "{error}");
+    assert_eq!(serde_json::from_str::<Limits>("{}").unwrap(), Limits::default());
+}
+
+#[test]
+fn a_plugin_that_fails_while_it_starts_is_an_error_of_the_file() {
+    let limits = Limits { memory_bytes: 1 << 16, ..Limits::default() };
+    let options = PluginOptions { limits, ..Default::default() };
+    let plugin = Plugin::load(&engine(), component("sequence-classification"), options).unwrap();
+    let error = PluginAdaptor::new(&plugin).err().expect("the plugin started in one page of memory");
+    assert_eq!(error.fault(), Fault::Input);
+    assert!(error.to_string().contains("`limits.memory_bytes`"), "{error}");
+}

@@ -1,0 +1,213 @@
+//! What a plugin must not get away with: each ends in one clear error within its limits, and the next call works.
+
+mod common;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use brewer::{Adaptor, Error, Fault};
+use brewer_plugin_host::{Level, Limits, LogSink, Permission, PluginAdaptor, PluginOptions};
+use common::{adaptor_with, batch, failure, guest, outputs, silent, student};
+use serde_json::json;
+
+/// Limits that a test reaches soon.
+fn tight() -> Limits {
+    Limits {
+        memory_bytes: 16 << 20,
+        call_seconds: 0.3,
+        operations: 20_000,
+        work: 1_000_000_000,
+        handles: 500,
+        tensor_bytes: 64 << 20,
+        tensor_elements: 1 << 22,
+        value_bytes: 1 << 16,
+        log_bytes: 4096,
+        ..Limits::default()
+    }
+}
+
+fn doing(deed: &str) -> PluginAdaptor {
+    guest(json!({ "do": deed }), tight(), &[])
+}
+
+/// Calls a guest that does `deed`, and checks that its message holds `expected`, that it ended soon, and that the host
+/// and this very plugin can be called again.
+#[track_caller]
+fn check(deed: &str, expected: &[&str]) -> String {
+    let mut bad = doing(deed);
+    let start = Instant::now();
+    let message = failure(&mut bad);
+    assert!(start.elapsed() < Duration::from_secs(20), "{deed} took {:?}", start.elapsed());
+    assert!(message.starts_with("plugin guest-misbehaving.wasm (student, step 3): "), "{deed}: {message}");
+    for part in expected {
+        assert!(message.contains(part), "{deed}: `{part}` is not in: {message}");
+    }
+    assert_eq!(failure(&mut bad), message, "{deed}: the second call");
+    doing("behave").adapt(&student(0), &batch(), &outputs()).unwrap();
+    message
+}
+
+#[test]
+fn what_the_plugin_says_reaches_the_user() {
+    check("return-error", &["the batch is not to my taste"]);
+    check("return-nothing", &["it returned no features"]);
+    let message = check("return-escapes", &["[2Jcleared"]);
+    assert!(!message.contains('\u{1b}'));
+}
+
+#[test]
+fn a_panic_comes_with_its_message_its_place_and_a_backtrace() {
+    let message =
+        check("panic", &["panicked at tests/sandbox/guests/guest-misbehaving/src/lib.rs:", "no logits for step 3"]);
+    assert!(message.contains("in the plugin, innermost first:"), "{message}");
+    assert!(message.contains("guest_misbehaving::adapt"), "{message}");
+    check("unwrap", &["src/lib.rs:", "[3, 2] and [17] do not broadcast"]);
+    check("trap", &["unreachable"]);
+}
+
+#[test]
+fn time_and_memory_have_limits() {
+    check("loop", &["did not return in time (limit: 0.3 s)", "`limits.call_seconds`"]);
+    check("recurse", &["it overflowed its stack: endless recursion?", "memory::recurse"]);
+    check("allocate", &["of memory (limit: 16.0 MiB)", "`limits.memory_bytes`"]);
+    check("operate-for-ever", &["(limit: 20000 operations)", "`limits.operations`"]);
+}
+
+#[test]
+fn handles_have_limits() {
+    for deed in ["hoard-handles", "hoard-in-lists", "hoard-in-features"] {
+        check(deed, &["(limit: 500 handles)", "`limits.handles`"]);
+    }
+}
+
+#[test]
+fn tensors_have_limits() {
+    check("huge-tensor", &["a tensor of 1099511627776 elements (limit: 4194304 elements)", "`limits.tensor_elements`"]);
+    check("broadcast-huge", &["a tensor of 1000000000000 elements", "`limits.tensor_elements`"]);
+    check("many-tensors", &["of tensors in one call (limit: 64.0 MiB)", "`limits.tensor_bytes`"]);
+    check("overflow-shape", &["has too many elements"]);
+    check("expand-huge", &["has too many elements"]);
+    check("multiply-huge", &["`limits.tensor_elements`"]);
+    check("long-shape", &["passed too much to the host in one request (limit: 1.0 MiB)"]);
+}
+
+#[test]
+fn a_product_that_takes_hours_is_refused_before_it_starts() {
+    let limits = Limits { tensor_elements: 1 << 30, ..tight() };
+    let message = failure(&mut guest(json!({ "do": "multiply-huge" }), limits, &[]));
+    assert!(message.contains("(limit: 1000000000 steps)") && message.contains("`limits.work`"), "{message}");
+}
+
+#[test]
+fn wrong_arguments_are_explained() {
+    check("wrong-shape", &["[3, 2] and [3, 2] have no matrix product"]);
+    check("wrong-kind", &["a tensor of int64; expected floating-point numbers"]);
+    check("index-outside", &["the index 99 is outside 0..3"]);
+    check("label-outside", &["the index 2 is outside 0..2"]);
+}
+
+#[test]
+fn values_need_a_permission() {
+    check("read", &["lacks the permission `read-values`"]);
+    check("write", &["lacks the permission `write-values`"]);
+    for (deed, permission) in
+        [("read", Permission::ReadValues), ("read-all", Permission::ReadValues), ("write", Permission::WriteValues)]
+    {
+        let mut permitted = guest(json!({ "do": deed }), tight(), &[permission]);
+        permitted.adapt(&student(0), &batch(), &outputs()).unwrap();
+    }
+    let message = failure(&mut guest(json!({ "do": "read-outside" }), tight(), &[Permission::ReadValues]));
+    assert!(message.contains("are not within a tensor of 6"), "{message}");
+    // More than a whole request may hold, and more than the elements of one.
+    for value_bytes in [1 << 16, 1 << 23] {
+        let limits = Limits { value_bytes, tensor_elements: 1 << 10, ..tight() };
+        let message = failure(&mut guest(json!({ "do": "write-much" }), limits, &[Permission::WriteValues]));
+        assert!(message.contains("`limits."), "{message}");
+    }
+    let limits = Limits { value_bytes: 100, ..tight() };
+    let message = failure(&mut guest(json!({ "do": "read-all" }), limits, &[Permission::ReadValues]));
+    assert!(message.contains("384 bytes of elements in one call (limit: 100 bytes)"), "{message}");
+    assert!(message.contains("`limits.value_bytes`"), "{message}");
+}
+
+#[test]
+fn a_handle_of_an_earlier_call_is_an_error_that_says_so() {
+    let mut adaptor = doing("keep-handle");
+    adaptor.adapt(&student(0), &batch(), &outputs()).unwrap();
+    let message = failure(&mut adaptor);
+    assert!(message.contains("the handle of a tensor from an earlier call"), "{message}");
+}
+
+#[test]
+fn a_plugin_that_never_drops_its_handles_runs_for_ever() {
+    let mut adaptor = doing("leak-handles");
+    let (batch, outputs) = (batch(), outputs());
+    for step in 0..2000 {
+        adaptor.adapt(&student(step), &batch, &outputs).unwrap();
+    }
+}
+
+#[test]
+fn memory_lasts_from_call_to_call_until_a_trap() {
+    let mut adaptor = doing("count");
+    let mut count = || {
+        let features = adaptor.adapt(&student(0), &batch(), &outputs()).unwrap();
+        features.logits[0].double_value(&[0, 0])
+    };
+    assert_eq!([count(), count(), count()], [1.0, 2.0, 3.0]);
+    let mut broken = doing("panic");
+    for _ in 0..3 {
+        assert!(failure(&mut broken).contains("no logits"));
+    }
+}
+
+#[test]
+fn the_log_is_cut_at_its_limit() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let kept = lines.clone();
+    let log = LogSink::new(move |plugin, level, message| {
+        kept.lock().unwrap().push((plugin.to_owned(), level, message.to_owned()));
+    });
+    for (deed, outcome) in [("log-flood", Some("`limits.operations`")), ("log-long", None)] {
+        let options = PluginOptions {
+            config: Some(json!({ "do": deed })),
+            limits: tight(),
+            log: log.clone(),
+            ..Default::default()
+        };
+        let result = adaptor_with("guest-misbehaving", options).adapt(&student(0), &batch(), &outputs());
+        match outcome {
+            Some(expected) => assert!(result.unwrap_err().to_string().contains(expected)),
+            None => assert!(result.is_ok()),
+        }
+        let mut lines = lines.lock().unwrap();
+        let bytes: usize = lines.iter().map(|(_, _, message)| message.len()).sum();
+        assert!(bytes < 4096 + 200, "{bytes}");
+        let (plugin, level, last) = lines.last().unwrap();
+        assert_eq!((plugin.as_str(), *level), ("guest-misbehaving.wasm", Level::Warn));
+        assert!(last.contains("limits.log_bytes: 4.0 KiB"), "{last}");
+        lines.clear();
+    }
+}
+
+#[test]
+fn random_numbers_follow_from_seed_model_and_step() {
+    let draw = |seed, step| {
+        let config = Some(json!({ "do": "random" }));
+        let options = PluginOptions { config, seed, log: silent(), ..Default::default() };
+        let features = adaptor_with("guest-misbehaving", options).adapt(&student(step), &batch(), &outputs()).unwrap();
+        features.logits[0].double_value(&[0, 0])
+    };
+    assert_eq!(draw(1, 5), draw(1, 5));
+    assert_ne!(draw(1, 5), draw(2, 5));
+    assert_ne!(draw(1, 5), draw(1, 6));
+}
+
+#[test]
+fn a_failed_call_is_a_fault_of_the_run() {
+    let error = doing("panic").adapt(&student(0), &batch(), &outputs()).unwrap_err();
+    assert_eq!(error.fault(), Fault::Run);
+    assert!(matches!(error, Error::Plugin(_)));
+}

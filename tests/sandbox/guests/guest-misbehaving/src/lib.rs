@@ -1,0 +1,140 @@
+//! Does one bad thing a call: what its configuration says, `{ "do": "loop" }`.
+
+mod memory;
+mod tensors;
+
+use brewer_sdk::{
+    host::{self, Level},
+    losses::{Reduction, cross_entropy},
+    prelude::*,
+    values,
+};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Config {
+    #[serde(rename = "do")]
+    deed: Deed,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Deed {
+    Behave,
+    ReturnError,
+    ReturnNothing,
+    ReturnEscapes,
+    Panic,
+    Unwrap,
+    Trap,
+    Loop,
+    Recurse,
+    Allocate,
+    LogFlood,
+    LogLong,
+    OperateForEver,
+    HoardHandles,
+    HoardInLists,
+    HoardInFeatures,
+    KeepHandle,
+    LeakHandles,
+    HugeTensor,
+    OverflowShape,
+    ManyTensors,
+    BroadcastHuge,
+    ExpandHuge,
+    MultiplyHuge,
+    LongShape,
+    WrongShape,
+    WrongKind,
+    IndexOutside,
+    LabelOutside,
+    Read,
+    ReadAll,
+    ReadOutside,
+    Write,
+    WriteMuch,
+    ReadLayer,
+    ReadMany,
+    Loss,
+    Random,
+    Count,
+}
+
+fn adapt(context: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features> {
+    let Config { deed } = config()?;
+    let logits = || outputs.tensor("logits");
+    match deed {
+        Deed::Behave => {}
+        Deed::ReturnError => return Err("the batch is not to my taste".into()),
+        Deed::ReturnNothing => return Ok(Features::default()),
+        Deed::ReturnEscapes => return Err("\u{1b}[2Jcleared".into()),
+        Deed::Panic => panic!("no logits for step {}", context.step),
+        Deed::Unwrap => _ = &logits()? + &Tensor::zeros(&[17], Kind::Float32)?,
+        Deed::Trap => trap(),
+        Deed::Loop => memory::spin(),
+        Deed::Recurse => _ = memory::recurse(context.step),
+        Deed::Allocate => memory::allocate(),
+        Deed::LogFlood => loop {
+            host::log(Level::Info, "a line that says nothing, again and again");
+        },
+        Deed::LogLong => host::log(Level::Info, &"long ".repeat(100_000)),
+        Deed::OperateForEver => tensors::operate_for_ever()?,
+        Deed::HoardHandles => tensors::hoard(&logits()?)?,
+        Deed::HoardInLists => tensors::hoard_in_lists(&logits()?)?,
+        Deed::HoardInFeatures => {
+            let hidden = outputs.list("hidden_states")?;
+            return tensors::hoard_in_features(&hidden);
+        }
+        Deed::KeepHandle => tensors::keep(logits()?)?,
+        Deed::LeakHandles => std::mem::forget((logits()?, logits()?)),
+        Deed::HugeTensor => _ = Tensor::zeros(&[1 << 20, 1 << 20], Kind::Float32)?,
+        Deed::OverflowShape => _ = Tensor::zeros(&[i64::MAX, 4, 0], Kind::Float32)?,
+        Deed::ManyTensors => tensors::make_many()?,
+        Deed::BroadcastHuge => tensors::broadcast()?,
+        Deed::ExpandHuge => _ = Tensor::zeros(&[1, 1], Kind::Int8)?.expand(&[1 << 40, 1 << 40])?,
+        Deed::MultiplyHuge => tensors::multiply()?,
+        Deed::LongShape => _ = Tensor::zeros(&vec![1; 1_000_000], Kind::Float32)?,
+        Deed::WrongShape => _ = logits()?.matmul(&logits()?)?,
+        Deed::WrongKind => _ = batch.tensor("labels")?.softmax(0)?,
+        Deed::IndexOutside => _ = logits()?.index_select(0, &Tensor::full(&[1], 99, Kind::Int64)?)?,
+        Deed::LabelOutside => {
+            let labels = Tensor::full(&[3], 2, Kind::Int64)?;
+            cross_entropy(&logits()?, &labels, Reduction::Mean)?;
+        }
+        Deed::Read => tensors::compare(&values::read_range::<f32>(&logits()?, 1, 2)?, 2)?,
+        Deed::ReadAll => tensors::compare(&values::read::<f32>(&outputs.list("hidden_states")?.get(0)?)?, 96)?,
+        Deed::ReadOutside => _ = values::read_range::<f32>(&logits()?, usize::MAX, 2)?,
+        Deed::Write => {
+            return Ok(Features { logits: values::write(&[0.5f32, 1.5], &[1, 2])?.into(), ..Default::default() });
+        }
+        Deed::WriteMuch => _ = values::write(&vec![0i64; 1 << 20], &[1 << 20])?,
+        Deed::ReadLayer => _ = outputs.list("hidden_states")?.narrow(1, 3)?.get(2)?,
+        Deed::ReadMany => _ = outputs.list("hidden_states")?.narrow(1, 3)?.stack(0)?,
+        Deed::Loss => {
+            let loss = cross_entropy(&logits()?, &batch.tensor("labels")?, Reduction::Mean)?;
+            return Ok(Features { losses: (loss * 2.0).into(), ..Default::default() });
+        }
+        Deed::Random => return number(host::random_uniform()),
+        Deed::Count => return number(memory::count() as f64),
+    }
+    Ok(Features { logits: logits()?.into(), ..Default::default() })
+}
+
+/// A number where a test can see it.
+fn number(number: f64) -> Result<Features> {
+    Ok(Features { logits: Tensor::full(&[1, 1], number, Kind::Float64)?.into(), ..Default::default() })
+}
+
+#[cfg(target_arch = "wasm32")]
+fn trap() {
+    std::arch::wasm32::unreachable()
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn trap() {
+    std::process::abort()
+}
+
+brewer_sdk::export_adaptor!(adapt);

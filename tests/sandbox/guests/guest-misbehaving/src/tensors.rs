@@ -1,0 +1,69 @@
+//! What a guest can do with tensors.
+
+use std::cell::RefCell;
+
+use brewer_sdk::prelude::*;
+
+pub fn operate_for_ever() -> Result<()> {
+    let mut tensor = Tensor::ones(&[2], Kind::Float32)?;
+    loop {
+        tensor = tensor.mul(1.0)?;
+    }
+}
+
+pub fn hoard(tensor: &Tensor) -> Result<()> {
+    let mut kept = Vec::new();
+    for _ in 0..1_000_000 {
+        kept.push(tensor.select(0, 0)?);
+    }
+    Ok(())
+}
+
+pub fn hoard_in_lists(tensor: &Tensor) -> Result<()> {
+    let mut list = TensorList::default();
+    loop {
+        list.push(tensor)?;
+    }
+}
+
+pub fn hoard_in_features(layers: &TensorList) -> Result<Features> {
+    let mut lists = Vec::new();
+    loop {
+        lists.push(layers.narrow(0, layers.len())?);
+    }
+}
+
+/// Uses the tensor that the call before kept, if there is one; keeps this one.
+pub fn keep(tensor: Tensor) -> Result<()> {
+    thread_local! {
+        static KEPT: RefCell<Option<Tensor>> = const { RefCell::new(None) };
+    }
+    let earlier = KEPT.with_borrow_mut(|kept| kept.replace(tensor));
+    earlier.map_or(Ok(()), |earlier| earlier.exp().map(drop))
+}
+
+/// Many tensors, each within the limits, none alive for long.
+pub fn make_many() -> Result<()> {
+    loop {
+        Tensor::zeros(&[1 << 20], Kind::Float32)?;
+    }
+}
+
+pub fn broadcast() -> Result<()> {
+    let column = Tensor::zeros(&[1_000_000, 1], Kind::Float32)?;
+    let row = Tensor::zeros(&[1, 1_000_000], Kind::Float32)?;
+    column.add(&row)?;
+    Ok(())
+}
+
+/// Matrices of a few megabytes whose product takes hours.
+pub fn multiply() -> Result<()> {
+    let matrix = Tensor::zeros(&[1, 1], Kind::Float32)?.expand(&[1 << 14, 1 << 14])?;
+    loop {
+        matrix.matmul(&matrix)?;
+    }
+}
+
+pub fn compare(found: &[f32], expected: usize) -> Result<()> {
+    if found.len() == expected { Ok(()) } else { Err(format!("{} elements", found.len()).into()) }
+}
