@@ -24,7 +24,7 @@ pub enum Error {
     #[error(transparent)]
     Experiment(#[from] crate::experiment::ExperimentError),
     #[error(transparent)]
-    Loss(#[from] crate::loss::LossError),
+    Loss(Box<crate::loss::LossError>),
     #[error(transparent)]
     Train(#[from] crate::train::TrainError),
     /// libtorch refused an operation.
@@ -38,6 +38,12 @@ pub enum Error {
 /// An error that a plugin's host reports through a trait of this crate.
 pub trait PluginError: std::error::Error + Send + Sync + 'static {
     fn fault(&self) -> Fault;
+}
+
+impl From<crate::loss::LossError> for Error {
+    fn from(error: crate::loss::LossError) -> Self {
+        Error::Loss(Box::new(error))
+    }
 }
 
 impl Error {

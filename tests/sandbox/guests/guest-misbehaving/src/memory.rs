@@ -12,6 +12,7 @@ pub fn spin() {
     }
 }
 
+#[expect(unconditional_recursion, reason = "the host is to stop it")]
 pub fn recurse(depth: u64) -> u64 {
     let frame = black_box([depth; 64]);
     recurse(depth + 1).wrapping_add(frame[(depth % 64) as usize])
