@@ -181,7 +181,8 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_together_is_refused() {
-        let changes: [(fn(&mut Value), &str); 4] = [
+        type Change = fn(&mut Value);
+        let changes: [(Change, &str); 4] = [
             (|value| value["student"] = json!({}), "student: exactly one of"),
             (|value| value["distiller"] = json!("trainer"), "teacher: "),
             (|value| value["teacher"] = Value::Null, "teacher: missing"),
