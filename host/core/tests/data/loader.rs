@@ -43,6 +43,23 @@ fn by_length_the_longest_come_first_and_padding_is_least() {
 }
 
 #[test]
+fn grouped_by_length_an_epoch_is_whole_and_pads_less() {
+    let data = numbered(103);
+    let padded = |order| -> usize {
+        let batches = loader(&data, 10, order);
+        batches.epoch(3).map(|batch| batch.unwrap().get("input_ids").unwrap().numel()).sum()
+    };
+    let grouped = Order::Grouped { seed: 5, batch_size: 10 };
+    let batches = epoch(&loader(&data, 10, grouped), 3);
+    assert_eq!(batches.last().unwrap().len(), 3);
+    let mut ids: Vec<i64> = batches.concat();
+    assert_ne!(ids, (0..103).collect::<Vec<i64>>());
+    ids.sort_unstable();
+    assert_eq!(ids, (0..103).collect::<Vec<i64>>());
+    assert!(padded(grouped) < padded(Order::Shuffled { seed: 5 }));
+}
+
+#[test]
 fn an_epoch_may_be_left_early() {
     let loader = loader(&numbered(100), 1, Order::File);
     let mut batches = loader.epoch(0);
