@@ -24,7 +24,9 @@ impl fmt::Display for Level {
 
 /// Takes the messages of a plugin, by the plugin's name. They hold no control characters but line breaks and tabs.
 #[derive(Clone)]
-pub struct LogSink(Arc<dyn Fn(&str, Level, &str) + Send + Sync>);
+pub struct LogSink(Arc<Sink>);
+
+type Sink = dyn Fn(&str, Level, &str) + Send + Sync;
 
 impl LogSink {
     pub fn new(sink: impl Fn(&str, Level, &str) + Send + Sync + 'static) -> Self {

@@ -41,7 +41,7 @@ impl State {
         dims: &[i64],
         op: impl FnOnce(&Tensor, &[i64]) -> Result<Tensor, TchError>,
     ) -> OpResult<Handle> {
-        floating(&*self.handles.get(&this)?)?;
+        floating(self.handles.get(&this)?)?;
         self.reduce(this, dims, op)
     }
 
