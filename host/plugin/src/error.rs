@@ -140,9 +140,6 @@ pub enum Cause {
         "it returned no features: all of logits, logits_mask, labels, losses, hidden, attention, inputs_mask are absent"
     )]
     NoFeatures,
-    /// What the call was given cannot be handed to a plugin.
-    #[error("{0}")]
-    Argument(String),
 }
 
 impl fmt::Display for CallError {

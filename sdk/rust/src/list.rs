@@ -24,10 +24,12 @@ impl TensorList {
         Ok(list)
     }
 
+    /// How many tensors there are.
     pub fn len(&self) -> usize {
         self.handle().map_or(0, |list| list.len() as usize)
     }
 
+    /// Whether there is no tensor.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -63,8 +63,11 @@ unary! {
     log,
     /// The square roots.
     sqrt,
+    /// The hyperbolic tangents.
     tanh,
+    /// `1 / (1 + exp(-self))`
     sigmoid,
+    /// Each element, but at least 0.
     relu,
     /// The exact GELU, by the error function.
     gelu,

@@ -12,8 +12,11 @@ pub fn spin() {
     }
 }
 
-#[expect(unconditional_recursion, reason = "the host is to stop it")]
+/// The compiler does not see that no depth is the last.
 pub fn recurse(depth: u64) -> u64 {
+    if black_box(depth) == u64::MAX {
+        return 0;
+    }
     let frame = black_box([depth; 64]);
     recurse(depth + 1).wrapping_add(frame[(depth % 64) as usize])
 }
