@@ -201,14 +201,19 @@ fn is_recursion(backtrace: &[String]) -> bool {
 
 const SHOWN_FUNCTIONS: usize = 12;
 
-/// The guest's functions, innermost first.
+/// The guest's functions, innermost first, from the one that failed: what Rust does to panic comes before it.
 fn functions(backtrace: &WasmBacktrace) -> Vec<String> {
     let frames = backtrace.frames().iter().map(|frame| {
         let demangled = frame.symbols().first().and_then(|symbol| symbol.name().map(str::to_owned));
         let name = demangled.or_else(|| frame.func_name().map(demangle));
         name.map_or_else(|| format!("function {}", frame.func_index()), |name| clean(&name))
     });
-    frames.take(SHOWN_FUNCTIONS).collect()
+    let mut functions: Vec<_> = frames.collect();
+    if let Some(panic) = functions.iter().rposition(|name| name.starts_with("core::panicking::")) {
+        functions.drain(..=panic);
+    }
+    functions.truncate(SHOWN_FUNCTIONS);
+    functions
 }
 
 /// Rust's names as they are written; names of other languages stay as they are.

@@ -147,17 +147,23 @@ impl State {
         Ok(self.handles.insert(&self.limits, Entry::Tensor(tensor))?)
     }
 
-    /// Makes a handle to a tensor of the model or the batch, which may be of a kind that the contract does not have.
+    /// Makes a handle to a tensor of the model or of the batch.
     pub(crate) fn hold_foreign(&mut self, name: &str, tensor: Tensor) -> OpResult<Resource<Tensor>> {
-        if !tensor.defined() {
-            return Err(OpError::new(tensor::ErrorCode::NotFound, format!("`{name}` holds no tensor")));
-        }
-        let kind = tensor.f_kind()?;
-        if crate::tensor_ops::kind_of(kind).is_none() {
-            return Err(OpError::kind(format!("`{name}` is of kind {kind:?}, which plugins cannot use")));
-        }
+        check_foreign(name, &tensor)?;
         self.hold(tensor)
     }
+}
+
+/// Refuses a tensor of the model or of the batch that is of a kind which the contract does not have.
+pub(crate) fn check_foreign(name: &str, tensor: &Tensor) -> OpResult<()> {
+    if !tensor.defined() {
+        return Err(OpError::new(tensor::ErrorCode::NotFound, format!("`{name}` holds no tensor")));
+    }
+    let kind = tensor.f_kind()?;
+    if crate::tensor_ops::kind_of(kind).is_none() {
+        return Err(OpError::kind(format!("`{name}` is of kind {kind:?}, which plugins cannot use")));
+    }
+    Ok(())
 }
 
 impl types::Host for State {}

@@ -58,8 +58,8 @@ fn a_damaged_entry_is_made_again() {
     let entry = entries(&folder).remove(0);
     let sound = fs::read(&entry).unwrap();
     let mut flipped = sound.clone();
-    let last = flipped.len() - 100;
-    flipped[last] ^= 1;
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
     for damaged in [&flipped[..], &sound[..sound.len() / 2], &sound[..30], b"", b"something else"] {
         fs::write(&entry, damaged).unwrap();
         assert!(works(&load(&engine(&folder), "sequence-classification")));

@@ -68,3 +68,13 @@ fn under_no_grad_there_is_no_gradient() {
     let features = tch::no_grad(|| adaptor.adapt(&student(0), &batch(), &outputs).unwrap());
     assert!(!features.losses[0].requires_grad());
 }
+
+#[test]
+fn a_tensor_of_a_kind_outside_the_contract_is_refused_when_it_is_read() {
+    let mut adaptor = guest(json!({ "do": "read-many" }), Limits::default(), &[]);
+    let mut outputs = outputs(7);
+    let complex = || Some(Tensor::zeros([2], (Kind::ComplexFloat, Device::Cpu)));
+    outputs.insert_list("hidden_states", (0..7).map(|_| complex()).collect());
+    let error = adaptor.adapt(&student(0), &batch(), &outputs).unwrap_err().to_string();
+    assert!(error.contains("`hidden_states` is of kind ComplexFloat, which plugins cannot use"), "{error}");
+}

@@ -13,7 +13,7 @@ use crate::{
     error::{OpError, OpResult},
     handles::{Element, Entry, TensorList},
     outputs::not_computed,
-    state::State,
+    state::{State, check_foreign},
 };
 
 type Handle = Resource<Tensor>;
@@ -38,11 +38,16 @@ impl State {
         if let Some((name, position)) = &element.source {
             self.call.reads.push((name.clone(), Some(*position)));
         }
-        element.tensor.as_ref().map(Tensor::shallow_clone).ok_or_else(|| match &element.source {
-            Some((name, position)) => not_computed(&format!("layer {position} of `{name}`")),
+        match (&element.tensor, &element.source) {
+            (Some(tensor), Some((name, _))) => {
+                check_foreign(name, tensor)?;
+                Ok(tensor.shallow_clone())
+            }
+            (Some(tensor), None) => Ok(tensor.shallow_clone()),
+            (None, Some((name, position))) => Err(not_computed(&format!("layer {position} of `{name}`"))),
             // An element without a source was pushed, and only tensors can be.
-            None => OpError::argument("the list holds no tensor there"),
-        })
+            (None, None) => Err(OpError::argument("the list holds no tensor there")),
+        }
     }
 
     /// Reads all tensors of a list. All are on record before the first that was not computed is an error, so that the
@@ -156,8 +161,7 @@ impl tensor::HostTensorList for State {
         };
         let element = element.share();
         let tensor = self.read(&element)?;
-        let name = element.source.as_ref().map_or("the tensor", |(name, _)| name);
-        self.hold_foreign(name, tensor)
+        self.hold(tensor)
     }
 
     fn push(&mut self, this: Resource<TensorList>, tensor: Handle) -> OpResult<()> {
