@@ -1,12 +1,12 @@
 //! What the tests of the binary share: how to start it, and how to read what it wrote.
 #![allow(dead_code, reason = "every test crate uses a part of it")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 
 /// The binary, to be run in `folder`. It computes on one thread, because tests run side by side, and keeps compiled
@@ -59,10 +59,23 @@ pub fn read_tensors(path: &Path) -> BTreeMap<String, Weights> {
     let bytes = fs::read(path).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let numbers = |data: &[u8]| data.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect();
-    let read = |(name, view): (String, safetensors::tensor::TensorView)| {
+    let read = |(name, view): (String, TensorView)| {
         (name, Weights { shape: view.shape().to_vec(), numbers: numbers(view.data()) })
     };
     tensors.tensors().into_iter().map(read).collect()
+}
+
+/// Writes a checkpoint's tensors, as transformers does.
+pub fn write_tensors(path: &Path, tensors: &BTreeMap<String, Weights>) {
+    let bytes: BTreeMap<&String, Vec<u8>> = tensors
+        .iter()
+        .map(|(name, weights)| (name, weights.numbers.iter().flat_map(|number| number.to_le_bytes()).collect()))
+        .collect();
+    let views = tensors
+        .iter()
+        .map(|(name, weights)| (name, TensorView::new(Dtype::F32, weights.shape.clone(), &bytes[name]).unwrap()));
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    fs::write(path, safetensors::serialize(views, Some(metadata)).unwrap()).unwrap();
 }
 
 /// The optimizer steps after which a run saved a checkpoint. Nothing else may lie in `checkpoints`.

@@ -1,4 +1,14 @@
-//! The command line as its user meets it.
+//! The command line as its user meets it: what it prints, what it writes, and how it ends.
 
 #[path = "../support.rs"]
 mod support;
+
+mod commands;
+mod data;
+mod experiment;
+mod misbehaving;
+mod models;
+mod plugins;
+mod results;
+mod running;
+mod workspace;

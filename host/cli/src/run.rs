@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use brewer::assemble::assemble;
-use brewer::train::{MetricsLog, Observer, Outcome, RunFolder};
+use brewer::train::{MetricsLog, Observer, Outcome, RunFolder, TokenizerFiles};
 use brewer_plugin_host::Plugins;
 use indicatif::HumanDuration;
 
@@ -25,8 +25,8 @@ pub fn run(options: &ExperimentOptions) -> Result<ExitCode> {
     let checked = assembled.check()?;
     header::print("run", &experiment, &assembled, &checked.terms, &assembled.timetable()?);
 
-    let (folder, earlier) = RunFolder::create(&experiment.training.output_dir)?;
-    let folder = folder.with_tokenizer_of(&assembled.tokenizer_folder);
+    let tokenizer = TokenizerFiles::read(&assembled.tokenizer_folder)?;
+    let (folder, earlier) = RunFolder::create(&experiment.training.output_dir, tokenizer)?;
     if let Some(earlier) = earlier {
         eprintln!("  the results of an earlier run are kept in {}", header::shown(&earlier));
     }

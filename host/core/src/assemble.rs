@@ -38,7 +38,7 @@ pub struct Assembled {
 impl Assembled {
     /// The check before step 0, on the first batch.
     pub fn check(&mut self) -> Result<Checked> {
-        self.timetable()?;
+        self.session.check_settings(&self.settings, &self.timetable()?)?;
         let examples = self.loader.examples(0);
         let first = &examples[..examples.len().min(self.loader.batch_size())];
         self.session.check(self.train.batch(first)?)

@@ -21,7 +21,7 @@ pub enum Error {
     Load { path: PathBuf, problem: LoadProblem },
     /// What the experiment says about the plugin is wrong.
     #[error("plugin {}: {key}: {problem}", path.display())]
-    Spec { path: PathBuf, key: &'static str, problem: String },
+    Spec { path: PathBuf, key: String, problem: String },
     /// A call failed.
     #[error(transparent)]
     Call(Box<CallError>),

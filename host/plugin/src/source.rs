@@ -1,11 +1,11 @@
 //! The plugins of an experiment.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::collections::HashMap;
 
 use brewer::{
     Adaptor, Role,
     assemble::PluginSource,
-    experiment::{Experiment, PluginSpec},
+    experiment::{Experiment, KeyError, PluginSpec, from_json},
 };
 use schemars::Schema;
 use serde::de::DeserializeOwned;
@@ -52,8 +52,10 @@ impl Plugins {
 }
 
 fn parse<T: DeserializeOwned>(spec: &PluginSpec, key: &'static str, value: Value) -> Result<T> {
-    let path: PathBuf = spec.path.clone();
-    serde_json::from_value(value).map_err(|source| Error::Spec { path, key, problem: source.to_string() })
+    from_json(value).map_err(|KeyError { key: inner, message }| {
+        let key = if matches!(inner.as_str(), "" | ".") { key.to_owned() } else { format!("{key}.{inner}") };
+        Error::Spec { path: spec.path.clone(), key, problem: message }
+    })
 }
 
 impl PluginSource for Plugins {

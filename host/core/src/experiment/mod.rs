@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use error::ExperimentError;
+pub use read::{KeyError, from_json};
 
 use crate::data::DataConfig;
 use crate::loss::DistillationConfig;

@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{DistillerName, Experiment, ExperimentError, overrides, textbrewer};
@@ -26,10 +27,10 @@ impl Experiment {
             key,
             message,
         })?;
-        let mut experiment: Self = serde_path_to_error::deserialize(value).map_err(|error| ExperimentError::Key {
+        let mut experiment: Self = from_json(value).map_err(|KeyError { key, message }| ExperimentError::Key {
             path: path.to_owned(),
-            key: error.path().to_string(),
-            message: with_nearest_key(&error.inner().to_string()),
+            key,
+            message,
         })?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
@@ -80,11 +81,36 @@ impl Experiment {
 fn parse(path: &Path, text: &str) -> Result<Value> {
     let is_toml = path.extension().is_some_and(|extension| extension == "toml");
     let (format, parsed) = if is_toml {
-        ("TOML", toml::from_str(text).map_err(|error| error.to_string()))
+        ("TOML", toml::from_str(text).map_err(|error| toml_message(text, &error)))
     } else {
         ("JSON", serde_json::from_str(text).map_err(|error| error.to_string()))
     };
     Ok(parsed.map_err(|message| ExperimentError::Syntax { path: path.to_owned(), format, message })?)
+}
+
+/// What is wrong with a TOML text, on one line as for JSON; the error's own form shows the place in a drawing.
+fn toml_message(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().replace('\n', ", ");
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return message };
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.matches('\n').count() + 1;
+    format!("{message} at line {line} column {}", before[line_start..].chars().count() + 1)
+}
+
+/// What is wrong with a key: which one, from the value that was read on (`training.num_epochs`; empty or `.` for the
+/// value itself), and a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyError {
+    pub key: String,
+    pub message: String,
+}
+
+/// Reads a part of an experiment whose keys are not all known to this crate, with the same messages as the rest.
+pub fn from_json<T: DeserializeOwned>(value: Value) -> Result<T, KeyError> {
+    serde_path_to_error::deserialize(value).map_err(|error| KeyError {
+        key: error.path().to_string(),
+        message: with_nearest_key(&error.inner().to_string()),
+    })
 }
 
 /// Adds the nearest known key to serde's message of an unknown one, which lists all known ones in backticks.

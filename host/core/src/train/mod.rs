@@ -17,7 +17,7 @@ pub use config::{Duration, TrainingConfig};
 pub use error::TrainError;
 pub use metrics_log::MetricsLog;
 pub use observer::{CheckpointReport, Observer, StepReport};
-pub use run_folder::RunFolder;
+pub use run_folder::{RunFolder, TokenizerFiles};
 pub use schedule::{Schedule, ScheduleConfig, ScheduleName};
 pub use session::{Checked, Outcome, Session, Settings};
 pub use timetable::Timetable;

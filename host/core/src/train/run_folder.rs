@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use tch::Tensor;
 
 use super::TrainError;
+use crate::data::DataError;
 use crate::distiller::Trained;
 use crate::{Model, Result};
 
@@ -21,7 +22,7 @@ use crate::{Model, Result};
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    tokenizer_files: Vec<PathBuf>,
+    tokenizer: TokenizerFiles,
 }
 
 /// What a run writes into its folder.
@@ -43,18 +44,11 @@ const TOKENIZER_FILES: &[&str] = &[
 
 impl RunFolder {
     /// Makes the folder ready for a new run. Results of an earlier run are moved to `earlier/N`, and that folder is
-    /// returned as well.
-    pub fn create(path: &Path) -> Result<(Self, Option<PathBuf>)> {
+    /// returned as well. The tokenizer is put beside every student that is saved.
+    pub fn create(path: &Path, tokenizer: TokenizerFiles) -> Result<(Self, Option<PathBuf>)> {
         fs::create_dir_all(path).map_err(|source| write_error(path, source))?;
         let earlier = keep_earlier_results(path)?;
-        Ok((Self { path: path.to_owned(), tokenizer_files: vec![] }, earlier))
-    }
-
-    /// Puts the tokenizer of the model in `folder` beside every student that is saved.
-    pub fn with_tokenizer_of(mut self, folder: &Path) -> Self {
-        let files = TOKENIZER_FILES.iter().map(|name| folder.join(name));
-        self.tokenizer_files = files.filter(|file| file.is_file()).collect();
-        self
+        Ok((Self { path: path.to_owned(), tokenizer }, earlier))
     }
 
     pub fn path(&self) -> &Path {
@@ -102,10 +96,9 @@ impl RunFolder {
         remove_folder(folder)?;
         fs::create_dir_all(folder).map_err(|source| write_error(folder, source))?;
         model.save(folder)?;
-        for file in &self.tokenizer_files {
-            // Files were found by their names, so each has one.
-            let copy = folder.join(file.file_name().unwrap_or_default());
-            fs::copy(file, &copy).map_err(|source| write_error(&copy, source))?;
+        for (name, content) in &self.tokenizer.0 {
+            let copy = folder.join(name);
+            fs::write(&copy, content).map_err(|source| write_error(&copy, source))?;
         }
         let tensors: Vec<(String, Tensor)> = trained
             .iter()
@@ -118,6 +111,27 @@ impl RunFolder {
             Tensor::write_safetensors(&tensors, folder.join("projections.safetensors"))?;
         }
         Ok(())
+    }
+}
+
+/// The files of a tokenizer, by name. They are held in memory, because the model that they belong to may itself be one
+/// of the earlier results that a new run moves away.
+#[derive(Debug, Default)]
+pub struct TokenizerFiles(Vec<(&'static str, Vec<u8>)>);
+
+impl TokenizerFiles {
+    /// Those in a model's folder; there may be none.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let mut files = vec![];
+        for name in TOKENIZER_FILES {
+            let path = folder.join(name);
+            match fs::read(&path) {
+                Ok(content) => files.push((*name, content)),
+                Err(source) if source.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(DataError::Read { path, source }.into()),
+            }
+        }
+        Ok(Self(files))
     }
 }
 

@@ -106,6 +106,11 @@ impl Session {
         Ok(Checked { terms: self.distiller.terms(&student, &teachers), features, losses: scalars(&loss, 0)? })
     }
 
+    /// Whether optimizer and schedule can be made of the settings. Training makes them anew.
+    pub fn check_settings(&self, settings: &Settings, timetable: &Timetable) -> Result<()> {
+        Stepper::new(self, settings, timetable).map(drop)
+    }
+
     /// Trains the student. `check` must have passed. A raised `interrupt` ends the run after the current step.
     pub fn train(
         &mut self,

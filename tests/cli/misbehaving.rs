@@ -1,0 +1,54 @@
+//! Adaptors that fail: the run ends with one clear error, and what was there stays.
+
+use serde_json::{Value, json};
+
+use crate::support::plugin;
+use crate::workspace::{Finished, Workspace};
+
+fn workspace(config: Value, limits: Value) -> Workspace {
+    let adaptor = json!({ "path": plugin("guest-misbehaving"), "config": config, "limits": limits });
+    Workspace::new().with("plugins", json!({ "adaptor": adaptor }))
+}
+
+/// A run with a plugin that does `deed` ends in an error of the run, before anything is written.
+#[track_caller]
+fn fails(deed: &str, limits: Value, expected: &[&str]) -> Finished {
+    let workspace = workspace(json!({ "do": deed }), limits);
+    workspace.write("experiment.json", workspace.experiment.to_string());
+    let before = workspace.contents();
+    let finished = workspace.start(&["run"]);
+    finished.check_failure(1, &[&["plugin guest-misbehaving.wasm (student, step 0): "], expected].concat());
+    assert!(workspace.contents() == before, "{deed}: files changed");
+    finished
+}
+
+#[test]
+fn an_error_that_it_returns_is_shown() {
+    fails("return-error", json!({}), &["the batch is not to my taste"]);
+    // Nothing of it reaches the terminal as more than text.
+    fails("return-escapes", json!({}), &["[2Jcleared"]);
+}
+
+#[test]
+fn a_trap_is_an_error() {
+    let finished = fails("panic", json!({}), &["panicked at"]);
+    for part in ["no logits for step 0", "in the plugin, innermost first:"] {
+        assert!(finished.stderr.contains(part), "{}", finished.stderr);
+    }
+    fails("trap", json!({}), &["unreachable"]);
+    fails("recurse", json!({}), &["overflowed its stack"]);
+}
+
+#[test]
+fn an_endless_call_reaches_a_limit() {
+    fails("loop", json!({ "call_seconds": 0.2 }), &["did not return in time", "`limits.call_seconds`"]);
+    fails("allocate", json!({ "memory_bytes": 1 << 24 }), &["of memory (limit: 16.0 MiB)", "`limits.memory_bytes`"]);
+    fails("operate-for-ever", json!({ "operations": 1000 }), &["1000 operations", "`limits.operations`"]);
+}
+
+#[test]
+fn what_it_returns_must_be_something() {
+    fails("return-nothing", json!({}), &["it returned no features"]);
+    fails("wrong-shape", json!({}), &["step 0"]);
+    fails("wrong-kind", json!({}), &["step 0"]);
+}

@@ -1,0 +1,132 @@
+//! Checkpoints and layers that do not fit.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{Weights, read_json, read_tensors, write_tensors};
+use crate::workspace::Workspace;
+
+const WEIGHTS: &str = "student/model.safetensors";
+const BIAS: &str = "bert.encoder.layer.1.output.dense.bias";
+
+#[test]
+fn a_folder_that_is_no_model_is_named() {
+    Workspace::new().with("student.model", json!("nowhere")).refuses(&["nowhere"]);
+    let workspace = Workspace::new();
+    fs::remove_file(workspace.path("student/config.json")).unwrap();
+    workspace.refuses(&["student has no config.json", "save_pretrained"]);
+    let workspace = Workspace::new();
+    fs::remove_file(workspace.path(WEIGHTS)).unwrap();
+    workspace.refuses(&["student has neither model.safetensors"]);
+}
+
+#[test]
+fn a_broken_config_is_named() {
+    let workspace = Workspace::new();
+    workspace.write("teacher/config.json", "{");
+    workspace.refuses(&["teacher/config.json: "]);
+    let workspace = Workspace::new();
+    let mut config = read_json(&workspace.path("teacher/config.json"));
+    config["architectures"] = json!(["BertForEverything"]);
+    workspace.write("teacher/config.json", config.to_string());
+    workspace.refuses(&["BertForEverything", "BertForSequenceClassification"]);
+}
+
+#[test]
+fn a_missing_tensor_is_named() {
+    let workspace = Workspace::new();
+    let mut tensors = read_tensors(&workspace.path(WEIGHTS));
+    tensors.remove(BIAS).unwrap();
+    write_tensors(&workspace.path(WEIGHTS), &tensors);
+    workspace.refuses(&["student", "Missing: ", BIAS]);
+}
+
+#[test]
+fn an_extra_tensor_is_named() {
+    let workspace = Workspace::new();
+    let mut tensors = read_tensors(&workspace.path(WEIGHTS));
+    tensors.insert("bert.encoder.layer.9.extra".into(), Weights { shape: vec![2], numbers: vec![0.0; 2] });
+    write_tensors(&workspace.path(WEIGHTS), &tensors);
+    workspace.refuses(&["student", "Not part of the model: ", "bert.encoder.layer.9.extra"]);
+}
+
+#[test]
+fn a_tensor_of_another_shape_comes_with_both_shapes() {
+    let workspace = Workspace::new();
+    let mut tensors = read_tensors(&workspace.path(WEIGHTS));
+    tensors.insert(BIAS.into(), Weights { shape: vec![2, 3], numbers: vec![0.0; 6] });
+    write_tensors(&workspace.path(WEIGHTS), &tensors);
+    workspace.refuses(&["student", BIAS, "is [2, 3], expected [24]"]);
+}
+
+#[test]
+fn a_truncated_file_is_named() {
+    for kept in [0, 4, 100, 50_000] {
+        let workspace = Workspace::new();
+        let bytes = fs::read(workspace.path(WEIGHTS)).unwrap();
+        workspace.write(WEIGHTS, &bytes[..kept]);
+        workspace.refuses(&["student/model.safetensors"]);
+    }
+}
+
+#[test]
+fn a_layer_that_does_not_exist_is_named() {
+    // A negative position counts from the end, as in Python.
+    let positions = [
+        (3, 4, "`layer_S` is 3", "positions 0 to 2"),
+        (-4, 4, "`layer_S` is -4", "positions 0 to 2"),
+        (2, 5, "`layer_T` is 5", "positions 0 to 4"),
+    ];
+    for (student, teacher, found, expected) in positions {
+        let matches = json!([hidden_match(student, teacher)]);
+        Workspace::new().with("distillation.intermediate_matches", matches).refuses(&[found, expected]);
+    }
+    for layers in [json!([0, 4]), json!([])] {
+        let init = json!({ "init": { "from": "teacher", "layers": layers } });
+        Workspace::new().with("student", init).refuses(&["layer", "4, 0 to 3"]);
+    }
+}
+
+#[test]
+fn hidden_sizes_that_differ_need_a_projection() {
+    let mut workspace = Workspace::new();
+    let mut config = read_json(&workspace.path("student/config.json"));
+    config["hidden_size"] = json!(12);
+    workspace.write("narrow.json", config.to_string());
+    workspace.set("student", json!({ "config": "narrow.json" }));
+    workspace.set("distillation.intermediate_matches", json!([hidden_match(2, 4)]));
+    workspace.refuses(&["intermediate_matches[0]", "12]", "24]", r#"Add "proj": ["linear", 12, 24]"#]);
+
+    workspace.experiment["distillation"]["intermediate_matches"][0]["proj"] = json!(["linear", 12, 32]);
+    workspace.refuses(&["intermediate_matches[0]", "24", "32"]);
+
+    workspace.experiment["distillation"]["intermediate_matches"][0]["proj"] = json!(["linear", 12, 24]);
+    workspace.run();
+    assert!(workspace.path("out/checkpoints/step-6/projections.safetensors").is_file());
+}
+
+#[test]
+fn a_teacher_that_cannot_read_the_batches_is_refused() {
+    let mut workspace = Workspace::new();
+    let mut config = read_json(&workspace.path("student/config.json"));
+    config["vocab_size"] = json!(200);
+    workspace.write("wordy.json", config.to_string());
+    workspace.set("student", json!({ "config": "wordy.json" }));
+    workspace.refuses(&["student: ", "97 tokens", "200"]);
+}
+
+#[test]
+fn teacher_and_student_need_the_same_classes() {
+    let mut workspace = Workspace::new();
+    let labels = json!(["no", "yes"]);
+    let student = json!({ "model": "student", "architecture": "BertForSequenceClassification", "labels": labels });
+    workspace.set("student", student);
+    let text = fs::read_to_string(workspace.path("train.jsonl")).unwrap();
+    workspace.write("train.jsonl", text.replace("\"labels\": 2", "\"labels\": 1"));
+    workspace.refuses(&["logits", "2]", "3]"]);
+}
+
+fn hidden_match(student: i64, teacher: i64) -> Value {
+    json!({ "layer_S": student, "layer_T": teacher, "feature": "hidden", "loss": "hidden_mse", "weight": 1 })
+}
