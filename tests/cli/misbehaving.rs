@@ -47,8 +47,15 @@ fn an_endless_call_reaches_a_limit() {
 }
 
 #[test]
-fn what_it_returns_must_be_something() {
+fn an_operation_that_cannot_be_is_an_error() {
+    fails("wrong-shape", json!({}), &["[4, 3]"]);
+    fails("wrong-kind", json!({}), &["a tensor of int64; expected floating-point numbers"]);
+}
+
+#[test]
+fn what_it_returns_must_fit() {
     fails("return-nothing", json!({}), &["it returned no features"]);
-    fails("wrong-shape", json!({}), &["step 0"]);
-    fails("wrong-kind", json!({}), &["step 0"]);
+    // Logits of one example, float64: a plugin that does not fit the experiment is the user's to change.
+    workspace(json!({ "do": "random" }), json!({}))
+        .refuses(&["guest-misbehaving.wasm returned", "`logits[0]` float64 [1, 1]"]);
 }
