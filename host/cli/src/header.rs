@@ -135,9 +135,10 @@ fn loss_rows(terms: &[Term]) -> Vec<Vec<String>> {
 
 fn steps_row(experiment: &Experiment, timetable: &Timetable) -> Vec<String> {
     let steps = format!(
-        "{} optimizer steps over {} epochs of {} batches",
+        "{} optimizer steps over {} {} of {} batches",
         grouped(timetable.optimizer_steps()),
         timetable.epochs(),
+        if timetable.epochs() == 1 { "epoch" } else { "epochs" },
         grouped(timetable.batches_per_epoch())
     );
     let rate = format!("{}, lr {:e}", experiment.optimizer.name(), experiment.optimizer.learning_rate());
