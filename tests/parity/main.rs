@@ -39,7 +39,9 @@ runs! {
     basic_token_shift,
     general_all_matches,
     general_hidden_nst,
+    general_projection,
     general_token_classification,
+    multi_teacher,
 }
 
 /// How far a number may be from the recorded one.
@@ -85,6 +87,7 @@ fn experiment(recorded: &Path, run: &Value) -> Value {
         "BasicTrainer" => "trainer",
         "BasicDistiller" => "basic",
         "GeneralDistiller" => "general",
+        "MultiTeacherDistiller" => "multi_teacher",
         other => panic!("the distiller {other} is not known"),
     };
     let mut experiment = json!({
@@ -99,8 +102,17 @@ fn experiment(recorded: &Path, run: &Value) -> Value {
         "training": run["training_config"],
         "distillation": run["distillation_config"],
     });
-    if let Some(teacher) = run["teachers"][0].as_str() {
-        experiment["teacher"] = json!({ "model": recorded.join(teacher) });
+    let teachers = run["teachers"].as_array().unwrap().iter();
+    let teachers: Vec<Value> =
+        teachers.map(|teacher| json!({ "model": recorded.join(teacher.as_str().unwrap()) })).collect();
+    match (distiller, teachers.as_slice()) {
+        ("multi_teacher", teachers) => experiment["teachers"] = json!(teachers),
+        (_, [teacher]) => experiment["teacher"] = teacher.clone(),
+        _ => {}
+    }
+    let projections = recorded.join("projections_init.safetensors");
+    if projections.exists() {
+        experiment["student"]["projections"] = json!(projections);
     }
     if let Some(warmup) = run["linear_warmup_decay"].as_object() {
         experiment["schedule"] = json!(warmup);

@@ -19,9 +19,8 @@ pub fn print(command: &str, experiment: &Experiment, assembled: &Assembled, term
     eprintln!("{} · {}", style(title).bold().for_stderr(), device_name(session.device));
     eprintln!();
     let mut rows = vec![];
-    for teacher in &session.teachers {
-        let folder = experiment.teacher.as_ref().map(|teacher| shown(&teacher.model)).unwrap_or_default();
-        rows.push(model_row(&teacher.role.to_string(), folder, teacher.model.as_ref()));
+    for (teacher, spec) in session.teachers.iter().zip(experiment.teachers()) {
+        rows.push(model_row(&teacher.role.to_string(), shown(&spec.model), teacher.model.as_ref()));
     }
     rows.push(model_row("student", origin(&experiment.student), session.student.model.as_ref()));
     rows.extend(notes(assembled));

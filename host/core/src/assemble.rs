@@ -7,12 +7,12 @@ use tch::Device;
 
 use crate::data::{Dataset, Loader, Order};
 use crate::device::device;
-use crate::distiller::{Basic, Distiller, General, Trainer};
+use crate::distiller::{Basic, Distiller, General, MultiTeacher, Trainer};
 use crate::evaluation::EvaluateAtCheckpoints;
-use crate::experiment::{DistillerName, Experiment, ExperimentError, PluginSpec, StudentSpec};
+use crate::experiment::{DistillerName, Experiment, ExperimentError, PluginSpec, StudentSpec, TeacherSpec};
 use crate::model::{self, LoadOptions, Loaded, ModelInfo};
 use crate::train::{Branch, Checked, Session, Settings, Timetable};
-use crate::{Adaptor, Callback, Model, Result, Role, adaptor};
+use crate::{Adaptor, Callback, Model, Result, Role, adaptor, projection};
 
 /// Makes the implementations of traits that an experiment names as plugins.
 pub trait PluginSource {
@@ -56,11 +56,9 @@ pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Resu
     // Before the first random weight is drawn.
     tch::manual_seed(training.seed as i64);
     let spec = &experiment.student;
-    let teacher = match &experiment.teacher {
-        Some(teacher) => Some(model::load(&teacher.model, &LoadOptions::frozen(device))?.model),
-        None => None,
-    };
-    let student = load_student(experiment, teacher.as_deref(), device)?;
+    let load_teacher = |teacher: &TeacherSpec| Ok(model::load(&teacher.model, &LoadOptions::frozen(device))?.model);
+    let teacher_models: Vec<Box<dyn Model>> = experiment.teachers().map(load_teacher).collect::<Result<_>>()?;
+    let student = load_student(experiment, teacher_models.first().map(Box::as_ref), device)?;
     let info = student.model.info().clone();
 
     let train_path = experiment.data.train.as_deref().ok_or_else(|| ExperimentError::Combination {
@@ -72,7 +70,7 @@ pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Resu
     let read = |path: &Path| Dataset::read(path, data, &info, tokenizer.as_deref());
     let train = Arc::new(read(train_path)?);
     let dev = data.dev.as_deref().map(read).transpose()?.map(Arc::new);
-    if let Some(teacher) = &teacher {
+    for teacher in &teacher_models {
         check_reads_the_same(teacher.info(), &info)?;
     }
 
@@ -88,15 +86,19 @@ pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Resu
         None => Ok(Box::new(adaptor::ByName) as Box<dyn Adaptor>),
     };
     let mut teachers = vec![];
-    if let (Some(model), Some(teacher)) = (teacher, &experiment.teacher) {
-        let role = Role::Teacher(0);
+    for (index, (model, teacher)) in teacher_models.into_iter().zip(experiment.teachers()).enumerate() {
+        let role = Role::Teacher(index);
         teachers.push(Branch::new(role, model, adaptor_of(teacher.adaptor.as_ref(), role)?));
     }
     let adaptor = adaptor_of(spec.adaptor.as_ref(), Role::Student)?;
+    let distiller = distiller(experiment, device)?;
+    if let Some(path) = &spec.projections {
+        projection::restore(path, &distiller.trained())?;
+    }
     let session = Session {
         student: Branch::new(Role::Student, student.model, adaptor),
         teachers,
-        distiller: distiller(experiment, device)?,
+        distiller,
         postprocessor: None,
         callbacks,
         device,
@@ -122,6 +124,7 @@ fn distiller(experiment: &Experiment, device: Device) -> Result<Box<dyn Distille
     Ok(match experiment.distiller {
         DistillerName::Basic => Box::new(Basic::new(&experiment.distillation)?),
         DistillerName::General => Box::new(General::new(&experiment.distillation, device)?),
+        DistillerName::MultiTeacher => Box::new(MultiTeacher::new(&experiment.distillation)?),
         DistillerName::Trainer => Box::new(Trainer),
     })
 }
@@ -140,7 +143,7 @@ fn load_student(experiment: &Experiment, teacher: Option<&dyn Model>, device: De
         let Loaded { model, new, left_out } = model::load(folder, &options)?;
         return Ok(Student { model, new, left_out, tokenizer_folder: folder.clone() });
     }
-    let teacher_folder = experiment.teacher.as_ref().map(|teacher| teacher.model.clone());
+    let teacher_folder = experiment.teachers().next().map(|teacher| teacher.model.clone());
     if let Some(file) = config {
         let folder = teacher_folder.or_else(|| file.parent().map(Path::to_owned)).unwrap_or_default();
         return Ok(Student::made(model::from_config(file, &options)?, folder));

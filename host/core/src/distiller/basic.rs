@@ -1,5 +1,5 @@
-use super::Distiller;
-use crate::loss::{DistillationConfig, Loss, LossError, LossPlan, Side, Term};
+use super::{Distiller, check_logits, plan_without_matches};
+use crate::loss::{DistillationConfig, Loss, LossPlan, Side, Term};
 use crate::{Features, Result};
 
 /// One teacher, with a KD loss and hard labels and no intermediate matches; both sides must have logits.
@@ -9,16 +9,7 @@ pub struct Basic {
 
 impl Basic {
     pub fn new(config: &DistillationConfig) -> Result<Self> {
-        if !config.intermediate_matches.is_empty() {
-            return Err(LossError::Value {
-                key: "distillation.intermediate_matches".into(),
-                found: format!("{} matches", config.intermediate_matches.len()),
-                expected: r#"none with "distiller": "basic"; "general" has them"#.into(),
-            }
-            .into());
-        }
-        // Without matches there is no projection to be placed on a device.
-        Ok(Self { plan: LossPlan::new(config, tch::Device::Cpu)? })
+        Ok(Self { plan: plan_without_matches(config, "basic")? })
     }
 }
 
@@ -29,10 +20,7 @@ impl Distiller for Basic {
 
     fn check(&self, student: &Side<'_>, teachers: &[Side<'_>]) -> Result<()> {
         for side in [student, &teachers[0]] {
-            if side.features.logits.is_empty() {
-                let hint = "Return the model's `logits`.";
-                return Err(side.missing("logits", "the basic distiller", hint).into());
-            }
+            check_logits(side, "the basic distiller")?;
         }
         self.plan.check(student, &teachers[0])
     }

@@ -2,6 +2,7 @@
 
 mod basic;
 mod general;
+mod multi_teacher;
 mod trainer;
 
 use serde_json::{Map, Value};
@@ -9,9 +10,10 @@ use tch::Tensor;
 
 pub use basic::Basic;
 pub use general::General;
+pub use multi_teacher::MultiTeacher;
 pub use trainer::Trainer;
 
-use crate::loss::{Loss, Side, Term};
+use crate::loss::{DistillationConfig, Loss, LossError, LossPlan, Side, Term};
 use crate::{Features, Parameters, Result, Role};
 
 /// A way to train a student. The engine runs the models, the adaptors and the optimizer; a distiller turns features
@@ -52,4 +54,26 @@ pub struct Trained<'a> {
     pub prefix: String,
     pub parameters: &'a Parameters,
     pub options: Map<String, Value>,
+}
+
+/// The plan of a distiller that has no intermediate matches.
+fn plan_without_matches(config: &DistillationConfig, distiller: &str) -> Result<LossPlan> {
+    if !config.intermediate_matches.is_empty() {
+        return Err(LossError::Value {
+            key: "distillation.intermediate_matches".into(),
+            found: format!("{} matches", config.intermediate_matches.len()),
+            expected: format!(r#"none with "distiller": "{distiller}"; "general" has them"#),
+        }
+        .into());
+    }
+    // Without matches there is no projection to be placed on a device.
+    LossPlan::new(config, tch::Device::Cpu)
+}
+
+/// Whether a side has the logits that a distiller cannot do without.
+fn check_logits(side: &Side<'_>, needed_by: &str) -> Result<()> {
+    if side.features.logits.is_empty() {
+        return Err(side.missing("logits", needed_by, "Return the model's `logits`.").into());
+    }
+    Ok(())
 }

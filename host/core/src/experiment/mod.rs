@@ -28,6 +28,9 @@ pub struct Experiment {
     /// The model that the student learns from; none for the trainer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<TeacherSpec>,
+    /// With `multi_teacher`, the models that the student learns from together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teachers: Vec<TeacherSpec>,
     /// The model that is trained.
     pub student: StudentSpec,
     pub data: DataConfig,
@@ -52,6 +55,8 @@ pub enum DistillerName {
     /// The same with intermediate matches.
     #[default]
     General,
+    /// Several teachers of one task, whose logits are averaged; a KD loss and hard labels.
+    MultiTeacher,
     /// No teacher: supervised training on the labels.
     Trainer,
 }
@@ -87,6 +92,10 @@ pub struct StudentSpec {
     /// The names of the classes, by index, for a new head.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<String>>,
+    /// A safetensors file with the first weights of the projections, in place of random ones: a checkpoint's
+    /// `projections.safetensors`, or TextBrewer's projections by the index of their match (`0.weight`, `1.0.bias`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub projections: Option<PathBuf>,
     /// An adaptor of its own, in place of the one in `plugins`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adaptor: Option<PluginSpec>,
@@ -148,17 +157,23 @@ impl Experiment {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
+    /// The teachers in order, whichever key names them.
+    pub fn teachers(&self) -> impl Iterator<Item = &TeacherSpec> {
+        self.teacher.iter().chain(&self.teachers)
+    }
+
     /// Every path of the experiment, to be resolved against the folder of its file.
     fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
         let mut paths = vec![&mut self.training.output_dir];
         paths.extend(self.data.train.iter_mut().chain(&mut self.data.dev));
         let mut plugins: Vec<&mut PluginSpec> = vec![];
-        if let Some(teacher) = &mut self.teacher {
+        for teacher in self.teacher.iter_mut().chain(&mut self.teachers) {
             paths.push(&mut teacher.model);
             plugins.extend(&mut teacher.adaptor);
         }
         paths.extend(&mut self.student.model);
         paths.extend(&mut self.student.config);
+        paths.extend(&mut self.student.projections);
         paths.extend(self.student.init.as_mut().filter(|init| !init.is_from_teacher()).map(|init| &mut init.from));
         plugins.extend(&mut self.student.adaptor);
         plugins.extend(&mut self.plugins.adaptor);

@@ -49,19 +49,7 @@ impl Experiment {
         if sources.iter().filter(|is_given| **is_given).count() != 1 {
             return Err(wrong("student", "exactly one of `model`, `config` and `init` is needed").into());
         }
-        match (self.distiller, &self.teacher) {
-            (DistillerName::Trainer, Some(_)) => {
-                return Err(wrong(
-                    "teacher",
-                    r#"`"distiller": "trainer"` trains the student alone; remove the teacher"#,
-                )
-                .into());
-            }
-            (DistillerName::Basic | DistillerName::General, None) => {
-                return Err(wrong("teacher", r#"missing; name its folder with "teacher": { "model": … }"#).into());
-            }
-            _ => {}
-        }
+        self.check_teachers()?;
         if student.init.is_some() && (student.architecture.is_some() || student.labels.is_some()) {
             return Err(wrong(
                 "student",
@@ -69,12 +57,31 @@ impl Experiment {
             )
             .into());
         }
-        if self.teacher.is_none() && student.init.as_ref().is_some_and(|init| init.is_from_teacher()) {
+        if self.teachers().next().is_none() && student.init.as_ref().is_some_and(|init| init.is_from_teacher()) {
             return Err(wrong("student.init.from", "there is no teacher; name a model's folder").into());
         }
         self.optimizer.check("optimizer")?;
         self.training.check()?;
         Ok(())
+    }
+
+    /// Whether there are as many teachers as the distiller has use for.
+    fn check_teachers(&self) -> Result<()> {
+        let (key, message) = match (self.distiller, &self.teacher, self.teachers.as_slice()) {
+            (DistillerName::Trainer, None, []) => return Ok(()),
+            (DistillerName::Trainer, ..) => {
+                ("teacher", r#"`"distiller": "trainer"` trains the student alone; remove the teacher"#)
+            }
+            (DistillerName::MultiTeacher, None, [_, ..]) => return Ok(()),
+            (DistillerName::MultiTeacher, ..) => (
+                "teachers",
+                r#"name the folders with "teachers": [{ "model": … }, { "model": … }] in place of `teacher`"#,
+            ),
+            (_, Some(_), []) => return Ok(()),
+            (_, _, [_, ..]) => ("teachers", r#"several teachers need "distiller": "multi_teacher""#),
+            (_, None, []) => ("teacher", r#"missing; name its folder with "teacher": { "model": … }"#),
+        };
+        Err(ExperimentError::Combination { key, message: message.to_owned() }.into())
     }
 }
 

@@ -1,0 +1,55 @@
+use tch::Tensor;
+
+use super::{Distiller, check_logits, plan_without_matches};
+use crate::loss::{DistillationConfig, Loss, LossPlan, Side, Term};
+use crate::{Features, Result};
+
+/// Several teachers of one task: the student learns from the mean of their logits, with a KD loss and hard labels.
+pub struct MultiTeacher {
+    plan: LossPlan,
+}
+
+impl MultiTeacher {
+    pub fn new(config: &DistillationConfig) -> Result<Self> {
+        Ok(Self { plan: plan_without_matches(config, "multi_teacher")? })
+    }
+}
+
+impl Distiller for MultiTeacher {
+    fn name(&self) -> &'static str {
+        "multi_teacher"
+    }
+
+    fn check(&self, student: &Side<'_>, teachers: &[Side<'_>]) -> Result<()> {
+        check_logits(student, "the multi-teacher distiller")?;
+        for teacher in teachers {
+            check_logits(teacher, "the multi-teacher distiller")?;
+            self.plan.check(student, teacher)?;
+        }
+        Ok(())
+    }
+
+    fn loss(&self, student: &Features, teachers: &[Features]) -> Result<Loss> {
+        self.plan.compute(student, &mean(teachers)?)
+    }
+
+    fn terms(&self, student: &Features, teachers: &[Features]) -> Vec<Term> {
+        self.plan.terms(student, &teachers[0])
+    }
+
+    fn advance(&mut self, progress: f64) -> Result<()> {
+        self.plan.advance(progress)
+    }
+}
+
+/// The features of a teacher whose logits are the mean over all teachers; the first one's mask holds for all.
+fn mean(teachers: &[Features]) -> Result<Features> {
+    let mut logits = vec![];
+    for (index, first) in teachers[0].logits.iter().enumerate() {
+        let mut others = teachers[1..].iter().filter_map(|teacher| teacher.logits.get(index));
+        let sum = others.try_fold(first.shallow_clone(), |sum, other| sum.f_add(other))?;
+        logits.push(sum.f_div_scalar(teachers.len() as f64)?);
+    }
+    let logits_mask = teachers[0].logits_mask.iter().map(Tensor::shallow_clone).collect();
+    Ok(Features { logits, logits_mask, ..Features::default() })
+}
