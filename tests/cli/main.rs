@@ -11,4 +11,5 @@ mod models;
 mod plugins;
 mod results;
 mod running;
+mod teachers;
 mod workspace;

@@ -17,7 +17,7 @@ fn fails(deed: &str, limits: Value, expected: &[&str]) -> Finished {
     workspace.write("experiment.json", workspace.experiment.to_string());
     let before = workspace.contents();
     let finished = workspace.start(&["run"]);
-    finished.check_failure(1, &[&["plugin guest-misbehaving.wasm (student, step 0): "], expected].concat());
+    finished.check_failure(1, &[&["plugin guest-misbehaving.wasm (teacher, step 0): "], expected].concat());
     assert!(workspace.contents() == before, "{deed}: files changed");
     finished
 }

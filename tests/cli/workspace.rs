@@ -49,6 +49,11 @@ impl Workspace {
         *place = value;
     }
 
+    /// Takes a key at the top of the experiment away.
+    pub fn remove(&mut self, key: &str) {
+        self.experiment.as_object_mut().unwrap().remove(key);
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -166,7 +171,7 @@ pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+pub fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for (name, content) in contents(from) {
         fs::write(to.join(name), content).unwrap();

@@ -13,7 +13,8 @@ pub fn check(options: &ExperimentOptions) -> Result<ExitCode> {
     let experiment = options.experiment()?;
     let mut plugins = Plugins::new(experiment.training.seed, log::sink(None)).map_err(brewer::Error::from)?;
     let mut assembled = assemble(&experiment, &mut plugins)?;
-    let checked = assembled.check()?;
+    assembled.session.check_settings(&assembled.settings)?;
+    let checked = assembled.session.check()?;
     header::print("check", &experiment, &assembled, &checked.terms, &assembled.timetable()?);
     for line in header::feature_lines(&checked) {
         println!("{line}");

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use brewer::assemble::Assembled;
-use brewer::data::Dataset;
+use brewer::data::{DataConfig, Dataset};
 use brewer::experiment::{Experiment, StudentSpec};
 use brewer::loss::Term;
-use brewer::train::{Branch, Checked, Timetable};
+use brewer::model::ModelInfo;
+use brewer::train::{Checked, Task, Timetable};
 use brewer::{Device, Model};
 use console::style;
 
@@ -15,16 +16,17 @@ use crate::table::{aligned, grouped, magnitude};
 /// Prints models, plugins, data, loss plan and steps to standard error.
 pub fn print(command: &str, experiment: &Experiment, assembled: &Assembled, terms: &[Term], timetable: &Timetable) {
     let session = &assembled.session;
-    let title = format!("brewer-host {} · {command} · {}", env!("CARGO_PKG_VERSION"), session.distiller.name());
+    let title = format!("brewer-host {} · {command} · {}", env!("CARGO_PKG_VERSION"), experiment.distiller);
     eprintln!("{} · {}", style(title).bold().for_stderr(), device_name(session.device));
     eprintln!();
     let mut rows = vec![];
-    for (teacher, spec) in session.teachers.iter().zip(experiment.teachers()) {
-        rows.push(model_row(&teacher.role.to_string(), shown(&spec.model), teacher.model.as_ref()));
+    let teachers = session.tasks.iter().flat_map(|task| &task.teachers);
+    for (teacher, spec) in teachers.zip(experiment.teachers()) {
+        rows.push(model_row(&teacher.label(), shown(&spec.model), teacher.model.as_ref()));
     }
-    rows.push(model_row("student", origin(&experiment.student), session.student.model.as_ref()));
+    rows.push(model_row("student", origin(&experiment.student), session.student.as_ref()));
     rows.extend(notes(assembled));
-    rows.extend(adaptor_rows(&session.student, &session.teachers));
+    rows.extend(adaptor_rows(&session.tasks));
     rows.extend(data_rows(experiment, assembled));
     rows.extend(loss_rows(terms));
     rows.push(steps_row(experiment, timetable));
@@ -51,9 +53,10 @@ fn aligned_under_labels(rows: &[Vec<String>]) -> Vec<String> {
     lines
 }
 
-/// Teachers and student stand in one group.
+/// Teachers and student stand in one group, and so do the tasks' data.
 fn kind(label: &str) -> &str {
-    if label.starts_with("teacher") || label == "student" { "model" } else { label }
+    let group = label.split(' ').next().unwrap_or(label);
+    if matches!(group, "teacher" | "student") { "model" } else { group }
 }
 
 fn model_row(label: &str, origin: String, model: &dyn Model) -> Vec<String> {
@@ -91,9 +94,9 @@ fn notes(assembled: &Assembled) -> Vec<Vec<String>> {
         .collect()
 }
 
-fn adaptor_rows(student: &Branch, teachers: &[Branch]) -> Vec<Vec<String>> {
+fn adaptor_rows(tasks: &[Task]) -> Vec<Vec<String>> {
     let mut rows: Vec<Vec<String>> = vec![];
-    for branch in teachers.iter().chain([student]) {
+    for branch in tasks.iter().flat_map(|task| task.teachers.iter().chain([&task.student])) {
         let row = vec!["adaptor".to_owned(), branch.adaptor.name().to_owned(), branch.adaptor.identity()];
         if !rows.contains(&row) {
             rows.push(row);
@@ -103,26 +106,34 @@ fn adaptor_rows(student: &Branch, teachers: &[Branch]) -> Vec<Vec<String>> {
 }
 
 fn data_rows(experiment: &Experiment, assembled: &Assembled) -> Vec<Vec<String>> {
-    let summary = |dataset: &Dataset| {
-        let summary = dataset.summary(assembled.session.student.model.info());
-        let examples = if summary.examples == 1 { "example" } else { "examples" };
-        let lengths = format!("{:.0} tokens on average, {} at most", summary.mean_tokens, summary.max_tokens);
-        let cut =
-            if summary.truncated > 0 { format!(" ({} cut short)", grouped(summary.truncated)) } else { String::new() };
-        format!("{} {examples}, {lengths}{cut}", grouped(summary.examples))
-    };
-    let row =
-        |path: &Path, dataset: &Dataset, detail: String| vec!["data".to_owned(), shown(path), summary(dataset), detail];
-    let data = &experiment.data;
-    let order = if data.shuffle { "shuffled" } else { "in order" };
+    let configs = experiment.tasks.values().map(|task| &task.data);
+    let configs: Vec<&DataConfig> =
+        if experiment.tasks.is_empty() { vec![&experiment.data] } else { configs.collect() };
+    let session = &assembled.session;
     let mut rows = vec![];
-    if let Some(train) = &data.train {
-        rows.push(row(train, &assembled.train, format!("batches of {}, {order}", data.batch_size)));
+    for (task, data) in session.tasks.iter().zip(&configs) {
+        let order = if data.shuffle { "shuffled" } else { "in order" };
+        let detail = format!("batches of {}, {order}", data.batch_size);
+        let label = task.name.as_ref().map_or("data".to_owned(), |name| format!("data of {name}"));
+        for (path, dataset) in data.train.iter().zip([&task.views.student]) {
+            rows.push(vec![label.clone(), shown(path), summary(dataset, session.student.info()), detail.clone()]);
+        }
     }
-    if let (Some(path), Some(dev)) = (&data.dev, &assembled.dev) {
-        rows.push(row(path, dev, "evaluated at checkpoints".into()));
+    let dev = configs.iter().filter_map(|data| data.dev.as_deref());
+    for (path, (split, loader)) in dev.zip(&assembled.evaluated) {
+        let detail = format!("evaluated at checkpoints as {split}");
+        rows.push(vec!["data".into(), shown(path), summary(loader.dataset(), session.student.info()), detail]);
     }
     rows
+}
+
+fn summary(dataset: &Dataset, info: &ModelInfo) -> String {
+    let summary = dataset.summary(info);
+    let examples = if summary.examples == 1 { "example" } else { "examples" };
+    let lengths = format!("{:.0} tokens on average, {} at most", summary.mean_tokens, summary.max_tokens);
+    let cut =
+        if summary.truncated > 0 { format!(" ({} cut short)", grouped(summary.truncated)) } else { String::new() };
+    format!("{} {examples}, {lengths}{cut}", grouped(summary.examples))
 }
 
 fn loss_rows(terms: &[Term]) -> Vec<Vec<String>> {
@@ -147,8 +158,8 @@ fn steps_row(experiment: &Experiment, timetable: &Timetable) -> Vec<String> {
 /// What the adaptors returned in the check.
 pub fn feature_lines(checked: &Checked) -> Vec<String> {
     let mut rows = vec![];
-    for (role, features) in &checked.features {
-        rows.extend(features.iter().map(|(key, shapes)| vec![role.to_string(), (*key).to_owned(), shapes.clone()]));
+    for (model, features) in &checked.features {
+        rows.extend(features.iter().map(|(key, shapes)| vec![model.clone(), (*key).to_owned(), shapes.clone()]));
     }
     aligned(&rows)
 }

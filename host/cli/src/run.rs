@@ -22,7 +22,8 @@ pub fn run(options: &ExperimentOptions) -> Result<ExitCode> {
     let mut plugins =
         Plugins::new(experiment.training.seed, log::sink(Some(progress.bar()))).map_err(brewer::Error::from)?;
     let mut assembled = assemble(&experiment, &mut plugins)?;
-    let checked = assembled.check()?;
+    assembled.session.check_settings(&assembled.settings)?;
+    let checked = assembled.session.check()?;
     header::print("run", &experiment, &assembled, &checked.terms, &assembled.timetable()?);
 
     let tokenizer = TokenizerFiles::read(&assembled.tokenizer_folder)?;
@@ -37,7 +38,7 @@ pub fn run(options: &ExperimentOptions) -> Result<ExitCode> {
     let start = Instant::now();
     let session = &mut assembled.session;
     let observers: &mut [&mut dyn Observer] = &mut [&mut metrics, &mut progress];
-    let outcome = session.train(&assembled.settings, &assembled.loader, &folder, observers, &interrupt);
+    let outcome = session.train(&assembled.settings, &folder, observers, &interrupt);
     progress.finish();
     let elapsed = HumanDuration(Duration::from_secs(start.elapsed().as_secs()));
     match outcome? {
@@ -48,7 +49,7 @@ pub fn run(options: &ExperimentOptions) -> Result<ExitCode> {
         Outcome::Stopped { global_step } => eprintln!("  stopped by a callback after step {global_step}"),
         Outcome::Finished => {}
     }
-    folder.save_student(session.student.model.as_ref())?;
+    folder.save_student(session.student.as_ref())?;
     println!(
         "student in {}, trained in {elapsed} at {:.0} examples/s",
         header::shown(&folder.student()),

@@ -15,6 +15,8 @@ pub struct Dataset {
     pub(super) columns: Vec<Column>,
     pub(super) truncated: usize,
     pub(super) ignored: Vec<String>,
+    /// Whether its tokens were made of texts.
+    pub(super) is_tokenized: bool,
 }
 
 impl Dataset {
@@ -50,6 +52,11 @@ impl Dataset {
     /// If there is no such example.
     pub fn length(&self, example: usize) -> usize {
         self.tokens(example).len()
+    }
+
+    /// Whether its tokens were made of texts, by a tokenizer; otherwise they stood in the file.
+    pub fn is_tokenized(&self) -> bool {
+        self.is_tokenized
     }
 
     pub fn has_labels(&self) -> bool {

@@ -21,6 +21,7 @@ mod read;
 mod summary;
 mod tokenizer;
 mod value;
+mod views;
 
 pub use config::{DataConfig, TextColumns};
 pub use dataset::Dataset;
@@ -28,3 +29,4 @@ pub use error::{DataError, RowError};
 pub use loader::Loader;
 pub use order::Order;
 pub use summary::Summary;
+pub use views::{ModelBatches, Views};

@@ -14,10 +14,6 @@ impl Basic {
 }
 
 impl Distiller for Basic {
-    fn name(&self) -> &'static str {
-        "basic"
-    }
-
     fn check(&self, student: &Side<'_>, teachers: &[Side<'_>]) -> Result<()> {
         for side in [student, &teachers[0]] {
             check_logits(side, "the basic distiller")?;

@@ -4,7 +4,7 @@ use super::{Distiller, Trained};
 use crate::loss::{DistillationConfig, Loss, LossPlan, Side, Term};
 use crate::{Features, Result, Role};
 
-/// One teacher, with a KD loss, intermediate matches and hard labels, each where the features have them.
+/// One teacher for each task, with a KD loss, intermediate matches and hard labels, each where the features have them.
 pub struct General {
     plan: LossPlan,
 }
@@ -17,10 +17,6 @@ impl General {
 }
 
 impl Distiller for General {
-    fn name(&self) -> &'static str {
-        "general"
-    }
-
     fn check(&self, student: &Side<'_>, teachers: &[Side<'_>]) -> Result<()> {
         self.plan.check(student, &teachers[0])
     }

@@ -19,9 +19,6 @@ use crate::{Features, Parameters, Result, Role};
 /// A way to train a student. The engine runs the models, the adaptors and the optimizer; a distiller turns features
 /// into a loss.
 pub trait Distiller {
-    /// The name in the experiment's `distiller`.
-    fn name(&self) -> &'static str;
-
     /// Whether the features of a batch are all that the loss needs: the check before step 0. There is one side for
     /// each teacher.
     fn check(&self, student: &Side<'_>, teachers: &[Side<'_>]) -> Result<()>;

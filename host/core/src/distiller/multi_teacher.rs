@@ -16,10 +16,6 @@ impl MultiTeacher {
 }
 
 impl Distiller for MultiTeacher {
-    fn name(&self) -> &'static str {
-        "multi_teacher"
-    }
-
     fn check(&self, student: &Side<'_>, teachers: &[Side<'_>]) -> Result<()> {
         check_logits(student, "the multi-teacher distiller")?;
         for teacher in teachers {

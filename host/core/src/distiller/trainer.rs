@@ -8,14 +8,10 @@ use crate::{Features, Result};
 pub struct Trainer;
 
 impl Distiller for Trainer {
-    fn name(&self) -> &'static str {
-        "trainer"
-    }
-
     fn check(&self, student: &Side<'_>, _teachers: &[Side<'_>]) -> Result<()> {
         check_features(student)?;
         if student.features.losses.is_empty() {
-            return Err(missing_losses(student.adaptor).into());
+            return Err(missing_losses(&student.adaptor).into());
         }
         Ok(())
     }

@@ -5,6 +5,8 @@ mod overrides;
 mod read;
 mod textbrewer;
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -33,7 +35,11 @@ pub struct Experiment {
     pub teachers: Vec<TeacherSpec>,
     /// The model that is trained.
     pub student: StudentSpec,
+    #[serde(default)]
     pub data: DataConfig,
+    /// With `multi_task`, a teacher and its data for each task, by name, in place of `teacher` and `data`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tasks: BTreeMap<String, TaskSpec>,
     #[serde(default)]
     pub optimizer: OptimizerConfig,
     #[serde(default)]
@@ -57,8 +63,34 @@ pub enum DistillerName {
     General,
     /// Several teachers of one task, whose logits are averaged; a KD loss and hard labels.
     MultiTeacher,
+    /// Several tasks that train one student, each with a teacher and data of its own; a KD loss, intermediate matches
+    /// and hard labels.
+    MultiTask,
     /// No teacher: supervised training on the labels.
     Trainer,
+}
+
+impl fmt::Display for DistillerName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            DistillerName::Basic => "basic",
+            DistillerName::General => "general",
+            DistillerName::MultiTeacher => "multi_teacher",
+            DistillerName::MultiTask => "multi_task",
+            DistillerName::Trainer => "trainer",
+        })
+    }
+}
+
+/// One of several tasks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TaskSpec {
+    pub teacher: TeacherSpec,
+    pub data: DataConfig,
+    /// In place of the experiment's, for teacher and student in this task.
+    #[serde(default)]
+    pub plugins: PluginSpecs,
 }
 
 /// A trained model that is only run.
@@ -159,15 +191,22 @@ impl Experiment {
 
     /// The teachers in order, whichever key names them.
     pub fn teachers(&self) -> impl Iterator<Item = &TeacherSpec> {
-        self.teacher.iter().chain(&self.teachers)
+        self.teacher.iter().chain(&self.teachers).chain(self.tasks.values().map(|task| &task.teacher))
     }
 
     /// Every path of the experiment, to be resolved against the folder of its file.
     fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
         let mut paths = vec![&mut self.training.output_dir];
-        paths.extend(self.data.train.iter_mut().chain(&mut self.data.dev));
         let mut plugins: Vec<&mut PluginSpec> = vec![];
-        for teacher in self.teacher.iter_mut().chain(&mut self.teachers) {
+        let mut data = vec![&mut self.data];
+        let mut teachers: Vec<&mut TeacherSpec> = self.teacher.iter_mut().chain(&mut self.teachers).collect();
+        for task in self.tasks.values_mut() {
+            data.push(&mut task.data);
+            teachers.push(&mut task.teacher);
+            plugins.extend(&mut task.plugins.adaptor);
+        }
+        paths.extend(data.into_iter().flat_map(|data| data.train.iter_mut().chain(&mut data.dev)));
+        for teacher in teachers {
             paths.push(&mut teacher.model);
             plugins.extend(&mut teacher.adaptor);
         }

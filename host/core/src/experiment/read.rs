@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{DistillerName, Experiment, ExperimentError, overrides, textbrewer};
 use crate::Result;
+use crate::data::DataConfig;
 use crate::names::nearest;
 
 impl Experiment {
@@ -50,6 +51,7 @@ impl Experiment {
             return Err(wrong("student", "exactly one of `model`, `config` and `init` is needed").into());
         }
         self.check_teachers()?;
+        self.check_tasks()?;
         if student.init.is_some() && (student.architecture.is_some() || student.labels.is_some()) {
             return Err(wrong(
                 "student",
@@ -57,12 +59,32 @@ impl Experiment {
             )
             .into());
         }
-        if self.teachers().next().is_none() && student.init.as_ref().is_some_and(|init| init.is_from_teacher()) {
+        if self.teacher.is_none()
+            && self.teachers.is_empty()
+            && student.init.as_ref().is_some_and(|init| init.is_from_teacher())
+        {
             return Err(wrong("student.init.from", "there is no teacher; name a model's folder").into());
         }
         self.optimizer.check("optimizer")?;
         self.training.check()?;
         Ok(())
+    }
+
+    /// Whether there are tasks where the distiller has use for them.
+    fn check_tasks(&self) -> Result<()> {
+        let is_multi_task = self.distiller == DistillerName::MultiTask;
+        let (key, message) = if is_multi_task && self.tasks.is_empty() {
+            ("tasks", r#"missing; describe each with "tasks": { "NAME": { "teacher": …, "data": … } }"#)
+        } else if !is_multi_task && !self.tasks.is_empty() {
+            ("tasks", r#"several tasks need "distiller": "multi_task""#)
+        } else if is_multi_task && self.data != DataConfig::default() {
+            ("data", "each task has its own; remove this one")
+        } else if is_multi_task && self.training.num_steps.is_none() {
+            ("training.num_steps", "missing; the data of several tasks has no common epochs")
+        } else {
+            return Ok(());
+        };
+        Err(ExperimentError::Combination { key, message: message.to_owned() }.into())
     }
 
     /// Whether there are as many teachers as the distiller has use for.
@@ -77,6 +99,8 @@ impl Experiment {
                 "teachers",
                 r#"name the folders with "teachers": [{ "model": … }, { "model": … }] in place of `teacher`"#,
             ),
+            (DistillerName::MultiTask, None, []) => return Ok(()),
+            (DistillerName::MultiTask, ..) => ("teacher", "each task has its own; remove this one"),
             (_, Some(_), []) => return Ok(()),
             (_, _, [_, ..]) => ("teachers", r#"several teachers need "distiller": "multi_teacher""#),
             (_, None, []) => ("teacher", r#"missing; name its folder with "teacher": { "model": … }"#),

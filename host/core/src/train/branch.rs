@@ -1,18 +1,31 @@
+use std::rc::Rc;
+
 use crate::model::Mode;
 use crate::{AdaptContext, Adaptor, Batch, Features, Model, OutputRequest, Outputs, Result, Role};
 
 /// A model and its adaptor: from a batch to features.
 pub struct Branch {
     pub role: Role,
-    pub model: Box<dyn Model>,
+    /// The task's name where there are several.
+    pub task: Option<String>,
+    /// A student is shared by the branches of all tasks.
+    pub model: Rc<dyn Model>,
     pub adaptor: Box<dyn Adaptor>,
     request: OutputRequest,
 }
 
 impl Branch {
     /// Everything is computed until [`Branch::narrow`] says what is used.
-    pub fn new(role: Role, model: Box<dyn Model>, adaptor: Box<dyn Adaptor>) -> Self {
-        Self { role, model, adaptor, request: OutputRequest::everything() }
+    pub fn new(role: Role, task: Option<String>, model: Rc<dyn Model>, adaptor: Box<dyn Adaptor>) -> Self {
+        Self { role, task, model, adaptor, request: OutputRequest::everything() }
+    }
+
+    /// `teacher 1`, and with several tasks `student of sentiment`.
+    pub fn label(&self) -> String {
+        match &self.task {
+            Some(task) => format!("{} of {task}", self.role),
+            None => self.role.to_string(),
+        }
     }
 
     /// The features of a batch, and the outputs that they were made from. A teacher runs without grad.
@@ -24,7 +37,7 @@ impl Branch {
     }
 
     fn forward(&mut self, batch: &Batch, step: u64, mode: Mode) -> Result<(Features, Outputs)> {
-        let context = AdaptContext { role: self.role, task: None, step };
+        let context = AdaptContext { role: self.role, task: self.task.clone(), step };
         loop {
             let outputs = self.model.forward(batch, &self.request, mode)?;
             let features = self.adaptor.adapt(&context, batch, &outputs);

@@ -28,6 +28,8 @@ pub struct TrainingConfig {
     pub num_steps: Option<usize>,
     /// The joint 2-norm that gradients are clipped to; −1 does not clip.
     pub max_grad_norm: f64,
+    /// With `multi_task`: a task is drawn in proportion to its number of batches to this power.
+    pub tau: f64,
     /// Seeds the order of the data, dropout, new weights and the plugins' random numbers.
     pub seed: u64,
 }
@@ -44,6 +46,7 @@ impl Default for TrainingConfig {
             num_epochs: None,
             num_steps: None,
             max_grad_norm: -1.0,
+            tau: 1.0,
             seed: 42,
         }
     }
@@ -91,12 +94,14 @@ impl TrainingConfig {
                 });
             }
         }
-        if self.max_grad_norm.is_nan() {
-            return Err(TrainError::Value {
-                key: "training.max_grad_norm".into(),
-                found: "NaN".into(),
-                expected: "a number".into(),
-            });
+        for (key, number) in [("max_grad_norm", self.max_grad_norm), ("tau", self.tau)] {
+            if !number.is_finite() {
+                return Err(TrainError::Value {
+                    key: format!("training.{key}"),
+                    found: number.to_string(),
+                    expected: "a finite number".into(),
+                });
+            }
         }
         Ok(())
     }

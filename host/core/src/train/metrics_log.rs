@@ -36,6 +36,9 @@ impl Observer for MetricsLog {
         line.insert("step".into(), json!(report.step));
         line.insert("global_step".into(), json!(report.global_step));
         line.insert("epoch".into(), json!(report.epoch));
+        if let Some(task) = &report.task {
+            line.insert("task".into(), json!(task));
+        }
         line.insert("lr".into(), json!(report.lr));
         self.write(line, &report.losses)
     }

@@ -3,6 +3,7 @@
 mod branch;
 mod config;
 mod error;
+mod feed;
 mod gradients;
 mod metrics_log;
 mod observer;
@@ -10,6 +11,9 @@ pub mod optimizer;
 mod run_folder;
 mod schedule;
 mod session;
+mod stepper;
+mod task;
+mod task_order;
 mod timetable;
 
 pub use branch::Branch;
@@ -19,5 +23,7 @@ pub use metrics_log::MetricsLog;
 pub use observer::{CheckpointReport, Observer, StepReport};
 pub use run_folder::{RunFolder, TokenizerFiles};
 pub use schedule::{Schedule, ScheduleConfig, ScheduleName};
-pub use session::{Checked, Outcome, Session, Settings};
+pub use session::{Checked, CheckedFeatures, Outcome, Session, Settings};
+pub use task::Task;
+pub use task_order::TaskOrder;
 pub use timetable::Timetable;

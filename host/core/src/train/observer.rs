@@ -11,6 +11,8 @@ pub struct StepReport {
     pub global_step: u64,
     /// The epoch, counted from 0.
     pub epoch: usize,
+    /// The task's name where there are several.
+    pub task: Option<String>,
     pub lr: f64,
     /// Examples of the batch.
     pub num_examples: usize,

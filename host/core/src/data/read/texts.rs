@@ -133,6 +133,7 @@ impl<'a> Texts<'a> {
             columns: in_order(columns),
             truncated: self.truncated,
             ignored: self.ignored.into_iter().collect(),
+            is_tokenized: true,
         }
     }
 }

@@ -162,6 +162,7 @@ impl<'a> Examples<'a> {
             columns: in_order(columns),
             truncated: 0,
             ignored: self.ignored.into_iter().collect(),
+            is_tokenized: false,
         }
     }
 }

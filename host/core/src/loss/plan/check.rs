@@ -7,7 +7,7 @@ use crate::{Features, Result};
 /// The features of one side, and who made them, for messages.
 pub struct Side<'a> {
     /// The name of the adaptor.
-    pub adaptor: &'a str,
+    pub adaptor: String,
     /// `student`, `teacher`, `teacher 1`.
     pub label: &'a str,
     pub features: &'a Features,
@@ -18,7 +18,7 @@ pub struct Side<'a> {
 impl Side<'_> {
     pub fn wrong(&self, key: &str, found: String, expected: String) -> LossError {
         LossError::Feature {
-            adaptor: self.adaptor.to_owned(),
+            adaptor: self.adaptor.clone(),
             side: self.label.to_owned(),
             key: key.to_owned(),
             found,
@@ -28,7 +28,7 @@ impl Side<'_> {
 
     pub fn missing(&self, key: &'static str, needed_by: &str, hint: &str) -> LossError {
         LossError::Missing {
-            adaptor: self.adaptor.to_owned(),
+            adaptor: self.adaptor.clone(),
             side: self.label.to_owned(),
             key,
             needed_by: needed_by.to_owned(),

@@ -1,0 +1,108 @@
+//! From an experiment to all that its run needs: models, data, adaptors.
+
+mod student;
+mod tasks;
+
+use std::path::{Path, PathBuf};
+
+use tch::Device;
+
+use crate::callback::Callback;
+use crate::data::{Loader, Order};
+use crate::device::device;
+use crate::distiller::{Basic, Distiller, General, MultiTeacher, Trainer};
+use crate::evaluation::EvaluateAtCheckpoints;
+use crate::experiment::{DistillerName, Experiment, PluginSpec};
+use crate::train::{Session, Settings, TaskOrder, Timetable};
+use crate::{Adaptor, Result, Role, projection};
+use tasks::{Assembler, TaskParts};
+
+/// Makes the implementations of traits that an experiment names as plugins.
+pub trait PluginSource {
+    /// An adaptor of its own for one model.
+    fn adaptor(&mut self, spec: &PluginSpec, role: Role) -> Result<Box<dyn Adaptor>>;
+}
+
+/// All that a run needs.
+pub struct Assembled {
+    pub session: Session,
+    pub settings: Settings,
+    /// The data that is evaluated on at checkpoints, by the name of its split: `dev`, and `TASK_dev` of a task.
+    pub evaluated: Vec<(String, Loader)>,
+    /// Parameters of the student that its origin lacked.
+    pub new_parameters: Vec<String>,
+    /// Tensors of the origin that the student has no use for.
+    pub left_out: Vec<String>,
+    /// The folder whose tokenizer belongs to the student.
+    pub tokenizer_folder: PathBuf,
+}
+
+impl Assembled {
+    pub fn timetable(&self) -> Result<Timetable> {
+        Ok(Timetable::new(&self.settings.training, self.session.batches_per_epoch())?)
+    }
+}
+
+/// Reads models and data, and makes the adaptors and the distiller that the experiment names.
+pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Result<Assembled> {
+    let training = &experiment.training;
+    let device = device(&training.device)?;
+    // Before the first random weight is drawn.
+    tch::manual_seed(training.seed as i64);
+    let all_teachers = tasks::load_teachers(experiment, device)?;
+    let first_teacher = all_teachers.first().and_then(|teachers| teachers.first());
+    let student = student::load_student(experiment, first_teacher.map(|model| model.as_ref()), device)?;
+
+    let mut assembler = Assembler { experiment, student: &student, plugins };
+    let mut tasks = vec![];
+    let mut evaluated = vec![];
+    for (parts, teachers) in TaskParts::of(experiment).into_iter().zip(all_teachers) {
+        let split = parts.name.map_or("dev".to_owned(), |name| format!("{name}_dev"));
+        if let Some(dev) = assembler.dev(&parts)? {
+            evaluated.push((split, Loader::new(dev.into(), parts.data.eval_batch_size(), Order::ByLength)));
+        }
+        tasks.push(assembler.task(&parts, teachers)?);
+    }
+    let mut callbacks: Vec<Box<dyn Callback>> = vec![];
+    for (split, loader) in &evaluated {
+        callbacks.push(Box::new(EvaluateAtCheckpoints::new(split, loader.clone(), device)));
+    }
+    let distiller = distiller(experiment, device)?;
+    if let Some(path) = &experiment.student.projections {
+        projection::restore(path, &distiller.trained())?;
+    }
+    let sizes: Vec<usize> = tasks.iter().map(|task| task.loader.len()).collect();
+    let task_order = match sizes.len() {
+        1 => TaskOrder::single(),
+        _ => TaskOrder::drawn(&sizes, training.tau, training.seed),
+    };
+    let settings = Settings {
+        training: training.clone(),
+        optimizer: experiment.optimizer.clone(),
+        schedule: experiment.schedule.clone(),
+    };
+    Ok(Assembled {
+        session: Session { student: student.model, tasks, task_order, distiller, callbacks, device },
+        settings,
+        evaluated,
+        new_parameters: student.new,
+        left_out: student.left_out,
+        tokenizer_folder: student.tokenizer_folder,
+    })
+}
+
+fn distiller(experiment: &Experiment, device: Device) -> Result<Box<dyn Distiller>> {
+    let config = &experiment.distillation;
+    Ok(match experiment.distiller {
+        DistillerName::Basic => Box::new(Basic::new(config)?),
+        // Several tasks differ in what a step is fed with; its loss is the same.
+        DistillerName::General | DistillerName::MultiTask => Box::new(General::new(config, device)?),
+        DistillerName::MultiTeacher => Box::new(MultiTeacher::new(config)?),
+        DistillerName::Trainer => Box::new(Trainer),
+    })
+}
+
+/// The tokenizer in a model's folder, if there is one.
+pub fn tokenizer_in(folder: &Path) -> Option<PathBuf> {
+    Some(folder.join("tokenizer.json")).filter(|path| path.is_file())
+}

@@ -1,0 +1,161 @@
+//! What the tasks of a run are made of. A run without `tasks` has one, which has no name.
+
+use std::fs;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::student::Student;
+use super::{PluginSource, tokenizer_in};
+use crate::data::{DataConfig, Dataset, Loader, Views};
+use crate::experiment::{Experiment, ExperimentError, PluginSpec, PluginSpecs, TeacherSpec};
+use crate::model::{self, LoadOptions, ModelInfo};
+use crate::train::{Branch, Task};
+use crate::{Adaptor, Device, Model, Result, Role, adaptor};
+
+/// What the experiment says of one task.
+pub(super) struct TaskParts<'a> {
+    pub name: Option<&'a str>,
+    pub data: &'a DataConfig,
+    teachers: Vec<&'a TeacherSpec>,
+    plugins: Option<&'a PluginSpecs>,
+}
+
+impl<'a> TaskParts<'a> {
+    /// The tasks of an experiment, at least one.
+    pub fn of(experiment: &'a Experiment) -> Vec<Self> {
+        if experiment.tasks.is_empty() {
+            let teachers = experiment.teachers().collect();
+            return vec![Self { name: None, data: &experiment.data, teachers, plugins: None }];
+        }
+        let tasks = experiment.tasks.iter();
+        tasks
+            .map(|(name, task)| Self {
+                name: Some(name),
+                data: &task.data,
+                teachers: vec![&task.teacher],
+                plugins: Some(&task.plugins),
+            })
+            .collect()
+    }
+}
+
+/// The teachers of each task.
+pub(super) fn load_teachers(experiment: &Experiment, device: Device) -> Result<Vec<Vec<Rc<dyn Model>>>> {
+    let load = |teacher: &TeacherSpec| Ok(model::load(&teacher.model, &LoadOptions::frozen(device))?.model.into());
+    let of_task = |parts: TaskParts<'_>| parts.teachers.into_iter().map(load).collect();
+    TaskParts::of(experiment).into_iter().map(of_task).collect()
+}
+
+/// What all tasks are made with.
+pub(super) struct Assembler<'a> {
+    pub experiment: &'a Experiment,
+    pub student: &'a Student,
+    pub plugins: &'a mut dyn PluginSource,
+}
+
+impl Assembler<'_> {
+    pub fn task(&mut self, parts: &TaskParts<'_>, teachers: Vec<Rc<dyn Model>>) -> Result<Task> {
+        let views = self.views(parts, &teachers)?;
+        let data = parts.data;
+        let order = data.train_order(self.experiment.training.seed);
+        let task_name = || parts.name.map(str::to_owned);
+        let mut branches = vec![];
+        for (index, (model, spec)) in teachers.into_iter().zip(&parts.teachers).enumerate() {
+            let role = Role::Teacher(index);
+            let adaptor = self.adaptor(spec.adaptor.as_ref().or(parts.own_adaptor()), role)?;
+            branches.push(Branch::new(role, task_name(), model, adaptor));
+        }
+        let own = parts.own_adaptor().or(self.experiment.student.adaptor.as_ref());
+        let adaptor = self.adaptor(own, Role::Student)?;
+        Ok(Task {
+            name: task_name(),
+            student: Branch::new(Role::Student, task_name(), self.student.model.clone(), adaptor),
+            teachers: branches,
+            postprocessor: None,
+            loader: Loader::new(views.student.clone(), data.batch_size, order),
+            views,
+        })
+    }
+
+    /// The examples that the student is evaluated on.
+    pub fn dev(&self, parts: &TaskParts<'_>) -> Result<Option<Dataset>> {
+        let info = self.student.model.info();
+        let tokenizer = tokenizer_in(&self.student.tokenizer_folder);
+        let read = |path| Dataset::read(path, parts.data, info, tokenizer.as_deref());
+        Ok(parts.data.dev.as_deref().map(read).transpose()?)
+    }
+
+    fn adaptor(&mut self, own: Option<&PluginSpec>, role: Role) -> Result<Box<dyn Adaptor>> {
+        match own.or(self.experiment.plugins.adaptor.as_ref()) {
+            Some(spec) => self.plugins.adaptor(spec, role),
+            None => Ok(Box::new(adaptor::ByName)),
+        }
+    }
+
+    fn views(&self, parts: &TaskParts<'_>, teachers: &[Rc<dyn Model>]) -> Result<Views> {
+        let path = parts.data.train.as_deref().ok_or_else(|| ExperimentError::Combination {
+            key: "data.train",
+            message: match parts.name {
+                Some(task) => format!("missing in the task `{task}`; name a file of training examples"),
+                None => "missing; name a file of training examples".into(),
+            },
+        })?;
+        let (info, folder) = (self.student.model.info(), &self.student.tokenizer_folder);
+        let tokenizer = tokenizer_in(folder);
+        let student = Dataset::read(path, parts.data, info, tokenizer.as_deref())?;
+        let mut views = Views { student: Arc::new(student), teachers: vec![] };
+        for (spec, teacher) in parts.teachers.iter().zip(teachers) {
+            let own = tokenizer_in(&spec.model).filter(|_| views.student.is_tokenized());
+            let own = own.filter(|own| !is_same_file(own, tokenizer.as_deref()));
+            views.teachers.push(match own {
+                Some(own) => {
+                    // Labels are the student's whatever the teacher calls them.
+                    let reader = ModelInfo {
+                        labels: info.labels.clone(),
+                        labels_per_token: info.labels_per_token,
+                        ..teacher.info().clone()
+                    };
+                    Some(Arc::new(Dataset::read(path, parts.data, &reader, Some(&own))?))
+                }
+                None => {
+                    check_reads_the_same(teacher.info(), info)?;
+                    None
+                }
+            });
+        }
+        Ok(views)
+    }
+}
+
+impl TaskParts<'_> {
+    fn own_adaptor(&self) -> Option<&PluginSpec> {
+        self.plugins.and_then(|plugins| plugins.adaptor.as_ref())
+    }
+}
+
+/// Whether two tokenizers are the same, byte for byte. One that cannot be read is another: reading it says why.
+fn is_same_file(own: &Path, other: Option<&Path>) -> bool {
+    match (fs::read(own), other.map(fs::read)) {
+        (Ok(own), Some(Ok(other))) => own == other,
+        _ => false,
+    }
+}
+
+/// Whether a teacher can read what was made for the student.
+fn check_reads_the_same(teacher: &ModelInfo, student: &ModelInfo) -> Result<()> {
+    let sizes = [
+        ("vocabulary", "tokens", teacher.vocab_size, student.vocab_size),
+        ("longest input", "tokens", teacher.max_length as i64, student.max_length as i64),
+    ];
+    for (what, unit, of_teacher, of_student) in sizes {
+        if of_teacher < of_student {
+            let message = format!(
+                "the teacher's {what} is {of_teacher} {unit} and the student's {of_student}; both read the same \
+                 batches, so the teacher's must be at least as large"
+            );
+            return Err(ExperimentError::Combination { key: "student", message }.into());
+        }
+    }
+    Ok(())
+}

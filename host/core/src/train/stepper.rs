@@ -1,0 +1,73 @@
+use tch::Tensor;
+
+use super::gradients::Gradients;
+use super::optimizer::{ParameterGroups, TrainedParameter, clip_gradients};
+use super::{Schedule, Session, Settings, Timetable};
+use crate::Result;
+
+/// The student's parameters and the distiller's own, on their way from gradients to steps.
+pub(super) struct Stepper {
+    parameters: Vec<TrainedParameter>,
+    gradients: Gradients,
+    groups: ParameterGroups,
+    schedule: Schedule,
+    accumulation: usize,
+    max_grad_norm: f64,
+    /// Optimizer steps done.
+    pub global_step: usize,
+}
+
+impl Stepper {
+    pub fn new(session: &Session, settings: &Settings, timetable: &Timetable) -> Result<Self> {
+        let mut parameters = vec![];
+        let of_student = session.student.parameters().iter();
+        parameters.extend(of_student.map(|(name, tensor)| TrainedParameter {
+            name: name.to_owned(),
+            tensor: tensor.shallow_clone(),
+            options: Default::default(),
+        }));
+        for trained in session.distiller.trained() {
+            parameters.extend(trained.parameters.iter().map(|(name, tensor)| TrainedParameter {
+                name: format!("{}.{name}", trained.prefix),
+                tensor: tensor.shallow_clone(),
+                options: trained.options.clone(),
+            }));
+        }
+        Ok(Self {
+            gradients: Gradients::new(parameters.len()),
+            groups: ParameterGroups::new(&settings.optimizer, &parameters)?,
+            schedule: settings.schedule.resolve(timetable.optimizer_steps())?,
+            accumulation: settings.training.gradient_accumulation_steps,
+            max_grad_norm: settings.training.max_grad_norm,
+            global_step: 0,
+            parameters,
+        })
+    }
+
+    /// The learning rate of the next optimizer step.
+    pub fn learning_rate(&self) -> f64 {
+        self.groups.learning_rate() * self.schedule.factor(self.global_step)
+    }
+
+    pub fn backward(&mut self, total: &Tensor) -> Result<()> {
+        match self.accumulation {
+            1 => self.gradients.add(total, &self.parameters),
+            steps => self.gradients.add(&total.f_div_scalar(steps as f64)?, &self.parameters),
+        }
+    }
+
+    pub fn step(&mut self) -> Result<()> {
+        if self.max_grad_norm > 0.0 {
+            clip_gradients(&mut self.gradients.sums, self.max_grad_norm)?;
+        }
+        self.groups.step(&self.gradients.sums, self.schedule.factor(self.global_step))?;
+        self.gradients.clear();
+        self.global_step += 1;
+        Ok(())
+    }
+
+    /// Forgets the gradients that no step has used.
+    pub fn drop_gradients(&mut self) {
+        self.gradients.clear();
+    }
+}
