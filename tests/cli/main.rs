@@ -6,6 +6,7 @@ mod support;
 mod commands;
 mod data;
 mod experiment;
+mod matches;
 mod misbehaving;
 mod models;
 mod plugins;

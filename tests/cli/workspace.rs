@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{brewer_host, recorded_run};
+use crate::support::{brewer_host, read_json, recorded_run};
 
 /// `teacher/` of four layers, `student/` of two, `train.jsonl` of six batches, and an experiment that distils the one
 /// into the other into `out/`, a checkpoint an epoch.
@@ -47,6 +47,12 @@ impl Workspace {
     pub fn set(&mut self, key: &str, value: Value) {
         let place = key.split('.').fold(&mut self.experiment, |place, part| &mut place[part]);
         *place = value;
+    }
+
+    /// The hidden sizes of student and teacher.
+    pub fn hidden_sizes(&self) -> (u64, u64) {
+        let size = |model: &str| read_json(&self.path(model).join("config.json"))["hidden_size"].as_u64().unwrap();
+        (size("student"), size("teacher"))
     }
 
     /// Takes a key at the top of the experiment away.

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use indexmap::IndexMap;
 use tch::Tensor;
 
 use crate::Layers;
@@ -24,6 +25,9 @@ pub struct Features {
     pub attention: Layers,
     /// `[batch, length]`, 1 for tokens and 0 for padding: the mask of every match.
     pub inputs_mask: Option<Tensor>,
+    /// The outputs of modules that custom matches compare, by the module's name. Not the adaptor's: the engine takes
+    /// them from the model.
+    pub modules: IndexMap<String, Tensor>,
 }
 
 /// The keys of [`Features`] from which an intermediate match selects layers.

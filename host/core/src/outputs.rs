@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use tch::Tensor;
@@ -19,6 +20,14 @@ pub enum Output {
     List(Layers),
 }
 
+/// The outputs of modules inside a model.
+#[derive(Debug, Default)]
+struct Modules {
+    /// The names of all modules whose output can be had.
+    offered: Arc<[String]>,
+    computed: IndexMap<String, Tensor>,
+}
+
 /// What a model returned, by Hugging Face's names (`logits`, `hidden_states`, …), and a record of what was read of
 /// it.
 ///
@@ -28,6 +37,7 @@ pub enum Output {
 #[derive(Debug)]
 pub struct Outputs {
     outputs: IndexMap<String, Output>,
+    modules: Modules,
     read: RefCell<OutputRequest>,
     missed: RefCell<OutputRequest>,
 }
@@ -36,6 +46,7 @@ impl Default for Outputs {
     fn default() -> Self {
         Self {
             outputs: IndexMap::new(),
+            modules: Modules::default(),
             read: RefCell::new(OutputRequest::nothing()),
             missed: RefCell::new(OutputRequest::nothing()),
         }
@@ -55,6 +66,30 @@ impl Outputs {
     /// Adds the list `name`.
     pub fn insert_list(&mut self, name: impl Into<String>, layers: Layers) {
         self.outputs.insert(name.into(), Output::List(layers));
+    }
+
+    /// Adds the outputs of modules that were computed, out of those that can be had.
+    pub fn insert_modules(&mut self, offered: Arc<[String]>, computed: IndexMap<String, Tensor>) {
+        self.modules = Modules { offered, computed };
+    }
+
+    /// The names of the modules whose output [`Outputs::module`] can return, once it was asked for.
+    pub fn modules(&self) -> &[String] {
+        &self.modules.offered
+    }
+
+    /// The output of the module `name`, as its parameters are named: `bert.encoder.layer.0.output`. `None` as in
+    /// [`Outputs::tensor`].
+    pub fn module(&self, name: &str) -> Option<&Tensor> {
+        if !self.modules.offered.iter().any(|offered| offered == name) {
+            return None;
+        }
+        self.read.borrow_mut().add_module(name);
+        let computed = self.modules.computed.get(name);
+        if computed.is_none() {
+            self.missed.borrow_mut().add_module(name);
+        }
+        computed
     }
 
     /// The names of all that the model can return for this batch, computed or not.

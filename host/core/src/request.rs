@@ -3,10 +3,13 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What a forward must return. A model computes what is asked for and may leave out everything else: attention maps
 /// that nobody reads, layers above the last one read.
 ///
-/// Outputs are asked for by name (`logits`); a list of layers (`hidden_states`, `attentions`) also by position.
+/// Outputs are asked for by name (`logits`); a list of layers (`hidden_states`, `attentions`) also by position; the
+/// output of a module inside the model by the module's name in its parameters
+/// (`bert.encoder.layer.0.attention.self.query`), and never as a part of everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputRequest {
     wanted: Wanted,
+    modules: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,14 +20,14 @@ enum Wanted {
 }
 
 impl OutputRequest {
-    /// All that the model can return.
+    /// All that the model returns but the outputs of modules.
     pub fn everything() -> Self {
-        Self { wanted: Wanted::Everything }
+        Self { wanted: Wanted::Everything, modules: BTreeSet::new() }
     }
 
     /// No output at all; add to it what is needed.
     pub fn nothing() -> Self {
-        Self { wanted: Wanted::Only(BTreeMap::new()) }
+        Self { wanted: Wanted::Only(BTreeMap::new()), modules: BTreeSet::new() }
     }
 
     /// Asks for the tensor `name`.
@@ -41,8 +44,14 @@ impl OutputRequest {
         }
     }
 
+    /// Asks for the output of the module `name`.
+    pub fn add_module(&mut self, name: &str) {
+        self.modules.insert(name.to_owned());
+    }
+
     /// Asks for all that `other` asks for, too.
     pub fn extend(&mut self, other: &OutputRequest) {
+        self.modules.extend(other.modules.iter().cloned());
         match (&mut self.wanted, &other.wanted) {
             (Wanted::Everything, _) => {}
             (wanted, Wanted::Everything) => *wanted = Wanted::Everything,
@@ -70,8 +79,17 @@ impl OutputRequest {
         }
     }
 
+    /// Whether the output of any module is asked for.
+    pub fn wants_modules(&self) -> bool {
+        !self.modules.is_empty()
+    }
+
+    pub fn wants_module(&self, name: &str) -> bool {
+        self.modules.contains(name)
+    }
+
     /// Whether anything is asked for at all.
     pub fn is_nothing(&self) -> bool {
-        matches!(&self.wanted, Wanted::Only(names) if names.is_empty())
+        self.modules.is_empty() && matches!(&self.wanted, Wanted::Only(names) if names.is_empty())
     }
 }

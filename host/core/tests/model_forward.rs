@@ -138,3 +138,47 @@ fn refuses_what_does_not_fit() {
         assert!(found.contains(expected), "found {found:?}\nexpected {expected:?}");
     }
 }
+
+#[test]
+fn outputs_of_modules_are_there_when_they_are_asked_for() {
+    let model = load_recorded(SEQUENCE).model;
+    let io = read_tensors(&recorded(SEQUENCE).join("io.safetensors"));
+    let batch = batch_of(&io);
+    let outputs = model.forward(&batch, &request(&["logits"], &[]), Mode::Eval).unwrap();
+    assert!(outputs.module("bert.encoder.layer.0.output").is_none());
+    assert!(outputs.missed().wants_module("bert.encoder.layer.0.output"));
+    assert!(outputs.module("bert.encoder.layer.99.output").is_none());
+    assert!(!outputs.missed().wants_module("bert.encoder.layer.99.output"));
+
+    let mut everything = OutputRequest::everything();
+    outputs.modules().iter().for_each(|name| everything.add_module(name));
+    let outputs = model.forward(&batch, &everything, Mode::Eval).unwrap();
+    let module = |name: &str| outputs.module(name).unwrap_or_else(|| panic!("no {name}")).shallow_clone();
+    for name in outputs.modules() {
+        assert_eq!(module(name).size()[0], io["input_ids"].size()[0], "{name}");
+    }
+    let hidden = |layer| outputs.layer("hidden_states", layer).unwrap();
+    assert!(module("bert.embeddings").equal(hidden(0)));
+    assert!(module("bert.encoder.layer.1").equal(hidden(2)));
+    assert!(module("bert.pooler").equal(outputs.tensor("pooler_output").unwrap()));
+
+    // softmax(Q Kᵀ / √d) is what the attention map is, where nothing is masked.
+    let heads = model.info().num_attention_heads;
+    let split = |name: &str| {
+        let output = module(&format!("bert.encoder.layer.0.attention.self.{name}"));
+        let (batch, length, size) = output.size3().unwrap();
+        output.view([batch, length, heads, size / heads]).transpose(1, 2)
+    };
+    let (query, key) = (split("query"), split("key"));
+    let head_size = *query.size().last().unwrap() as f64;
+    let scores = query.matmul(&key.transpose(-2, -1)) / head_size.sqrt();
+    let padding = io["attention_mask"].eq(0).unsqueeze(1).unsqueeze(1);
+    let map = scores.masked_fill(&padding, f64::NEG_INFINITY).softmax(-1, tch::Kind::Float);
+    assert!(map.allclose(outputs.layer("attentions", 0).unwrap(), 1e-5, 1e-6, false));
+    assert!(
+        map.matmul(&split("value"))
+            .transpose(1, 2)
+            .reshape(module("bert.encoder.layer.0.attention.self").size())
+            .allclose(&module("bert.encoder.layer.0.attention.self"), 1e-5, 1e-6, false)
+    );
+}

@@ -46,6 +46,7 @@ impl Draft {
             hidden: layers(self.hidden),
             attention: layers(self.attention),
             inputs_mask: self.inputs_mask,
+            modules: Default::default(),
         }
     }
 }

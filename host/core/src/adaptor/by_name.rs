@@ -34,6 +34,7 @@ impl Adaptor for ByName {
             attention: layers("attentions"),
             inputs_mask: mask,
             losses: vec![],
+            modules: Default::default(),
         };
         if context.role == Role::Student {
             features.losses = outputs.tensor("loss").map(|loss| loss.shallow_clone()).into_iter().collect();

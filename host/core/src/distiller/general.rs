@@ -33,6 +33,10 @@ impl Distiller for General {
         self.plan.used_layers(features, role != Role::Student)
     }
 
+    fn modules(&self, role: Role) -> Vec<String> {
+        self.plan.modules(role != Role::Student)
+    }
+
     fn trained(&self) -> Vec<Trained<'_>> {
         let terms = self.plan.matches.iter().enumerate();
         terms

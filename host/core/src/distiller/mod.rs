@@ -34,6 +34,11 @@ pub trait Distiller {
         vec![]
     }
 
+    /// The modules of a teacher, or of the student, whose outputs the loss reads from the features.
+    fn modules(&self, _role: Role) -> Vec<String> {
+        vec![]
+    }
+
     /// Parameters of its own that are trained along with the student's.
     fn trained(&self) -> Vec<Trained<'_>> {
         vec![]
@@ -55,10 +60,12 @@ pub struct Trained<'a> {
 
 /// The plan of a distiller that has no intermediate matches.
 fn plan_without_matches(config: &DistillationConfig, distiller: &str) -> Result<LossPlan> {
-    if !config.intermediate_matches.is_empty() {
+    let lists =
+        [("intermediate_matches", config.intermediate_matches.len()), ("custom_matches", config.custom_matches.len())];
+    if let Some((key, length)) = lists.into_iter().find(|(_, length)| *length > 0) {
         return Err(LossError::Value {
-            key: "distillation.intermediate_matches".into(),
-            found: format!("{} matches", config.intermediate_matches.len()),
+            key: format!("distillation.{key}"),
+            found: format!("{length} matches"),
             expected: format!(r#"none with "distiller": "{distiller}"; "general" has them"#),
         }
         .into());

@@ -27,6 +27,8 @@ pub struct DistillationConfig {
     /// Swaps the teacher's largest logit with the label's, so that the teacher is never wrong.
     pub probability_shift: bool,
     pub intermediate_matches: Vec<IntermediateMatch>,
+    /// Matches between the outputs of any two modules, by name.
+    pub custom_matches: Vec<CustomMatch>,
 }
 
 impl Default for DistillationConfig {
@@ -42,6 +44,7 @@ impl Default for DistillationConfig {
             kd_loss_scale: KdLossScale::None,
             probability_shift: false,
             intermediate_matches: vec![],
+            custom_matches: vec![],
         }
     }
 }
@@ -81,6 +84,41 @@ pub struct IntermediateMatch {
     /// fourth element optimizer options of its own, such as `{"lr": 1e-3}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proj: Option<ProjectionSpec>,
+}
+
+/// A pair of modules, and the loss between what they return: TextBrewer's `CustomMatch`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CustomMatch {
+    /// A module of the teacher by the name that its parameters have in the checkpoint, such as
+    /// `bert.encoder.layer.5.attention.self.query`; a list for losses of several layers.
+    #[serde(rename = "module_T")]
+    pub module_t: ModuleNames,
+    /// A module of the student.
+    #[serde(rename = "module_S")]
+    pub module_s: ModuleNames,
+    pub loss: String,
+    pub weight: f64,
+    /// As in an intermediate match.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proj: Option<ProjectionSpec>,
+}
+
+/// One module or several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ModuleNames {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl ModuleNames {
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            ModuleNames::One(name) => std::slice::from_ref(name),
+            ModuleNames::Several(names) => names,
+        }
+    }
 }
 
 /// One layer or several.

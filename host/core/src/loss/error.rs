@@ -42,14 +42,28 @@ pub enum LossError {
 
     /// The adaptor returned fewer layers than in the check before step 0.
     #[error(
-        "{match_name}: a layer of the {side}'s `{feature}` that the check before step 0 saw is missing now; an adaptor \
-         must return the same layers at every step"
+        "{match_name}: a layer of the {side} that the check before step 0 saw is missing now; an adaptor must return \
+         the same layers at every step"
     )]
-    LayersChanged { match_name: String, feature: String, side: &'static str },
+    LayersChanged { match_name: String, side: &'static str },
+
+    /// A match names a module that the model does not have.
+    #[error(
+        "distillation.custom_matches: the {side} has no module `{name}` whose output can be compared{}; it has {}",
+        nearest(name, known),
+        listed(known)
+    )]
+    NoModule { side: String, name: String, known: Vec<String> },
 }
 
 impl LossError {
     pub fn fault(&self) -> Fault {
         Fault::Input
     }
+}
+
+/// The names, with one layer of many standing for all.
+fn listed(names: &[String]) -> String {
+    let first_layer = |name: &&String| !name.contains(".layer.") || name.contains(".layer.0");
+    names.iter().filter(first_layer).cloned().collect::<Vec<_>>().join(", ")
 }

@@ -22,7 +22,7 @@ pub use attention_ce::AttentionCe;
 pub use attention_ce_mean::AttentionCeMean;
 pub use attention_mse::AttentionMse;
 pub use attention_mse_sum::AttentionMseSum;
-pub use config::{DistillationConfig, IntermediateMatch, KdLossScale, LayerIndex};
+pub use config::{CustomMatch, DistillationConfig, IntermediateMatch, KdLossScale, LayerIndex, ModuleNames};
 pub use cos::Cos;
 pub use error::LossError;
 pub use fsp::Fsp;

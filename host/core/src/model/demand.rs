@@ -1,5 +1,6 @@
 use tch::Tensor;
 
+use super::taps::Taps;
 use crate::{Layers, OutputRequest, Result};
 
 /// What a forward needs of one layer; at least one of the two.
@@ -17,6 +18,7 @@ pub(super) struct Demand<'a> {
     pub request: &'a OutputRequest,
     /// Whether the last layer's output is needed whatever the request says of hidden states.
     pub last: bool,
+    pub taps: Taps<'a>,
 }
 
 /// What a model's layers returned.
@@ -94,7 +96,7 @@ mod tests {
         let mut request = OutputRequest::nothing();
         hidden.iter().for_each(|&layer| request.add_layer("hidden_states", layer));
         maps.iter().for_each(|&layer| request.add_layer("attentions", layer));
-        let demand = Demand { request: &request, last };
+        let demand = Demand { request: &request, last, taps: Taps::new(&request) };
         demand.plan(4).iter().map(|wanted| (wanted.hidden, wanted.map)).collect()
     }
 

@@ -16,6 +16,7 @@ mod inputs;
 mod nn;
 mod parameters;
 mod registry;
+mod taps;
 mod transformer;
 
 use std::path::Path;

@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use tch::{Device, Tensor};
 
@@ -8,6 +9,7 @@ use super::config::ModelConfig;
 use super::demand::{Demand, Encoded};
 use super::heads::Head;
 use super::inputs::Inputs;
+use super::taps::Taps;
 use super::{Mode, Model, ModelInfo, Parameters};
 use crate::{Batch, OutputRequest, Outputs, Result};
 
@@ -19,7 +21,7 @@ pub(super) trait Body {
 
 /// From the last hidden state `[batch, length, hidden]` to one vector for each example, `[batch, hidden]`.
 pub(super) trait Pooler {
-    fn forward(&self, hidden: &Tensor) -> Result<Tensor>;
+    fn forward(&self, hidden: &Tensor, taps: &Taps) -> Result<Tensor>;
 }
 
 /// The parts of a [`Transformer`].
@@ -28,6 +30,8 @@ pub(super) struct Parts {
     /// Present where the head reads it.
     pub pooler: Option<Box<dyn Pooler>>,
     pub head: Box<dyn Head>,
+    /// The names of the modules whose output can be asked for.
+    pub modules: Arc<[String]>,
 }
 
 /// A transformer that is defined but whose parameters hold no values yet.
@@ -68,7 +72,7 @@ impl Model for Transformer {
     }
 
     fn forward(&self, batch: &Batch, request: &OutputRequest, mode: Mode) -> Result<Outputs> {
-        let Parts { body, pooler, head } = &self.parts;
+        let Parts { body, pooler, head, modules } = &self.parts;
         let inputs = Inputs::new(batch, &self.info, self.device)?;
         let mut outputs = Outputs::new();
         let offered = head.offers(batch);
@@ -77,19 +81,22 @@ impl Model for Transformer {
         }
         let wants_head = offered.iter().any(|name| request.wants(name));
         let wants_pooler = pooler.is_some() && request.wants("pooler_output");
-        let demand = Demand { request, last: wants_head || wants_pooler };
+        // A module may stand anywhere, so asking for one runs all layers.
+        let last = wants_head || wants_pooler || request.wants_modules();
+        let demand = Demand { request, last, taps: Taps::new(request) };
         let encoded = body.forward(&inputs, &demand, mode)?;
 
         outputs.insert_list("hidden_states", encoded.hidden_states);
         outputs.insert_list("attentions", encoded.attentions);
         let mut top = encoded.last;
         if let Some(pooler) = pooler {
-            top = top.map(|last| pooler.forward(&last)).transpose()?;
+            top = top.map(|last| pooler.forward(&last, &demand.taps)).transpose()?;
             outputs.insert("pooler_output", top.as_ref().map(Tensor::shallow_clone));
         }
         if let Some(top) = top.filter(|_| wants_head) {
             head.forward(&top, batch, request, mode, &mut outputs)?;
         }
+        outputs.insert_modules(Arc::clone(modules), demand.taps.into_kept());
         Ok(outputs)
     }
 

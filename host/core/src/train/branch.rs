@@ -1,5 +1,9 @@
 use std::rc::Rc;
 
+use indexmap::IndexMap;
+use tch::Tensor;
+
+use crate::loss::LossError;
 use crate::model::Mode;
 use crate::{AdaptContext, Adaptor, Batch, Features, Model, OutputRequest, Outputs, Result, Role};
 
@@ -12,12 +16,14 @@ pub struct Branch {
     pub model: Rc<dyn Model>,
     pub adaptor: Box<dyn Adaptor>,
     request: OutputRequest,
+    /// The modules whose outputs go into the features.
+    modules: Vec<String>,
 }
 
 impl Branch {
     /// Everything is computed until [`Branch::narrow`] says what is used.
     pub fn new(role: Role, task: Option<String>, model: Rc<dyn Model>, adaptor: Box<dyn Adaptor>) -> Self {
-        Self { role, task, model, adaptor, request: OutputRequest::everything() }
+        Self { role, task, model, adaptor, request: OutputRequest::everything(), modules: vec![] }
     }
 
     /// `teacher 1`, and with several tasks `student of sentiment`.
@@ -41,13 +47,33 @@ impl Branch {
         loop {
             let outputs = self.model.forward(batch, &self.request, mode)?;
             let features = self.adaptor.adapt(&context, batch, &outputs);
+            let modules = self.module_outputs(&outputs)?;
             // An adaptor may read at some step what it did not read in the check: it is computed from now on.
             let before = self.request.clone();
             self.request.extend(&outputs.missed());
             if self.request == before {
-                return features.map(|features| (features, outputs));
+                return features.map(|features| (Features { modules, ..features }, outputs));
             }
         }
+    }
+
+    /// Puts the outputs of these modules into the features from now on.
+    pub fn read_modules(&mut self, names: Vec<String>) {
+        names.iter().for_each(|name| self.request.add_module(name));
+        self.modules = names;
+    }
+
+    fn module_outputs(&self, outputs: &Outputs) -> Result<IndexMap<String, Tensor>, LossError> {
+        let mut modules = IndexMap::new();
+        for name in &self.modules {
+            let output = outputs.module(name).ok_or_else(|| LossError::NoModule {
+                side: self.label(),
+                name: name.clone(),
+                known: outputs.modules().to_vec(),
+            })?;
+            modules.insert(name.clone(), output.shallow_clone());
+        }
+        Ok(modules)
     }
 
     /// From now on only what was read of `outputs` is computed.

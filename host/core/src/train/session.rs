@@ -73,6 +73,7 @@ impl Session {
     pub fn check(&mut self) -> Result<Checked> {
         let mut checked = Checked { terms: vec![], features: vec![], losses: Scalars::new() };
         for task in &mut self.tasks {
+            task.read_modules(self.distiller.as_ref());
             let examples = task.loader.examples(0);
             let first = &examples[..examples.len().min(task.loader.batch_size())];
             let batch = task.prepare(task.views.batches(first)?, 0, self.device)?;

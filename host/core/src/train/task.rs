@@ -68,6 +68,13 @@ impl Task {
         Ok(Adapted { student: self.student.features(&batch.student, step, mode)?, teachers })
     }
 
+    /// Has each model return the outputs of the modules that the distiller reads.
+    pub(super) fn read_modules(&mut self, distiller: &dyn Distiller) {
+        for branch in self.teachers.iter_mut().chain([&mut self.student]) {
+            branch.read_modules(distiller.modules(branch.role));
+        }
+    }
+
     /// Whether the features of a batch are all that the distiller needs; afterwards the models compute only what was
     /// used.
     pub(super) fn check(

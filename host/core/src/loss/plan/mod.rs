@@ -3,6 +3,7 @@
 mod check;
 mod kd;
 mod matching;
+mod operands;
 mod weight;
 
 use indexmap::IndexMap;
@@ -45,10 +46,14 @@ pub struct LossPlan {
 impl LossPlan {
     /// The plan of a configuration; projections are created on `device`.
     pub fn new(config: &DistillationConfig, device: Device) -> Result<Self> {
-        let matches = config.intermediate_matches.iter().enumerate();
+        let intermediate = config.intermediate_matches.iter().enumerate();
+        let custom = config.custom_matches.iter().enumerate();
+        let matches = intermediate
+            .map(|(index, spec)| MatchTerm::intermediate(index, spec, device))
+            .chain(custom.map(|(index, spec)| MatchTerm::custom(index, spec, device)));
         Ok(Self {
             kd: KdTerm::new(config)?,
-            matches: matches.map(|(index, spec)| MatchTerm::new(index, spec, device)).collect::<Result<_>>()?,
+            matches: matches.collect::<Result<_>>()?,
             kd_weight: Weight::new("kd_loss_weight", config.kd_loss_weight, &config.kd_loss_weight_scheduler)?,
             hard_label_weight: Weight::new(
                 "hard_label_weight",
@@ -91,6 +96,11 @@ impl LossPlan {
     /// The layers of the teacher's features, or of the student's, that some match uses.
     pub fn used_layers<'f>(&self, features: &'f Features, of_teacher: bool) -> Vec<&'f Tensor> {
         self.matches.iter().flat_map(|term| term.used_layers(features, of_teacher)).collect()
+    }
+
+    /// The modules of the teacher, or of the student, whose outputs some match compares.
+    pub fn modules(&self, of_teacher: bool) -> Vec<String> {
+        self.matches.iter().flat_map(|term| term.modules(of_teacher)).cloned().collect()
     }
 
     /// Moves scheduled weights on, after an optimizer step; `progress` is the share of steps done.

@@ -6,6 +6,7 @@ use crate::model::Mode;
 use crate::model::builder::Scope;
 use crate::model::demand::{Demand, Encoded, Wanted};
 use crate::model::nn::{Activation, Dropout, LayerNorm, Linear, SelfAttention, padding_bias};
+use crate::model::taps::Tap;
 
 /// BERT's layers.
 pub(super) struct Encoder {
@@ -33,10 +34,24 @@ impl Encoder {
             if let (0, Some(mask)) = (layer, mask) {
                 bias = Some(padding_bias(mask, hidden.f_kind()?)?);
             }
-            self.layers[layer].forward(hidden, bias.as_ref(), wanted, mode)
+            let tap = demand.taps.at(format_args!("bert.encoder.layer.{layer}"));
+            self.layers[layer].forward(hidden, bias.as_ref(), wanted, mode, &tap)
         })
     }
 }
+
+/// The modules of a layer whose output can be asked for, below the layer's name; `""` is the layer itself.
+pub(super) const MODULES_OF_LAYER: [&str; 9] = [
+    ".attention.self.query",
+    ".attention.self.key",
+    ".attention.self.value",
+    ".attention.self",
+    ".attention.output",
+    ".attention",
+    ".intermediate",
+    ".output",
+    "",
+];
 
 struct Layer {
     attention: SelfAttention,
@@ -66,12 +81,25 @@ impl Layer {
         bias: Option<&Tensor>,
         wanted: Wanted,
         mode: Mode,
+        tap: &Tap,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (context, map) = self.attention.forward(hidden, bias, wanted, mode)?;
+        let keep_projection = |name: &str, output: &Tensor| tap.keep_at(&format!(".attention.self.{name}"), output);
+        let (context, map) = self.attention.forward(hidden, bias, wanted, mode, keep_projection)?;
         let Some(context) = context else { return Ok((None, map)) };
         let attended = self.attention_output.forward(&context, hidden, mode)?;
         let inner = self.activation.forward(&self.intermediate.forward(&attended)?)?;
-        Ok((Some(self.output.forward(&inner, &attended, mode)?), map))
+        let output = self.output.forward(&inner, &attended, mode)?;
+        for (name, tensor) in [
+            (".attention.self", &context),
+            (".attention.output", &attended),
+            (".attention", &attended),
+            (".intermediate", &inner),
+            (".output", &output),
+            ("", &output),
+        ] {
+            tap.keep_at(name, tensor);
+        }
+        Ok((Some(output), map))
     }
 }
 

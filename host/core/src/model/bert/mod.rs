@@ -4,6 +4,8 @@ mod config;
 mod embeddings;
 mod encoder;
 
+use std::sync::Arc;
+
 use tch::{Device, Tensor};
 
 use super::builder::{Builder, Scope};
@@ -13,6 +15,7 @@ use super::heads::Classifier;
 use super::inputs::Inputs;
 use super::nn::{Dropout, Linear};
 use super::registry::{Architecture, Family};
+use super::taps::Taps;
 use super::transformer::{Body, Draft, Parts, Pooler};
 use super::{Mode, ModelInfo};
 use crate::Result;
@@ -44,7 +47,7 @@ fn sequence_classification(architecture: &Architecture, config: &ModelConfig, de
     let head = Classifier::new(builder.at("classifier"), bert.hidden_size, labels.len() as i64, bert.head_dropout())?;
     Ok(Draft {
         info: bert.info(architecture, labels, false),
-        parts: Parts { body, pooler: Some(pooler), head: Box::new(head) },
+        parts: Parts { body, pooler: Some(pooler), head: Box::new(head), modules: modules(&bert, true) },
         unfilled: builder.finish(),
     })
 }
@@ -57,9 +60,17 @@ fn token_classification(architecture: &Architecture, config: &ModelConfig, devic
     let head = Classifier::new(builder.at("classifier"), bert.hidden_size, labels.len() as i64, bert.head_dropout())?;
     Ok(Draft {
         info: bert.info(architecture, labels, true),
-        parts: Parts { body, pooler: None, head: Box::new(head) },
+        parts: Parts { body, pooler: None, head: Box::new(head), modules: modules(&bert, false) },
         unfilled: builder.finish(),
     })
+}
+
+/// The modules whose output can be asked for.
+fn modules(config: &BertConfig, has_pooler: bool) -> Arc<[String]> {
+    let layers = (0..config.num_hidden_layers)
+        .flat_map(|layer| encoder::MODULES_OF_LAYER.map(|name| format!("bert.encoder.layer.{layer}{name}")));
+    let pooler = has_pooler.then(|| "bert.pooler".to_owned());
+    ["bert.embeddings".to_owned()].into_iter().chain(layers).chain(pooler).collect()
 }
 
 /// Embeddings and encoder.
@@ -79,7 +90,12 @@ impl Bert {
 
 impl Body for Bert {
     fn forward(&self, inputs: &Inputs, demand: &Demand, mode: Mode) -> Result<Encoded> {
-        self.encoder.forward(|| self.embeddings.forward(inputs, mode), inputs.mask.as_ref(), demand, mode)
+        let embed = || {
+            let embedded = self.embeddings.forward(inputs, mode)?;
+            demand.taps.at("bert.embeddings").keep(&embedded);
+            Ok(embedded)
+        };
+        self.encoder.forward(embed, inputs.mask.as_ref(), demand, mode)
     }
 }
 
@@ -95,8 +111,10 @@ impl FirstToken {
 }
 
 impl Pooler for FirstToken {
-    fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
-        Ok(self.dense.forward(&hidden.f_select(1, 0)?)?.f_tanh()?)
+    fn forward(&self, hidden: &Tensor, taps: &Taps) -> Result<Tensor> {
+        let pooled = self.dense.forward(&hidden.f_select(1, 0)?)?.f_tanh()?;
+        taps.at("bert.pooler").keep(&pooled);
+        Ok(pooled)
     }
 }
 

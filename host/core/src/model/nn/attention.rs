@@ -32,6 +32,8 @@ impl SelfAttention {
     /// `[batch, heads, length, length]` after dropout; each only if it is wanted. `bias`, broadcastable to the
     /// probabilities' shape, is added to the scores.
     ///
+    /// What `query`, `key` and `value` return, `[batch, length, size]`, is shown to `keep_projection` under these names.
+    ///
     /// Where the probabilities are not wanted, the fused kernel runs, which never holds them in memory.
     pub fn forward(
         &self,
@@ -39,24 +41,27 @@ impl SelfAttention {
         bias: Option<&Tensor>,
         wanted: Wanted,
         mode: Mode,
+        keep_projection: impl Fn(&str, &Tensor),
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (batch, length, size) = hidden.size3()?;
-        let heads = |projection: &Linear| -> Result<Tensor> {
+        let heads = |name: &str, projection: &Linear| -> Result<Tensor> {
             let projected = projection.forward(hidden)?;
+            keep_projection(name, &projected);
             Ok(projected.f_view([batch, length, self.num_heads, size / self.num_heads])?.f_transpose(1, 2)?)
         };
         let merge = |context: Tensor| context.f_transpose(1, 2)?.f_reshape([batch, length, size]);
-        let (query, key) = (heads(&self.query)?, heads(&self.key)?);
+        let (query, key) = (heads("query", &self.query)?, heads("key", &self.key)?);
         let dropout = self.dropout.probability(mode);
         // The CPU's fused kernel has no dropout; what would run in its place is slower than what follows here.
         if !wanted.map && (dropout == 0.0 || hidden.device() != Device::Cpu) {
-            let value = heads(&self.value)?;
+            let value = heads("value", &self.value)?;
             let context =
                 Tensor::f_scaled_dot_product_attention(&query, &key, &value, bias, dropout, false, None::<f64>, false)?;
             return Ok((Some(merge(context)?), None));
         }
         let probabilities = self.probabilities(&query, &key, bias, mode)?;
-        let context = if wanted.hidden { Some(merge(probabilities.f_matmul(&heads(&self.value)?)?)?) } else { None };
+        let context =
+            if wanted.hidden { Some(merge(probabilities.f_matmul(&heads("value", &self.value)?)?)?) } else { None };
         Ok((context, wanted.map.then_some(probabilities)))
     }
 
