@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use brewer::loss::{kd_loss, match_loss, probability_shift, select_logits};
+use brewer::loss::{KdInputs, NameAndParameters, kd_loss, match_loss, probability_shift, select_logits};
 use brewer::temperature::{Constant, Cwsm, Flsw, Temperature, TemperatureScheduler};
 use serde_json::Value;
 use tch::{Kind, Tensor};
@@ -49,14 +49,20 @@ fn excess(found: &Tensor, expected: &Tensor, absolute: f64, relative: f64) -> f6
     ((found - expected).abs() - allowed).max().double_value(&[])
 }
 
+fn named(name: &str) -> NameAndParameters {
+    NameAndParameters::Name(name.to_owned())
+}
+
 fn compute(fixture: &Fixture, case: &Value, student: &[Tensor]) -> Tensor {
     let teacher = fixture.tensors(&case["teacher"]);
     let mask = (!case["mask"].is_null()).then(|| fixture.tensor(&case["mask"]));
     let function = case["function"].as_str().unwrap();
     let name = match function {
         "kd_ce_loss" | "kd_mse_loss" => {
-            let loss = kd_loss(if function == "kd_ce_loss" { "ce" } else { "mse" }).unwrap();
-            return loss.loss(&student[0], &teacher[0], &fixture.temperature(&case["temperature"])).unwrap();
+            let loss = kd_loss(&named(if function == "kd_ce_loss" { "ce" } else { "mse" })).unwrap();
+            let temperature = &fixture.temperature(&case["temperature"]);
+            let inputs = KdInputs { student: &student[0], teacher: &teacher[0], temperature, labels: None };
+            return loss.loss(&inputs).unwrap();
         }
         "att_ce_loss" => "attention_ce",
         "att_ce_mean_loss" => "attention_ce_mean",
@@ -69,7 +75,7 @@ fn compute(fixture: &Fixture, case: &Value, student: &[Tensor]) -> Tensor {
         "pkd_loss" => "pkd",
         other => panic!("no loss for {other}"),
     };
-    match_loss(name).unwrap().loss(student, &teacher, mask.as_ref()).unwrap()
+    match_loss("loss", &named(name)).unwrap().loss(student, &teacher, mask.as_ref()).unwrap()
 }
 
 #[test]

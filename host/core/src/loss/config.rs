@@ -2,6 +2,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::NameAndParameters;
 use crate::Feature;
 
 /// TextBrewer's `DistillationConfig`: what the total loss is made of,
@@ -12,13 +13,13 @@ pub struct DistillationConfig {
     /// The logits of teacher and student are divided by it.
     pub temperature: f64,
     /// Changes the temperature by example: `"none"`, `"constant"`, `["flsw", beta, gamma]` or `["cwsm", beta]`.
-    pub temperature_scheduler: SchedulerSpec,
+    pub temperature_scheduler: NameAndParameters,
     /// The weight of the sum of the adaptor's `losses`.
     pub hard_label_weight: f64,
     /// Replaces `hard_label_weight` after the first optimizer step: `"none"`, `"linear_decay"`, `"linear_growth"`.
     pub hard_label_weight_scheduler: String,
-    /// `"ce"` or `"mse"`.
-    pub kd_loss_type: String,
+    /// `"ce"`, `"mse"`, `"reverse_kl"`, `["js", beta]` or `["dkd", alpha, beta]`.
+    pub kd_loss_type: NameAndParameters,
     pub kd_loss_weight: f64,
     /// Replaces `kd_loss_weight` after the first optimizer step: `"none"`, `"linear_decay"`, `"linear_growth"`.
     pub kd_loss_weight_scheduler: String,
@@ -35,10 +36,10 @@ impl Default for DistillationConfig {
     fn default() -> Self {
         Self {
             temperature: 4.0,
-            temperature_scheduler: SchedulerSpec::Name("none".into()),
+            temperature_scheduler: NameAndParameters::Name("none".into()),
             hard_label_weight: 0.0,
             hard_label_weight_scheduler: "none".into(),
-            kd_loss_type: "ce".into(),
+            kd_loss_type: NameAndParameters::Name("ce".into()),
             kd_loss_weight: 1.0,
             kd_loss_weight_scheduler: "none".into(),
             kd_loss_scale: KdLossScale::None,
@@ -58,14 +59,6 @@ pub enum KdLossScale {
     TemperatureSquared,
 }
 
-/// A name, or a list of a name and its parameters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum SchedulerSpec {
-    Name(String),
-    WithParameters(Vec<Value>),
-}
-
 /// One pair of intermediate features, and the loss between them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -78,7 +71,8 @@ pub struct IntermediateMatch {
     #[serde(rename = "layer_S")]
     pub layer_s: LayerIndex,
     pub feature: Feature,
-    pub loss: String,
+    /// A name, or with parameters `["minilm_relations", heads]`.
+    pub loss: NameAndParameters,
     pub weight: f64,
     /// Maps the student's features to the teacher's size: `["linear" | "relu" | "tanh", dim_S, dim_T]`, and as a
     /// fourth element optimizer options of its own, such as `{"lr": 1e-3}`.
@@ -97,7 +91,8 @@ pub struct CustomMatch {
     /// A module of the student.
     #[serde(rename = "module_S")]
     pub module_s: ModuleNames,
-    pub loss: String,
+    /// As in an intermediate match.
+    pub loss: NameAndParameters,
     pub weight: f64,
     /// As in an intermediate match.
     #[serde(default, skip_serializing_if = "Option::is_none")]

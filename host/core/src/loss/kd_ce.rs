@@ -1,8 +1,7 @@
 use tch::{Kind, Tensor};
 
-use super::KdLoss;
+use super::{KdInputs, KdLoss};
 use crate::Result;
-use crate::temperature::Temperature;
 
 /// Cross-entropy of the student's softened distribution under the teacher's:
 /// `−Σ softmax(t/τ) · log softmax(s/τ)` over labels, averaged over everything else
@@ -14,7 +13,8 @@ impl KdLoss for KdCe {
         "ce"
     }
 
-    fn loss(&self, student: &Tensor, teacher: &Tensor, temperature: &Temperature) -> Result<Tensor> {
+    fn loss(&self, inputs: &KdInputs<'_>) -> Result<Tensor> {
+        let KdInputs { student, teacher, temperature, .. } = inputs;
         let target = temperature.soften(teacher)?.f_softmax(-1, None::<Kind>)?;
         let log_probability = temperature.soften(student)?.f_log_softmax(-1, None::<Kind>)?;
         let per_example = target.f_mul(&log_probability)?.f_sum_dim_intlist(-1, false, None::<Kind>)?;

@@ -1,8 +1,7 @@
 use tch::{Reduction, Tensor};
 
-use super::KdLoss;
+use super::{KdInputs, KdLoss};
 use crate::Result;
-use crate::temperature::Temperature;
 
 /// Mean squared error of the softened logits, `mean((s/τ − t/τ)²)`
 /// (Ba and Caruana, “Do Deep Nets Really Need to be Deep?”, arXiv:1312.6184, with a temperature).
@@ -13,7 +12,8 @@ impl KdLoss for KdMse {
         "mse"
     }
 
-    fn loss(&self, student: &Tensor, teacher: &Tensor, temperature: &Temperature) -> Result<Tensor> {
+    fn loss(&self, inputs: &KdInputs<'_>) -> Result<Tensor> {
+        let KdInputs { student, teacher, temperature, .. } = inputs;
         Ok(temperature.soften(student)?.f_mse_loss(&temperature.soften(teacher)?, Reduction::Mean)?)
     }
 }

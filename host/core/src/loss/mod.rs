@@ -6,17 +6,22 @@ mod attention_mse;
 mod attention_mse_sum;
 mod config;
 mod cos;
+mod dkd;
 mod error;
 mod fsp;
 mod hidden_mse;
+mod js;
 mod kd_ce;
 mod kd_mse;
+mod minilm_relations;
 mod mmd;
+mod named;
 mod pkd;
 mod plan;
+mod reverse_kl;
 mod select;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 pub use attention_ce::AttentionCe;
 pub use attention_ce_mean::AttentionCeMean;
@@ -24,27 +29,58 @@ pub use attention_mse::AttentionMse;
 pub use attention_mse_sum::AttentionMseSum;
 pub use config::{CustomMatch, DistillationConfig, IntermediateMatch, KdLossScale, LayerIndex, ModuleNames};
 pub use cos::Cos;
+pub use dkd::Dkd;
 pub use error::LossError;
 pub use fsp::Fsp;
 pub use hidden_mse::HiddenMse;
+pub use js::Js;
 pub use kd_ce::KdCe;
 pub use kd_mse::KdMse;
+pub use minilm_relations::MinilmRelations;
 pub use mmd::Mmd;
+pub use named::NameAndParameters;
+pub(crate) use named::Unfit;
 pub use pkd::Pkd;
 pub use plan::{KdTerm, Loss, LossPlan, MatchTerm, Side, Term, check_features, hard_label_loss};
+pub use reverse_kl::ReverseKl;
 pub use select::{probability_shift, select_logits};
 
 use crate::Result;
 use crate::temperature::Temperature;
+
+/// What a KD loss is computed from.
+#[derive(Debug)]
+pub struct KdInputs<'a> {
+    /// The student's logits, `[batch, labels]`, `[batch, length, labels]` or `[selected, labels]`.
+    pub student: &'a Tensor,
+    /// The teacher's, of the same shape and without a gradient.
+    pub teacher: &'a Tensor,
+    pub temperature: &'a Temperature,
+    /// The labels of the same rows, integers `[…]`, negative where there is none; for losses that use them, where the
+    /// adaptor returned any.
+    pub labels: Option<&'a Tensor>,
+}
+
+impl KdInputs<'_> {
+    /// The logarithms of both softened distributions, the student's first.
+    fn log_probabilities(&self) -> Result<(Tensor, Tensor)> {
+        let of = |logits| -> Result<Tensor> { Ok(self.temperature.soften(logits)?.f_log_softmax(-1, None::<Kind>)?) };
+        Ok((of(self.student)?, of(self.teacher)?))
+    }
+}
 
 /// A distance between the predictions of student and teacher.
 pub trait KdLoss {
     /// The name in `kd_loss_type`.
     fn name(&self) -> &str;
 
-    /// A scalar from two tensors of logits of one shape, `[batch, labels]`, `[batch, length, labels]` or
-    /// `[selected, labels]`; the gradient flows to `student` only, because the teacher's has none.
-    fn loss(&self, student: &Tensor, teacher: &Tensor, temperature: &Temperature) -> Result<Tensor>;
+    /// Whether it reads the labels.
+    fn uses_labels(&self) -> bool {
+        false
+    }
+
+    /// A scalar; the gradient flows to the student only.
+    fn loss(&self, inputs: &KdInputs<'_>) -> Result<Tensor>;
 }
 
 /// A distance between intermediate features of student and teacher.
@@ -66,19 +102,30 @@ pub trait MatchLoss {
 }
 
 /// The names that `kd_loss_type` may have.
-pub const KD_LOSSES: &[&str] = &["ce", "mse"];
+const KD_LOSSES: &[&str] = &["ce", "mse", "reverse_kl", "js", "dkd"];
 
-/// The built-in KD loss of that name.
-pub fn kd_loss(name: &str) -> Option<Box<dyn KdLoss>> {
-    Some(match name {
-        "ce" => Box::new(KdCe),
-        "mse" => Box::new(KdMse),
-        _ => return None,
+/// The KD loss that `kd_loss_type` names.
+pub fn kd_loss(spec: &NameAndParameters) -> Result<Box<dyn KdLoss>, LossError> {
+    spec.make("distillation.kd_loss_type", KD_LOSSES, |name, parameters| {
+        let loss: Box<dyn KdLoss> = match (name, parameters) {
+            ("ce", []) => Box::new(KdCe),
+            ("mse", []) => Box::new(KdMse),
+            ("reverse_kl", []) => Box::new(ReverseKl),
+            ("js", []) => Box::new(Js { beta: 0.5 }),
+            ("js", &[beta]) if 0.0 < beta && beta < 1.0 => Box::new(Js { beta }),
+            ("dkd", []) => Box::new(Dkd::DEFAULT),
+            ("dkd", &[alpha, beta]) => Box::new(Dkd { alpha, beta }),
+            ("ce" | "mse" | "reverse_kl", _) => return Err(Unfit::Parameters("no parameters")),
+            ("js", _) => return Err(Unfit::Parameters(r#"["js", beta] with a number between 0 and 1"#)),
+            ("dkd", _) => return Err(Unfit::Parameters(r#"["dkd", alpha, beta] with two numbers"#)),
+            _ => return Err(Unfit::UnknownName),
+        };
+        Ok(loss)
     })
 }
 
-/// The names that the `loss` of an intermediate match may have.
-pub const MATCH_LOSSES: &[&str] = &[
+/// The names that the `loss` of a match may have.
+const MATCH_LOSSES: &[&str] = &[
     "attention_ce",
     "attention_ce_mean",
     "attention_mse",
@@ -87,24 +134,36 @@ pub const MATCH_LOSSES: &[&str] = &[
     "fsp",
     "gram",
     "hidden_mse",
+    "minilm_relations",
     "mmd",
     "nst",
     "pkd",
 ];
 
-/// The built-in match loss of that name. `gram` is another name of `fsp`, and `nst` of `mmd`.
-pub fn match_loss(name: &str) -> Option<Box<dyn MatchLoss>> {
-    Some(match name {
-        "attention_ce" => Box::new(AttentionCe),
-        "attention_ce_mean" => Box::new(AttentionCeMean),
-        "attention_mse" => Box::new(AttentionMse),
-        "attention_mse_sum" => Box::new(AttentionMseSum),
-        "cos" => Box::new(Cos),
-        "fsp" | "gram" => Box::new(Fsp),
-        "hidden_mse" => Box::new(HiddenMse),
-        "mmd" | "nst" => Box::new(Mmd),
-        "pkd" => Box::new(Pkd),
-        _ => return None,
+/// The match loss of that name, which stands at `key`. `gram` is another name of `fsp`, and `nst` of `mmd`.
+pub fn match_loss(key: &str, spec: &NameAndParameters) -> Result<Box<dyn MatchLoss>, LossError> {
+    spec.make(key, MATCH_LOSSES, |name, parameters| {
+        let loss: Box<dyn MatchLoss> = match (name, parameters) {
+            ("attention_ce", []) => Box::new(AttentionCe),
+            ("attention_ce_mean", []) => Box::new(AttentionCeMean),
+            ("attention_mse", []) => Box::new(AttentionMse),
+            ("attention_mse_sum", []) => Box::new(AttentionMseSum),
+            ("cos", []) => Box::new(Cos),
+            ("fsp" | "gram", []) => Box::new(Fsp),
+            ("hidden_mse", []) => Box::new(HiddenMse),
+            ("minilm_relations", []) => Box::new(MinilmRelations { heads: MinilmRelations::DEFAULT_HEADS }),
+            ("minilm_relations", &[heads]) if heads >= 1.0 && heads.fract() == 0.0 && heads < 1e6 => {
+                Box::new(MinilmRelations { heads: heads as i64 })
+            }
+            ("minilm_relations", _) => {
+                return Err(Unfit::Parameters(r#"["minilm_relations", heads] with a number of relation heads"#));
+            }
+            ("mmd" | "nst", []) => Box::new(Mmd),
+            ("pkd", []) => Box::new(Pkd),
+            (name, _) if MATCH_LOSSES.contains(&name) => return Err(Unfit::Parameters("no parameters")),
+            _ => return Err(Unfit::UnknownName),
+        };
+        Ok(loss)
     })
 }
 

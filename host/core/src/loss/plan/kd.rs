@@ -1,13 +1,12 @@
 use std::fmt;
 
-use serde_json::Value;
 use tch::Tensor;
 
 use super::Side;
 use crate::describe::{describe, shape};
-use crate::loss::config::SchedulerSpec;
 use crate::loss::{
-    DistillationConfig, KD_LOSSES, KdLoss, KdLossScale, LossError, kd_loss, probability_shift, select_logits,
+    DistillationConfig, KdInputs, KdLoss, KdLossScale, LossError, NameAndParameters, Unfit, kd_loss, probability_shift,
+    select_logits,
 };
 use crate::temperature::{Constant, Cwsm, Flsw, TemperatureScheduler};
 use crate::{Features, Result};
@@ -15,6 +14,8 @@ use crate::{Features, Result};
 /// The loss between the logits of both sides, summed over their lists.
 pub struct KdTerm {
     loss: Box<dyn KdLoss>,
+    /// The loss as the configuration names it.
+    spec: NameAndParameters,
     scheduler: Box<dyn TemperatureScheduler>,
     temperature: f64,
     scale: f64,
@@ -25,11 +26,6 @@ const TEMPERATURE_SCHEDULERS: &[&str] = &["none", "constant", "flsw", "cwsm"];
 
 impl KdTerm {
     pub fn new(config: &DistillationConfig) -> Result<Self> {
-        let loss = kd_loss(&config.kd_loss_type).ok_or_else(|| LossError::UnknownName {
-            key: "distillation.kd_loss_type".into(),
-            name: config.kd_loss_type.clone(),
-            known: KD_LOSSES,
-        })?;
         if !(config.temperature.is_finite() && config.temperature > 0.0) {
             return Err(LossError::Value {
                 key: "distillation.temperature".into(),
@@ -39,7 +35,8 @@ impl KdTerm {
             .into());
         }
         Ok(Self {
-            loss,
+            loss: kd_loss(&config.kd_loss_type)?,
+            spec: config.kd_loss_type.clone(),
             scheduler: temperature_scheduler(&config.temperature_scheduler)?,
             temperature: config.temperature,
             scale: match config.kd_loss_scale {
@@ -59,7 +56,13 @@ impl KdTerm {
             let teacher_logits = self.selected(teacher, index, teacher_logits, labels)?;
             let temperature =
                 tch::no_grad(|| self.scheduler.temperature(&student_logits, &teacher_logits, self.temperature))?;
-            let loss = self.loss.loss(&student_logits, &teacher_logits, &temperature)?;
+            let labels = self.labels_of_rows(student, index, &student_logits)?;
+            let loss = self.loss.loss(&KdInputs {
+                student: &student_logits,
+                teacher: &teacher_logits,
+                temperature: &temperature,
+                labels: labels.as_ref(),
+            })?;
             sum = Some(match sum {
                 Some(sum) => sum.f_add(&loss)?,
                 None => loss,
@@ -70,6 +73,16 @@ impl KdTerm {
             None => Tensor::f_from_slice(&[0f32])?,
         };
         Ok(if self.scale == 1.0 { sum } else { sum.f_mul_scalar(self.scale)? })
+    }
+
+    /// The labels of the logits' rows, for a loss that uses them.
+    fn labels_of_rows(&self, student: &Features, index: usize, rows: &Tensor) -> Result<Option<Tensor>> {
+        let Some(labels) = student.labels.get(index).filter(|_| self.loss.uses_labels()) else { return Ok(None) };
+        let is_selected = labels.size() == rows.size()[..rows.dim() - 1];
+        Ok(Some(match mask_of(student, index).filter(|_| !is_selected) {
+            Some(mask) => select_logits(&labels.f_unsqueeze(-1)?, mask)?.f_squeeze_dim(-1)?,
+            None => labels.shallow_clone(),
+        }))
     }
 
     /// The logits that the mask keeps, shifted to the labels if there are any. Labels may belong to all positions or
@@ -119,7 +132,8 @@ impl KdTerm {
                     )
                     .into());
             }
-            if self.probability_shift {
+            let has_labels = student.features.labels.get(index).is_some();
+            if self.probability_shift || (self.loss.uses_labels() && has_labels) {
                 self.check_labels(student, index, logits, &shapes.0)?;
             }
         }
@@ -143,7 +157,7 @@ impl KdTerm {
 
 impl fmt::Display for KdTerm {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}, temperature {}", self.loss.name(), self.temperature)?;
+        write!(formatter, "{}, temperature {}", self.spec, self.temperature)?;
         if self.scheduler.name() != "constant" {
             write!(formatter, " by {}", self.scheduler.name())?;
         }
@@ -165,32 +179,17 @@ fn mask_of(features: &Features, index: usize) -> Option<&Tensor> {
     }
 }
 
-fn temperature_scheduler(spec: &SchedulerSpec) -> Result<Box<dyn TemperatureScheduler>> {
-    const KEY: &str = "distillation.temperature_scheduler";
-    let (name, parameters) = match spec {
-        SchedulerSpec::Name(name) => (name.as_str(), &[][..]),
-        SchedulerSpec::WithParameters(list) => match list.split_first() {
-            Some((Value::String(name), parameters)) => (name.as_str(), parameters),
-            _ => ("", &[][..]),
-        },
-    };
-    let numbers: Option<Vec<f64>> = parameters.iter().map(Value::as_f64).collect();
-    let wrong = |expected: &str| LossError::Value {
-        key: KEY.into(),
-        found: serde_json::to_string(spec).unwrap_or_default(),
-        expected: expected.into(),
-    };
-    Ok(match (name, numbers.as_deref()) {
-        ("none" | "constant", Some([])) => Box::new(Constant),
-        ("none" | "constant", _) => return Err(wrong("no parameters").into()),
-        ("flsw", Some(&[beta, gamma])) => Box::new(Flsw { beta, gamma }),
-        ("flsw", _) => return Err(wrong(r#"["flsw", beta, gamma] with two numbers"#).into()),
-        ("cwsm", Some(&[beta])) => Box::new(Cwsm { beta }),
-        ("cwsm", _) => return Err(wrong(r#"["cwsm", beta] with one number"#).into()),
-        _ => {
-            return Err(
-                LossError::UnknownName { key: KEY.into(), name: name.into(), known: TEMPERATURE_SCHEDULERS }.into()
-            );
-        }
+fn temperature_scheduler(spec: &NameAndParameters) -> Result<Box<dyn TemperatureScheduler>, LossError> {
+    spec.make("distillation.temperature_scheduler", TEMPERATURE_SCHEDULERS, |name, parameters| {
+        let made: Box<dyn TemperatureScheduler> = match (name, parameters) {
+            ("none" | "constant", []) => Box::new(Constant),
+            ("flsw", &[beta, gamma]) => Box::new(Flsw { beta, gamma }),
+            ("cwsm", &[beta]) => Box::new(Cwsm { beta }),
+            ("none" | "constant", _) => return Err(Unfit::Parameters("no parameters")),
+            ("flsw", _) => return Err(Unfit::Parameters(r#"["flsw", beta, gamma] with two numbers"#)),
+            ("cwsm", _) => return Err(Unfit::Parameters(r#"["cwsm", beta] with one number"#)),
+            _ => return Err(Unfit::UnknownName),
+        };
+        Ok(made)
     })
 }

@@ -5,7 +5,7 @@ use super::operands::Operands;
 use super::{Side, Term};
 use crate::describe::shape;
 use crate::loss::config::ProjectionSpec;
-use crate::loss::{CustomMatch, IntermediateMatch, LossError, MATCH_LOSSES, MatchLoss, match_loss};
+use crate::loss::{CustomMatch, IntermediateMatch, LossError, MatchLoss, NameAndParameters, match_loss};
 use crate::projection::{PROJECTIONS, Projection, projection};
 use crate::{Features, Result};
 
@@ -16,7 +16,7 @@ pub struct MatchTerm {
     operands: Operands,
     loss: Box<dyn MatchLoss>,
     /// The loss as the configuration names it.
-    loss_name: String,
+    loss_spec: NameAndParameters,
     weight: f64,
     proj: Option<ProjectionSpec>,
     projection: Option<Box<dyn Projection>>,
@@ -36,24 +36,20 @@ impl MatchTerm {
     fn new(
         key: String,
         operands: Operands,
-        loss_name: &str,
+        loss_spec: &NameAndParameters,
         weight: f64,
         proj: Option<&ProjectionSpec>,
         device: Device,
     ) -> Result<Self> {
-        let loss = match_loss(loss_name).ok_or_else(|| LossError::UnknownName {
-            key: format!("{key}.loss"),
-            name: loss_name.to_owned(),
-            known: MATCH_LOSSES,
-        })?;
+        let loss = match_loss(&format!("{key}.loss"), loss_spec)?;
         operands.check_count(&key, loss.name(), loss.num_layers())?;
         let projection = proj.map(|proj| new_projection(&key, proj, device)).transpose()?;
-        Ok(Self { key, operands, loss, loss_name: loss_name.to_owned(), weight, proj: proj.cloned(), projection })
+        Ok(Self { key, operands, loss, loss_spec: loss_spec.clone(), weight, proj: proj.cloned(), projection })
     }
 
     /// TextBrewer's name of its scalar, without `unweighted_`.
     pub fn name(&self) -> String {
-        self.operands.name(&self.loss_name)
+        self.operands.name(self.loss_spec.name())
     }
 
     pub fn weight(&self) -> f64 {
@@ -154,7 +150,7 @@ impl MatchTerm {
     }
 
     pub(super) fn term(&self) -> Term {
-        let mut detail = format!("{} of {}", self.loss_name, self.operands.detail());
+        let mut detail = format!("{} of {}", self.loss_spec, self.operands.detail());
         if let Some(proj) = &self.proj {
             let (student, teacher) = proj.sizes();
             detail += &format!(", {} {student} → {teacher}", proj.kind());
