@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support::read_lines;
 use crate::workspace::Workspace;
 
 #[test]
@@ -122,4 +123,26 @@ fn a_device_that_is_not_there_is_named() {
     Workspace::new().refuses_to(&["run", "--device", "gpu"], &["`gpu`", "auto, cpu, cuda or cuda:N"]);
     Workspace::new().refuses_to(&["run", "--device", "cuda:99"], &["`cuda:99`", "choose the device `cpu`"]);
     Workspace::new().with("training.device", json!("tpu")).refuses(&["`tpu`"]);
+}
+
+#[test]
+fn extra_arguments_reach_their_model_alone() {
+    let losses = |workspace: &Workspace| {
+        workspace.run();
+        let lines = read_lines(&workspace.path("out/metrics.jsonl"));
+        lines[0]["total_loss"].as_f64().unwrap()
+    };
+    let plain = losses(&Workspace::new());
+    let switches = json!({ "output_hidden_states": true });
+    assert_eq!(losses(&Workspace::new().with("teacher.args", switches)), plain);
+    let same_types = json!({ "token_type_ids": 0 });
+    let of_teacher = losses(&Workspace::new().with("teacher.args", same_types.clone()));
+    let of_student = losses(&Workspace::new().with("student.args", same_types));
+    assert!(of_teacher != plain && of_student != plain && of_teacher != of_student);
+
+    let wrong = |args| Workspace::new().with("teacher.args", args);
+    wrong(json!({ "head_mask": 1 })).refuses(&["teacher.args.head_mask", "token_type_ids"]);
+    wrong(json!({ "token_type_ids": 0.5 })).refuses(&["teacher.args.token_type_ids", "an integer"]);
+    wrong(json!({ "token_type_ids": 7 })).refuses(&["token_type_ids", "2 token types"]);
+    wrong(json!({ "token_type_ids": [0, 1] })).refuses(&["token_type_ids"]);
 }

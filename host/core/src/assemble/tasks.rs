@@ -10,7 +10,7 @@ use super::{PluginSource, tokenizer_in};
 use crate::data::{DataConfig, Dataset, Loader, Views};
 use crate::experiment::{Experiment, ExperimentError, PluginSpec, PluginSpecs, TeacherSpec};
 use crate::model::{self, LoadOptions, ModelInfo};
-use crate::train::{Branch, Task};
+use crate::train::{Branch, ForwardArguments, Task};
 use crate::{Adaptor, Device, Model, Result, Role, adaptor};
 
 /// What the experiment says of one task.
@@ -63,14 +63,17 @@ impl Assembler<'_> {
         let mut branches = vec![];
         for (index, (model, spec)) in teachers.into_iter().zip(&parts.teachers).enumerate() {
             let role = Role::Teacher(index);
+            let arguments = ForwardArguments::new("teacher.args", &spec.args, model.info())?;
             let adaptor = self.adaptor(spec.adaptor.as_ref().or(parts.own_adaptor()), role)?;
-            branches.push(Branch::new(role, task_name(), model, adaptor));
+            branches.push(Branch::new(role, task_name(), model, arguments, adaptor));
         }
         let own = parts.own_adaptor().or(self.experiment.student.adaptor.as_ref());
         let adaptor = self.adaptor(own, Role::Student)?;
+        let model = self.student.model.clone();
+        let arguments = ForwardArguments::new("student.args", &self.experiment.student.args, model.info())?;
         Ok(Task {
             name: task_name(),
-            student: Branch::new(Role::Student, task_name(), self.student.model.clone(), adaptor),
+            student: Branch::new(Role::Student, task_name(), model, arguments, adaptor),
             teachers: branches,
             postprocessor: None,
             loader: Loader::new(views.student.clone(), data.batch_size, order),

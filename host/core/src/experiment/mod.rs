@@ -99,6 +99,10 @@ pub struct TaskSpec {
 pub struct TeacherSpec {
     /// A folder in Hugging Face layout: `config.json`, `model.safetensors`, `tokenizer.json`.
     pub model: PathBuf,
+    /// Extra arguments of the model's forward: an integer fills a column for every token (`{"token_type_ids": 0}`), a
+    /// list of integers is the row of every example.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub args: Map<String, Value>,
     /// An adaptor of its own, in place of the one in `plugins`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adaptor: Option<PluginSpec>,
@@ -128,6 +132,10 @@ pub struct StudentSpec {
     /// `projections.safetensors`, or TextBrewer's projections by the index of their match (`0.weight`, `1.0.bias`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub projections: Option<PathBuf>,
+    /// Extra arguments of the model's forward: an integer fills a column for every token (`{"token_type_ids": 0}`), a
+    /// list of integers is the row of every example.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub args: Map<String, Value>,
     /// An adaptor of its own, in place of the one in `plugins`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adaptor: Option<PluginSpec>,

@@ -105,7 +105,7 @@ pub trait MatchLoss {
 const KD_LOSSES: &[&str] = &["ce", "mse", "reverse_kl", "js", "dkd"];
 
 /// The KD loss that `kd_loss_type` names.
-pub fn kd_loss(spec: &NameAndParameters) -> Result<Box<dyn KdLoss>, LossError> {
+pub fn kd_loss(spec: &NameAndParameters) -> Result<Box<dyn KdLoss>> {
     spec.make("distillation.kd_loss_type", KD_LOSSES, |name, parameters| {
         let loss: Box<dyn KdLoss> = match (name, parameters) {
             ("ce", []) => Box::new(KdCe),
@@ -141,7 +141,7 @@ const MATCH_LOSSES: &[&str] = &[
 ];
 
 /// The match loss of that name, which stands at `key`. `gram` is another name of `fsp`, and `nst` of `mmd`.
-pub fn match_loss(key: &str, spec: &NameAndParameters) -> Result<Box<dyn MatchLoss>, LossError> {
+pub fn match_loss(key: &str, spec: &NameAndParameters) -> Result<Box<dyn MatchLoss>> {
     spec.make(key, MATCH_LOSSES, |name, parameters| {
         let loss: Box<dyn MatchLoss> = match (name, parameters) {
             ("attention_ce", []) => Box::new(AttentionCe),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::LossError;
+use crate::Result;
 
 /// A name, or a list of a name and its parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,7 +37,7 @@ impl NameAndParameters {
         key: &str,
         known: &'static [&'static str],
         make: impl FnOnce(&str, &[f64]) -> Result<T, Unfit>,
-    ) -> Result<T, LossError> {
+    ) -> Result<T> {
         let parameters = match self {
             NameAndParameters::Name(_) => &[][..],
             NameAndParameters::WithParameters(list) => list.get(1..).unwrap_or_default(),
@@ -48,10 +49,11 @@ impl NameAndParameters {
         };
         let numbers: Option<Vec<f64>> = parameters.iter().map(Value::as_f64).collect();
         let numbers = numbers.ok_or_else(|| wrong("numbers as parameters"))?;
-        make(self.name(), &numbers).map_err(|unfit| match unfit {
+        let made = make(self.name(), &numbers).map_err(|unfit| match unfit {
             Unfit::Parameters(expected) => wrong(expected),
             Unfit::UnknownName => LossError::UnknownName { key: key.to_owned(), name: self.name().to_owned(), known },
-        })
+        });
+        Ok(made?)
     }
 }
 

@@ -3,6 +3,7 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 use tch::Tensor;
 
+use super::ForwardArguments;
 use crate::loss::LossError;
 use crate::model::Mode;
 use crate::{AdaptContext, Adaptor, Batch, Features, Model, OutputRequest, Outputs, Result, Role};
@@ -15,6 +16,7 @@ pub struct Branch {
     /// A student is shared by the branches of all tasks.
     pub model: Rc<dyn Model>,
     pub adaptor: Box<dyn Adaptor>,
+    arguments: ForwardArguments,
     request: OutputRequest,
     /// The modules whose outputs go into the features.
     modules: Vec<String>,
@@ -22,8 +24,14 @@ pub struct Branch {
 
 impl Branch {
     /// Everything is computed until [`Branch::narrow`] says what is used.
-    pub fn new(role: Role, task: Option<String>, model: Rc<dyn Model>, adaptor: Box<dyn Adaptor>) -> Self {
-        Self { role, task, model, adaptor, request: OutputRequest::everything(), modules: vec![] }
+    pub fn new(
+        role: Role,
+        task: Option<String>,
+        model: Rc<dyn Model>,
+        arguments: ForwardArguments,
+        adaptor: Box<dyn Adaptor>,
+    ) -> Self {
+        Self { role, task, model, arguments, adaptor, request: OutputRequest::everything(), modules: vec![] }
     }
 
     /// `teacher 1`, and with several tasks `student of sentiment`.
@@ -44,8 +52,10 @@ impl Branch {
 
     fn forward(&mut self, batch: &Batch, step: u64, mode: Mode) -> Result<(Features, Outputs)> {
         let context = AdaptContext { role: self.role, task: self.task.clone(), step };
+        let with_arguments = (!self.arguments.is_empty()).then(|| self.arguments.with(batch)).transpose()?;
+        let seen = with_arguments.as_ref().unwrap_or(batch);
         loop {
-            let outputs = self.model.forward(batch, &self.request, mode)?;
+            let outputs = self.model.forward(seen, &self.request, mode)?;
             let features = self.adaptor.adapt(&context, batch, &outputs);
             let modules = self.module_outputs(&outputs)?;
             // An adaptor may read at some step what it did not read in the check: it is computed from now on.
@@ -63,7 +73,7 @@ impl Branch {
         self.modules = names;
     }
 
-    fn module_outputs(&self, outputs: &Outputs) -> Result<IndexMap<String, Tensor>, LossError> {
+    fn module_outputs(&self, outputs: &Outputs) -> Result<IndexMap<String, Tensor>> {
         let mut modules = IndexMap::new();
         for name in &self.modules {
             let output = outputs.module(name).ok_or_else(|| LossError::NoModule {

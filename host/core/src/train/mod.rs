@@ -1,5 +1,6 @@
 //! The engine: steps, optimizers, schedules, checkpoints. It calls traits and knows no implementation of them.
 
+mod arguments;
 mod branch;
 mod config;
 mod error;
@@ -16,6 +17,7 @@ mod task;
 mod task_order;
 mod timetable;
 
+pub use arguments::ForwardArguments;
 pub use branch::Branch;
 pub use config::{Duration, TrainingConfig};
 pub use error::TrainError;

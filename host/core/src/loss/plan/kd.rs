@@ -179,7 +179,7 @@ fn mask_of(features: &Features, index: usize) -> Option<&Tensor> {
     }
 }
 
-fn temperature_scheduler(spec: &NameAndParameters) -> Result<Box<dyn TemperatureScheduler>, LossError> {
+fn temperature_scheduler(spec: &NameAndParameters) -> Result<Box<dyn TemperatureScheduler>> {
     spec.make("distillation.temperature_scheduler", TEMPERATURE_SCHEDULERS, |name, parameters| {
         let made: Box<dyn TemperatureScheduler> = match (name, parameters) {
             ("none" | "constant", []) => Box::new(Constant),

@@ -51,7 +51,7 @@ impl Operands {
     }
 
     /// Whether each side has as many operands as the loss takes. `key` is the match's own.
-    pub fn check_count(&self, key: &str, loss: &str, count: usize) -> Result<(), LossError> {
+    pub fn check_count(&self, key: &str, loss: &str, count: usize) -> Result<()> {
         let (names, is_list, lengths, found) = match self {
             Operands::Layers { teacher, student, .. } => (
                 ["layer_T", "layer_S"],
@@ -74,7 +74,7 @@ impl Operands {
                 1 => format!("one, because `{loss}` compares one layer"),
                 count => format!("a list of {count}, because `{loss}` compares {count} layers"),
             };
-            return Err(LossError::Value { key: format!("{key}.{}", names[side]), found, expected });
+            return Err(LossError::Value { key: format!("{key}.{}", names[side]), found, expected }.into());
         }
         Ok(())
     }
@@ -104,7 +104,7 @@ impl Operands {
     }
 
     /// The shapes of one side's operands; an error says what the adaptor did not return.
-    pub fn shapes(&self, key: &str, side: &Side<'_>, of_teacher: bool) -> Result<Vec<Vec<i64>>, LossError> {
+    pub fn shapes(&self, key: &str, side: &Side<'_>, of_teacher: bool) -> Result<Vec<Vec<i64>>> {
         let found = self.of(side.features, of_teacher);
         let Operands::Layers { feature, teacher, student } = self else {
             // The engine puts them there or says that the model has none of that name.
@@ -116,7 +116,7 @@ impl Operands {
             Feature::Attention => ("attention", "attentions"),
         };
         if layers.is_empty() {
-            return Err(side.missing(feature, key, &format!("Return the model's `{output}`.")));
+            return Err(side.missing(feature, key, &format!("Return the model's `{output}`.")).into());
         }
         let (name, indices) = if of_teacher { ("layer_T", teacher) } else { ("layer_S", student) };
         let size = |(index, layer): (&i64, Option<&Tensor>)| match layer {
@@ -129,7 +129,8 @@ impl Operands {
                 feature: feature.into(),
                 side: side.label.to_owned(),
                 count: layers.len(),
-            }),
+            }
+            .into()),
         };
         indices.as_slice().iter().zip(found).map(size).collect()
     }
