@@ -121,7 +121,10 @@ fn data_rows(experiment: &Experiment, assembled: &Assembled) -> Vec<Vec<String>>
     }
     let dev = configs.iter().filter_map(|data| data.dev.as_deref());
     for (path, (split, loader)) in dev.zip(&assembled.evaluated) {
-        let detail = format!("evaluated at checkpoints as {split}");
+        let detail = match split.as_str() {
+            "dev" => "evaluated at checkpoints".to_owned(),
+            split => format!("evaluated at checkpoints as {split}"),
+        };
         rows.push(vec!["data".into(), shown(path), summary(loader.dataset(), session.student.info()), detail]);
     }
     rows

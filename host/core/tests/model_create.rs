@@ -153,7 +153,7 @@ fn a_student_of_all_layers_computes_the_same() {
 fn a_layer_that_is_not_there() {
     let teacher = load_recorded(SEQUENCE).model;
     for (layers, expected) in [
-        (vec![0, 3], "the teacher has no layer 3: it has 3, 0 to 2"),
+        (vec![0, 3], "the model that the student is made of has no layer 3: it has 3, 0 to 2"),
         (vec![], "no layers were chosen for the student; name at least one of the teacher's 3, 0 to 2"),
     ] {
         let error = from_layers(&*teacher, &layers).err().unwrap();

@@ -57,7 +57,7 @@ pub enum ModelError {
     #[error("{0}")]
     Mismatch(Box<Mismatch>),
 
-    #[error("the teacher has no layer {layer}: it has {num_layers}, 0 to {}", num_layers - 1)]
+    #[error("the model that the student is made of has no layer {layer}: it has {num_layers}, 0 to {}", num_layers - 1)]
     NoSuchLayer { layer: usize, num_layers: usize },
 
     #[error("no layers were chosen for the student; name at least one of the teacher's {num_layers}, 0 to {}", num_layers - 1)]

@@ -50,8 +50,11 @@ impl TrainError {
             | TrainError::Options { .. }
             | TrainError::NoSteps { .. }
             | TrainError::NoGradient { .. } => Fault::Input,
-            TrainError::Step { source, .. } => source.fault(),
-            TrainError::NotFinite { .. } | TrainError::NotScalar { .. } | TrainError::Write { .. } => Fault::Run,
+            // The check before step 0 has seen what the user gave.
+            TrainError::Step { .. }
+            | TrainError::NotFinite { .. }
+            | TrainError::NotScalar { .. }
+            | TrainError::Write { .. } => Fault::Run,
         }
     }
 }
