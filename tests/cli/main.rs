@@ -3,6 +3,7 @@
 #[path = "../support.rs"]
 mod support;
 
+mod cache;
 mod commands;
 mod data;
 mod experiment;

@@ -43,9 +43,12 @@ impl Workspace {
         self
     }
 
-    /// Sets a key of the experiment: `training.num_epochs`.
+    /// Sets a key of the experiment: `training.num_epochs`, `distillation.intermediate_matches.0.weight`.
     pub fn set(&mut self, key: &str, value: Value) {
-        let place = key.split('.').fold(&mut self.experiment, |place, part| &mut place[part]);
+        let place = key.split('.').fold(&mut self.experiment, |place, part| match part.parse::<usize>() {
+            Ok(index) => &mut place[index],
+            Err(_) => &mut place[part],
+        });
         *place = value;
     }
 

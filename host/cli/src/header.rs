@@ -28,6 +28,8 @@ pub fn print(command: &str, experiment: &Experiment, assembled: &Assembled, term
     rows.extend(notes(assembled));
     rows.extend(adaptor_rows(&session.tasks));
     rows.extend(data_rows(experiment, assembled));
+    let caches = session.tasks.iter().flat_map(Task::caches);
+    rows.extend(caches.map(|(teacher, cache)| vec!["cache".into(), teacher, crate::cache::described(cache)]));
     rows.extend(loss_rows(terms));
     rows.push(steps_row(experiment, timetable));
     rows.push(vec!["output".into(), shown(&experiment.training.output_dir)]);

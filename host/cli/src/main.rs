@@ -1,9 +1,11 @@
 //! `brewer-host`: distils the experiment in the current folder.
 
+mod cache;
 mod check;
 mod eval;
 mod exit;
 mod header;
+mod interrupt;
 mod log;
 mod options;
 mod progress;
@@ -28,6 +30,8 @@ enum Command {
     Run(options::ExperimentOptions),
     /// Run one batch through everything, verify every shape, train nothing
     Check(options::ExperimentOptions),
+    /// Keep what the teachers return for all examples, for runs to come
+    Cache(options::ExperimentOptions),
     /// Measure a model on a data set
     Eval(eval::EvalOptions),
     /// Print the JSON Schema of the experiment file
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::check(&options),
+        Command::Cache(options) => cache::cache(&options),
         Command::Eval(options) => eval::eval(&options),
         Command::Schema => schema::schema(),
     };

@@ -1,9 +1,7 @@
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use brewer::assemble::assemble;
 use brewer::train::{MetricsLog, Observer, Outcome, RunFolder, TokenizerFiles};
 use brewer_plugin_host::Plugins;
@@ -11,6 +9,7 @@ use indicatif::HumanDuration;
 
 use crate::exit::INTERRUPTED;
 use crate::header;
+use crate::interrupt::interrupt_flag;
 use crate::log;
 use crate::options::ExperimentOptions;
 use crate::progress::Progress;
@@ -24,6 +23,7 @@ pub fn run(options: &ExperimentOptions) -> Result<ExitCode> {
     let mut assembled = assemble(&experiment, &mut plugins)?;
     assembled.session.check_settings(&assembled.settings)?;
     let checked = assembled.session.check()?;
+    assembled.session.open_caches()?;
     header::print("run", &experiment, &assembled, &checked.terms, &assembled.timetable()?);
 
     let tokenizer = TokenizerFiles::read(&assembled.tokenizer_folder)?;
@@ -56,17 +56,4 @@ pub fn run(options: &ExperimentOptions) -> Result<ExitCode> {
         progress.examples_per_second()
     );
     Ok(ExitCode::SUCCESS)
-}
-
-/// Raised by Ctrl-C: the run ends after the current step. A second Ctrl-C ends it at once.
-fn interrupt_flag() -> Result<Arc<AtomicBool>> {
-    let flag = Arc::new(AtomicBool::new(false));
-    let raised = flag.clone();
-    ctrlc::set_handler(move || {
-        if raised.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-    })
-    .context("cannot listen for Ctrl-C")?;
-    Ok(flag)
 }

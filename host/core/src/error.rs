@@ -20,6 +20,8 @@ pub enum Error {
     #[error(transparent)]
     Data(#[from] crate::data::DataError),
     #[error(transparent)]
+    Cache(#[from] crate::cache::CacheError),
+    #[error(transparent)]
     Device(#[from] crate::device::DeviceError),
     #[error(transparent)]
     Experiment(#[from] crate::experiment::ExperimentError),
@@ -51,6 +53,7 @@ impl Error {
         match self {
             Error::Model(error) => error.fault(),
             Error::Data(error) => error.fault(),
+            Error::Cache(error) => error.fault(),
             Error::Device(error) => error.fault(),
             Error::Experiment(error) => error.fault(),
             Error::Loss(error) => error.fault(),

@@ -1,10 +1,10 @@
 use std::fmt;
 
 use indexmap::IndexMap;
-use tch::Tensor;
+use tch::{Device, Tensor};
 
-use crate::Layers;
 use crate::describe::describe;
+use crate::{Layers, Result};
 
 /// What an adaptor returns: the tensors that the losses are computed from, under TextBrewer's keys. Each may be
 /// absent (an empty list), not all of them.
@@ -54,6 +54,35 @@ impl Features {
             Feature::Hidden => &self.hidden,
             Feature::Attention => &self.attention,
         }
+    }
+
+    /// The same tensors under other handles.
+    pub fn shallow_clone(&self) -> Self {
+        // Another handle cannot be refused.
+        self.map(|tensor| Ok(tensor.shallow_clone())).unwrap_or_default()
+    }
+
+    /// The same features on `device`; tensors that are there already are shared, not copied.
+    pub fn to_device(&self, device: Device) -> Result<Self> {
+        self.map(|tensor| Ok(tensor.f_to_device(device)?))
+    }
+
+    fn map(&self, change: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
+        let list = |tensors: &[Tensor]| tensors.iter().map(&change).collect::<Result<Vec<_>>>();
+        let layers = |layers: &Layers| -> Result<Layers> {
+            layers.iter().map(|layer| layer.as_ref().map(&change).transpose()).collect()
+        };
+        let modules = self.modules.iter().map(|(name, tensor)| Ok((name.clone(), change(tensor)?)));
+        Ok(Self {
+            logits: list(&self.logits)?,
+            logits_mask: list(&self.logits_mask)?,
+            labels: list(&self.labels)?,
+            losses: list(&self.losses)?,
+            hidden: layers(&self.hidden)?,
+            attention: layers(&self.attention)?,
+            inputs_mask: self.inputs_mask.as_ref().map(&change).transpose()?,
+            modules: modules.collect::<Result<_>>()?,
+        })
     }
 
     /// What there is under each key, for people: `logits` and `float32 [32, 2]`, `hidden` and

@@ -14,6 +14,7 @@
 pub mod adaptor;
 pub mod assemble;
 mod batch;
+pub mod cache;
 pub mod callback;
 pub mod data;
 mod describe;

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use super::student::Student;
 use super::{PluginSource, tokenizer_in};
-use crate::data::{DataConfig, Dataset, Loader, Views};
+use crate::cache::{CacheKey, key};
+use crate::data::{DataConfig, Dataset, Loader, TeacherView, Views};
 use crate::experiment::{Experiment, ExperimentError, PluginSpec, PluginSpecs, TeacherSpec};
 use crate::model::{self, LoadOptions, ModelInfo};
-use crate::train::{Branch, ForwardArguments, Task};
+use crate::train::{Branch, CacheRequest, ForwardArguments, Task};
 use crate::{Adaptor, Device, Model, Result, Role, adaptor};
 
 /// What the experiment says of one task.
@@ -61,7 +62,9 @@ impl Assembler<'_> {
         let order = data.train_order(self.experiment.training.seed);
         let task_name = || parts.name.map(str::to_owned);
         let mut branches = vec![];
+        let mut cache_requests = vec![];
         for (index, (model, spec)) in teachers.into_iter().zip(&parts.teachers).enumerate() {
+            cache_requests.push(self.cache_request(parts, spec, views.of_teacher(index))?);
             let role = Role::Teacher(index);
             let arguments = ForwardArguments::new("teacher.args", &spec.args, model.info())?;
             let adaptor = self.adaptor(spec.adaptor.as_ref().or(parts.own_adaptor()), role)?;
@@ -75,6 +78,7 @@ impl Assembler<'_> {
             name: task_name(),
             student: Branch::new(Role::Student, task_name(), model, arguments, adaptor),
             teachers: branches,
+            cache_requests,
             postprocessor: None,
             loader: Loader::new(views.student.clone(), data.batch_size, order),
             views,
@@ -96,6 +100,29 @@ impl Assembler<'_> {
         }
     }
 
+    fn cache_request(
+        &self,
+        parts: &TaskParts<'_>,
+        spec: &TeacherSpec,
+        dataset: &Dataset,
+    ) -> Result<Option<CacheRequest>> {
+        let Some(cache) = &spec.cache else {
+            return Ok(self.experiment.distillation.is_caching_logits.then_some(CacheRequest::Memory));
+        };
+        let adaptor = spec.adaptor.as_ref().or(parts.own_adaptor()).or(self.experiment.plugins.adaptor.as_ref());
+        let tokenizer = tokenizer_in(&spec.model).or_else(|| tokenizer_in(&self.student.tokenizer_folder));
+        let tokenizer = tokenizer.filter(|_| dataset.is_tokenized());
+        let key = CacheKey {
+            teacher: key::of_model(&spec.model)?,
+            tokenizer: tokenizer.map_or(Ok("none".to_owned()), |path| key::of_files(&[path]))?,
+            data: dataset.digest(),
+            adaptor: adaptor.map_or(Ok("built-in".to_owned()), plugin_digest)?,
+            postprocessor: "none".to_owned(),
+            args: key::of_parts([serde_json::to_vec(&spec.args).unwrap_or_default().as_slice()]),
+        };
+        Ok(Some(CacheRequest::Folder { spec: cache.clone(), key }))
+    }
+
     fn views(&self, parts: &TaskParts<'_>, teachers: &[Rc<dyn Model>]) -> Result<Views> {
         let path = parts.data.train.as_deref().ok_or_else(|| ExperimentError::Combination {
             key: "data.train",
@@ -111,7 +138,7 @@ impl Assembler<'_> {
         for (spec, teacher) in parts.teachers.iter().zip(teachers) {
             let own = tokenizer_in(&spec.model).filter(|_| views.student.is_tokenized());
             let own = own.filter(|own| !is_same_file(own, tokenizer.as_deref()));
-            views.teachers.push(match own {
+            let own = match own {
                 Some(own) => {
                     // Labels are the student's whatever the teacher calls them.
                     let reader = ModelInfo {
@@ -125,7 +152,8 @@ impl Assembler<'_> {
                     check_reads_the_same(teacher.info(), info)?;
                     None
                 }
-            });
+            };
+            views.teachers.push(TeacherView { own, cache: None });
         }
         Ok(views)
     }
@@ -135,6 +163,12 @@ impl TaskParts<'_> {
     fn own_adaptor(&self) -> Option<&PluginSpec> {
         self.plugins.and_then(|plugins| plugins.adaptor.as_ref())
     }
+}
+
+/// The digest of a component and its configuration.
+fn plugin_digest(spec: &PluginSpec) -> Result<String> {
+    let component = key::of_files(std::slice::from_ref(&spec.path))?;
+    Ok(key::of_parts([component.as_bytes(), spec.config.to_string().as_bytes()]))
 }
 
 /// Whether two tokenizers are the same, byte for byte. One that cannot be read is another: reading it says why.

@@ -18,7 +18,12 @@ impl Dataset {
     /// # Panics
     /// If there is no such example.
     pub fn batch(&self, examples: &[usize]) -> Result<Batch> {
-        let length = examples.iter().map(|&example| self.length(example)).max().unwrap_or(0);
+        self.padded_batch(examples, 0)
+    }
+
+    /// As [`Dataset::batch`], with `more` padding than the longest example needs.
+    pub(crate) fn padded_batch(&self, examples: &[usize], more: usize) -> Result<Batch> {
+        let length = examples.iter().map(|&example| self.length(example)).max().unwrap_or(0) + more;
         let mut batch = Batch::new();
         for column in &self.columns {
             let tensor = match &column.numbers {

@@ -1,8 +1,9 @@
 use std::ops::Range;
 use std::path::Path;
 
-use super::column::{ATTENTION_MASK, Column, LABELS, Shape};
+use super::column::{ATTENTION_MASK, Column, LABELS, Numbers, Shape};
 use super::{DataConfig, DataError, read};
+use crate::cache::key;
 use crate::model::ModelInfo;
 
 /// Examples in memory, checked against the model that will see them.
@@ -54,6 +55,24 @@ impl Dataset {
         self.tokens(example).len()
     }
 
+    /// The lengths of all examples; see [`Dataset::length`].
+    pub fn lengths(&self) -> Vec<usize> {
+        (0..self.len()).map(|example| self.length(example)).collect()
+    }
+
+    /// A digest of all that models read of the examples.
+    pub(crate) fn digest(&self) -> String {
+        let mut parts = vec![numbers_as_bytes(self.offsets.iter().map(|&offset| offset as i64))];
+        for column in &self.columns {
+            parts.push(format!("{} {:?} {}", column.name, column.shape, column.padding).into_bytes());
+            parts.push(match &column.numbers {
+                Numbers::Float(floats) => floats.iter().flat_map(|float| float.to_le_bytes()).collect(),
+                integers => numbers_as_bytes(integers.ints()),
+            });
+        }
+        key::of_parts(parts.iter().map(Vec::as_slice))
+    }
+
     /// Whether its tokens were made of texts, by a tokenizer; otherwise they stood in the file.
     pub fn is_tokenized(&self) -> bool {
         self.is_tokenized
@@ -87,4 +106,8 @@ impl Dataset {
     fn tokens(&self, example: usize) -> Range<usize> {
         self.offsets[example]..self.offsets[example + 1]
     }
+}
+
+fn numbers_as_bytes(numbers: impl Iterator<Item = i64>) -> Vec<u8> {
+    numbers.flat_map(i64::to_le_bytes).collect()
 }

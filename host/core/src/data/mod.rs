@@ -29,4 +29,4 @@ pub use error::{DataError, RowError};
 pub use loader::Loader;
 pub use order::Order;
 pub use summary::Summary;
-pub use views::{ModelBatches, Views};
+pub use views::{ModelBatches, TeacherInput, TeacherView, Views};

@@ -1,32 +1,80 @@
 use std::sync::Arc;
 
 use super::Dataset;
-use crate::{Batch, Result};
+use crate::cache::TeacherCache;
+use crate::{Batch, Features, Result};
 
 /// The examples of a run as each of its models reads them. Most often all read the same; a teacher with another
 /// tokenizer than the student's reads the same rows as tokens of its own.
 #[derive(Debug, Clone)]
 pub struct Views {
     pub student: Arc<Dataset>,
-    /// One for each teacher; `None` where it reads what the student reads.
-    pub teachers: Vec<Option<Arc<Dataset>>>,
+    pub teachers: Vec<TeacherView>,
+}
+
+/// The examples as one teacher reads them.
+#[derive(Debug, Clone, Default)]
+pub struct TeacherView {
+    /// `None` where it reads what the student reads.
+    pub own: Option<Arc<Dataset>>,
+    /// What it made of them already.
+    pub cache: Option<Arc<TeacherCache>>,
 }
 
 /// The same examples as batches for each model.
 #[derive(Debug)]
 pub struct ModelBatches {
+    /// Which examples these are.
+    pub examples: Vec<usize>,
     pub student: Batch,
-    /// One for each teacher; `None` where it reads the student's.
-    pub teachers: Vec<Option<Batch>>,
+    /// One for each teacher.
+    pub teachers: Vec<TeacherInput>,
+}
+
+/// What a teacher's features of a batch are made from.
+#[derive(Debug)]
+pub enum TeacherInput {
+    /// The student's batch.
+    AsStudent,
+    Batch(Batch),
+    /// They are here already.
+    Cached(Features),
 }
 
 impl Views {
     /// The batches of some examples, on the CPU; see [`Dataset::batch`].
     pub fn batches(&self, examples: &[usize]) -> Result<ModelBatches> {
-        let of_teacher = |teacher: &Option<Arc<Dataset>>| teacher.as_ref().map(|own| own.batch(examples)).transpose();
+        let of_teacher = |teacher: &TeacherView| match &teacher.cache {
+            Some(cache) if cache.has_all(examples) => Ok(TeacherInput::Cached(cache.read(examples)?)),
+            _ => teacher.input(examples, 0),
+        };
         Ok(ModelBatches {
+            examples: examples.to_vec(),
             student: self.student.batch(examples)?,
             teachers: self.teachers.iter().map(of_teacher).collect::<Result<_>>()?,
+        })
+    }
+
+    /// The same without caches, and with `more` padding than the examples need.
+    pub(crate) fn padded_batches(&self, examples: &[usize], more: usize) -> Result<ModelBatches> {
+        Ok(ModelBatches {
+            examples: examples.to_vec(),
+            student: self.student.padded_batch(examples, more)?,
+            teachers: self.teachers.iter().map(|teacher| teacher.input(examples, more)).collect::<Result<_>>()?,
+        })
+    }
+
+    /// What a teacher reads.
+    pub fn of_teacher(&self, index: usize) -> &Arc<Dataset> {
+        self.teachers.get(index).and_then(|teacher| teacher.own.as_ref()).unwrap_or(&self.student)
+    }
+}
+
+impl TeacherView {
+    fn input(&self, examples: &[usize], more: usize) -> Result<TeacherInput> {
+        Ok(match &self.own {
+            Some(own) => TeacherInput::Batch(own.padded_batch(examples, more)?),
+            None => TeacherInput::AsStudent,
         })
     }
 }

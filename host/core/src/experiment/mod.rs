@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 pub use error::ExperimentError;
 pub use read::{KeyError, from_json};
 
+use crate::cache::CacheSpec;
 use crate::data::DataConfig;
 use crate::loss::DistillationConfig;
 use crate::train::optimizer::OptimizerConfig;
@@ -106,6 +107,9 @@ pub struct TeacherSpec {
     /// An adaptor of its own, in place of the one in `plugins`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adaptor: Option<PluginSpec>,
+    /// Keeps on disk what the model returns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheSpec>,
 }
 
 /// The model that is trained: exactly one of `model`, `config` and `init`.
@@ -217,6 +221,7 @@ impl Experiment {
         for teacher in teachers {
             paths.push(&mut teacher.model);
             plugins.extend(&mut teacher.adaptor);
+            paths.extend(teacher.cache.iter_mut().map(|cache| &mut cache.path));
         }
         paths.extend(&mut self.student.model);
         paths.extend(&mut self.student.config);

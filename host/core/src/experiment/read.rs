@@ -51,6 +51,7 @@ impl Experiment {
             return Err(wrong("student", "exactly one of `model`, `config` and `init` is needed").into());
         }
         self.check_teachers()?;
+        self.check_caches()?;
         self.check_tasks()?;
         if student.init.is_some() && (student.architecture.is_some() || student.labels.is_some()) {
             return Err(wrong(
@@ -67,6 +68,19 @@ impl Experiment {
         }
         self.optimizer.check("optimizer")?;
         self.training.check()?;
+        Ok(())
+    }
+
+    /// Whether each teacher's cache has a folder of its own.
+    fn check_caches(&self) -> Result<()> {
+        let mut seen: Vec<&Path> = vec![];
+        for cache in self.teachers().filter_map(|teacher| teacher.cache.as_ref()) {
+            if seen.contains(&cache.path.as_path()) {
+                let message = format!("{} is the cache of two teachers; name a folder for each", cache.path.display());
+                return Err(ExperimentError::Combination { key: "teacher.cache.path", message }.into());
+            }
+            seen.push(&cache.path);
+        }
         Ok(())
     }
 

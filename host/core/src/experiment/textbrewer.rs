@@ -35,12 +35,6 @@ const INERT: &[Inert] = &[
         harmless: |value| *value == json!(-1),
         instead: "a run uses one device; remove the key",
     },
-    Inert {
-        section: "distillation",
-        key: "is_caching_logits",
-        harmless: |value| *value == json!(false),
-        instead: "the teacher runs on every batch; remove the key",
-    },
 ];
 
 /// Takes out the keys of a pasted TextBrewer configuration that have no effect here at the values they have. A value

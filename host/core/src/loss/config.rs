@@ -25,6 +25,9 @@ pub struct DistillationConfig {
     pub kd_loss_weight_scheduler: String,
     /// What the KD loss is multiplied by. TextBrewer's loss has no factor; the paper's has the squared temperature.
     pub kd_loss_scale: KdLossScale,
+    /// Keeps what the teachers return in memory, so that each is run once on every example. `cache` of a teacher keeps it
+    /// on disk.
+    pub is_caching_logits: bool,
     /// Swaps the teacher's largest logit with the label's, so that the teacher is never wrong.
     pub probability_shift: bool,
     pub intermediate_matches: Vec<IntermediateMatch>,
@@ -43,6 +46,7 @@ impl Default for DistillationConfig {
             kd_loss_weight: 1.0,
             kd_loss_weight_scheduler: "none".into(),
             kd_loss_scale: KdLossScale::None,
+            is_caching_logits: false,
             probability_shift: false,
             intermediate_matches: vec![],
             custom_matches: vec![],

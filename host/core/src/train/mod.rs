@@ -2,6 +2,7 @@
 
 mod arguments;
 mod branch;
+mod caching;
 mod config;
 mod error;
 mod feed;
@@ -19,6 +20,7 @@ mod timetable;
 
 pub use arguments::ForwardArguments;
 pub use branch::Branch;
+pub use caching::{CacheRequest, Filled};
 pub use config::{Duration, TrainingConfig};
 pub use error::TrainError;
 pub use metrics_log::MetricsLog;

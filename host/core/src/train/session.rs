@@ -141,7 +141,7 @@ impl Session {
                 epoch,
                 task: self.tasks[task].name.clone(),
                 lr,
-                num_examples: batch.student.len(),
+                num_examples: batch.student().len(),
                 losses,
             };
             for observer in &mut *observers {
@@ -203,7 +203,7 @@ impl Session {
 
 /// The numbers of a loss, in one transfer from the device. A number that is not finite is an error, before any
 /// gradient is computed from it.
-fn scalars(loss: &Loss, step: u64) -> Result<Scalars> {
+pub(super) fn scalars(loss: &Loss, step: u64) -> Result<Scalars> {
     if loss.total.numel() != 1 {
         return Err(TrainError::NotScalar { step, shape: loss.total.size() }.into());
     }

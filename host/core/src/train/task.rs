@@ -1,6 +1,6 @@
-use super::Branch;
 use super::session::CheckedFeatures;
-use crate::data::{Loader, ModelBatches, Views};
+use super::{Branch, CacheRequest};
+use crate::data::{Loader, ModelBatches, TeacherInput, Views};
 use crate::distiller::Distiller;
 use crate::loss::Side;
 use crate::model::Mode;
@@ -14,22 +14,34 @@ pub struct Task {
     pub student: Branch,
     /// In the order of the experiment; none for the trainer.
     pub teachers: Vec<Branch>,
+    /// For each teacher, whether its features are kept.
+    pub cache_requests: Vec<Option<CacheRequest>>,
     pub postprocessor: Option<Box<dyn BatchPostprocessor>>,
     pub views: Views,
     /// In which batches and in which order the examples come.
     pub loader: Loader,
 }
 
-/// A batch on the device, as the student reads it and as each teacher does.
-pub(super) struct Prepared {
-    pub student: Batch,
-    /// `None` where the teacher reads the student's.
-    teachers: Vec<Option<Batch>>,
-}
+/// Batches on the device, after the post-processor.
+pub(super) struct Prepared(ModelBatches);
 
 impl Prepared {
-    fn of_teacher(&self, index: usize) -> &Batch {
-        self.teachers.get(index).and_then(Option::as_ref).unwrap_or(&self.student)
+    pub fn student(&self) -> &Batch {
+        &self.0.student
+    }
+
+    pub fn of_teacher(&self, index: usize) -> &Batch {
+        match self.0.teachers.get(index) {
+            Some(TeacherInput::Batch(own)) => own,
+            _ => &self.0.student,
+        }
+    }
+
+    fn cached(&self, index: usize) -> Option<&Features> {
+        match self.0.teachers.get(index) {
+            Some(TeacherInput::Cached(features)) => Some(features),
+            _ => None,
+        }
     }
 }
 
@@ -43,7 +55,7 @@ impl Task {
     /// The batches on the device, after the post-processor; it sees a teacher's batch only where that is not the
     /// student's.
     pub(super) fn prepare(&mut self, batches: ModelBatches, step: u64, device: Device) -> Result<Prepared> {
-        let mut prepare = |role, batch: Batch| {
+        let mut prepare = |role, batch: Batch| -> Result<Batch> {
             let batch = batch.to_device(device)?;
             match &mut self.postprocessor {
                 Some(postprocessor) => {
@@ -53,19 +65,40 @@ impl Task {
             }
         };
         let student = prepare(Role::Student, batches.student)?;
-        let teachers = batches.teachers.into_iter().enumerate();
-        let of_teacher = |(index, batch): (usize, Option<Batch>)| {
-            batch.map(|batch| prepare(Role::Teacher(index), batch)).transpose()
-        };
-        Ok(Prepared { student, teachers: teachers.map(of_teacher).collect::<Result<_>>()? })
+        let mut teachers = vec![];
+        for (index, input) in batches.teachers.into_iter().enumerate() {
+            teachers.push(match input {
+                TeacherInput::AsStudent => TeacherInput::AsStudent,
+                TeacherInput::Batch(batch) => TeacherInput::Batch(prepare(Role::Teacher(index), batch)?),
+                TeacherInput::Cached(features) => TeacherInput::Cached(features.to_device(device)?),
+            });
+        }
+        Ok(Prepared(ModelBatches { student, teachers, ..batches }))
     }
 
     pub(super) fn adapt(&mut self, batch: &Prepared, step: u64, mode: Mode) -> Result<Adapted> {
         let mut teachers = vec![];
-        for (index, teacher) in self.teachers.iter_mut().enumerate() {
-            teachers.push(teacher.features(batch.of_teacher(index), step, Mode::Eval)?);
+        for index in 0..self.teachers.len() {
+            teachers.push(self.teacher_features(index, batch, step)?);
         }
-        Ok(Adapted { student: self.student.features(&batch.student, step, mode)?, teachers })
+        Ok(Adapted { student: self.student.features(batch.student(), step, mode)?, teachers })
+    }
+
+    /// A teacher's features of a batch: out of its cache, or else made and put there.
+    pub(super) fn teacher_features(
+        &mut self,
+        index: usize,
+        batch: &Prepared,
+        step: u64,
+    ) -> Result<(Features, Outputs)> {
+        if let Some(cached) = batch.cached(index) {
+            return Ok((cached.shallow_clone(), Outputs::new()));
+        }
+        let made = self.teachers[index].features(batch.of_teacher(index), step, Mode::Eval)?;
+        if let Some(cache) = self.views.teachers.get(index).and_then(|view| view.cache.as_ref()) {
+            cache.write(&batch.0.examples, &made.0)?;
+        }
+        Ok(made)
     }
 
     /// Has each model return the outputs of the modules that the distiller reads.
@@ -91,7 +124,7 @@ impl Task {
             features,
             batch_size: batch.len(),
         };
-        let student_side = side(&self.student, student_label.as_str(), &student.0, &batch.student);
+        let student_side = side(&self.student, student_label.as_str(), &student.0, batch.student());
         let of_teachers = self.teachers.iter().zip(&labels).zip(teachers).enumerate();
         let teacher_sides: Vec<Side<'_>> = of_teachers
             .map(|(index, ((branch, label), (features, _)))| side(branch, label, features, batch.of_teacher(index)))

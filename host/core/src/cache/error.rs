@@ -1,0 +1,61 @@
+use std::io;
+use std::path::PathBuf;
+
+use crate::Fault;
+
+/// What is wrong with a cache of a teacher's outputs.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// It was made of something else than what this run would make.
+    #[error(
+        "the teacher cache {} was made with another {what} ({found}; this run has {expected}); remove the folder to \
+         make it again, or name another in the teacher's `cache.path`",
+        path.display()
+    )]
+    Stale { path: PathBuf, what: &'static str, found: String, expected: String },
+
+    #[error(
+        "{}: not a teacher cache: {message}; remove the folder to make it again, or name another in the teacher's \
+         `cache.path`",
+        path.display()
+    )]
+    Broken { path: PathBuf, message: String },
+
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+
+    #[error("cannot write {}: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+
+    /// A tensor that is not a row for each example.
+    #[error(
+        "the {teacher}'s `{name}` cannot be cached: it is {found} for {batch}; expected the batch as its first \
+         dimension, and others that stay or grow with the length of the input"
+    )]
+    NotByExample { teacher: String, name: String, found: String, batch: String },
+
+    /// A loss that reads what stands in the padding.
+    #[error(
+        "the {teacher} cannot be cached: {part} counts what it computes for padding ({live} with the teacher, \
+         {cached} with its cache), and a cache holds no padding; have the adaptor return `inputs_mask` for matches \
+         and `logits_mask` for logits of each token, or remove the teacher's `cache`"
+    )]
+    Padding { teacher: String, part: String, live: f64, cached: f64 },
+
+    /// Features that do not fit what the cache was laid out for.
+    #[error("the features of a batch do not fit the teacher cache: {name} is {found}; expected {expected}")]
+    Misfit { name: String, found: String, expected: String },
+}
+
+impl CacheError {
+    pub fn fault(&self) -> Fault {
+        match self {
+            CacheError::Stale { .. }
+            | CacheError::Broken { .. }
+            | CacheError::NotByExample { .. }
+            | CacheError::Padding { .. }
+            | CacheError::Misfit { .. } => Fault::Input,
+            CacheError::Read { .. } | CacheError::Write { .. } => Fault::Run,
+        }
+    }
+}

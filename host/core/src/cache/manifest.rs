@@ -1,0 +1,103 @@
+//! `cache.json`: what a cache was made of.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::layout::Layout;
+use super::{CacheDtype, CacheError};
+
+/// What decides a teacher's outputs, as digests: a cache is of use as long as all of them are the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheKey {
+    /// Of `config.json` and the weights.
+    pub teacher: String,
+    pub tokenizer: String,
+    /// Of the examples as the teacher reads them.
+    pub data: String,
+    /// Of the component and its configuration, or `built-in`.
+    pub adaptor: String,
+    pub postprocessor: String,
+    /// Of the extra arguments of the teacher's forward.
+    pub args: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Manifest {
+    format: u32,
+    key: CacheKey,
+    dtype: CacheDtype,
+    layout: Layout,
+    num_examples: usize,
+}
+
+const FORMAT: u32 = 1;
+pub(super) const FILE: &str = "cache.json";
+
+impl Manifest {
+    pub fn new(key: CacheKey, dtype: CacheDtype, layout: Layout, num_examples: usize) -> Self {
+        Self { format: FORMAT, key, dtype, layout, num_examples }
+    }
+
+    /// The manifest in a folder, if there is one.
+    pub fn read(folder: &Path) -> Result<Option<Self>, CacheError> {
+        let path = folder.join(FILE);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(CacheError::Read { path, source }),
+        };
+        let broken = |error: serde_json::Error| CacheError::Broken { path, message: error.to_string() };
+        serde_json::from_slice(&text).map(Some).map_err(broken)
+    }
+
+    pub fn write(&self, folder: &Path) -> Result<(), CacheError> {
+        let path = folder.join(FILE);
+        // Its keys are strings and its numbers integers.
+        let text = serde_json::to_string_pretty(self).unwrap_or_default();
+        fs::write(&path, text).map_err(|source| CacheError::Write { path, source })
+    }
+
+    /// Whether this cache, found in `folder`, is what `wanted` describes.
+    pub fn check(&self, wanted: &Manifest, folder: &Path) -> Result<(), CacheError> {
+        let (found, expected) = (&self.key, &wanted.key);
+        let parts = [
+            ("teacher", &found.teacher, &expected.teacher),
+            ("tokenizer", &found.tokenizer, &expected.tokenizer),
+            ("data set", &found.data, &expected.data),
+            ("adaptor", &found.adaptor, &expected.adaptor),
+            ("batch post-processor", &found.postprocessor, &expected.postprocessor),
+            ("`args` of the teacher", &found.args, &expected.args),
+        ];
+        let stale = |what, found: String, expected: String| {
+            Err(CacheError::Stale { path: folder.to_owned(), what, found, expected })
+        };
+        if self.format != FORMAT {
+            return stale("version of the format", self.format.to_string(), FORMAT.to_string());
+        }
+        if let Some((what, found, expected)) = parts.into_iter().find(|(_, found, expected)| found != expected) {
+            return stale(what, shortened(found), shortened(expected));
+        }
+        if self.dtype != wanted.dtype {
+            return stale("`dtype`", self.dtype.name().into(), wanted.dtype.name().into());
+        }
+        if self.layout != wanted.layout {
+            return stale("set of tensors", self.layout.names(), wanted.layout.names());
+        }
+        if self.num_examples != wanted.num_examples {
+            return stale("number of examples", self.num_examples.to_string(), wanted.num_examples.to_string());
+        }
+        Ok(())
+    }
+}
+
+/// Enough of a digest to tell it from another.
+fn shortened(digest: &str) -> String {
+    match digest.char_indices().nth(19) {
+        Some((end, _)) if digest.starts_with("sha256:") => format!("{}…", &digest[..end]),
+        _ => digest.to_owned(),
+    }
+}
