@@ -115,7 +115,8 @@ fn data_rows(experiment: &Experiment, assembled: &Assembled) -> Vec<Vec<String>>
     let mut rows = vec![];
     for (task, data) in session.tasks.iter().zip(&configs) {
         let order = if data.shuffle { "shuffled" } else { "in order" };
-        let detail = format!("batches of {}, {order}", data.batch_size);
+        let given = if task.views.student.has_teacher_outputs() { ", with the teacher's outputs" } else { "" };
+        let detail = format!("batches of {}, {order}{given}", data.batch_size);
         let label = task.name.as_ref().map_or("data".to_owned(), |name| format!("data of {name}"));
         for (path, dataset) in data.train.iter().zip([&task.views.student]) {
             rows.push(vec![label.clone(), shown(path), summary(dataset, session.student.info()), detail.clone()]);

@@ -2,9 +2,9 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use tch::Tensor;
+use tch::{Device, Tensor};
 
-use crate::OutputRequest;
+use crate::{OutputRequest, Result};
 
 /// A list of tensors, one a layer. `None` stands for one that the model did not compute because the request left it
 /// out.
@@ -56,6 +56,24 @@ impl Default for Outputs {
 impl Outputs {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same outputs on `device`, without the record of what was read; tensors that are there already are shared.
+    pub fn to_device(&self, device: Device) -> Result<Self> {
+        let to_device = |tensor: &Option<Tensor>| tensor.as_ref().map(|tensor| tensor.f_to_device(device)).transpose();
+        let mut moved = Self::new();
+        for (name, output) in &self.outputs {
+            match output {
+                Output::Tensor(tensor) => moved.insert(name, to_device(tensor)?),
+                Output::List(layers) => {
+                    moved.insert_list(name, layers.iter().map(to_device).collect::<Result<_, _>>()?);
+                }
+            }
+        }
+        let computed = self.modules.computed.iter();
+        let computed = computed.map(|(name, tensor)| Ok((name.clone(), tensor.f_to_device(device)?)));
+        moved.insert_modules(Arc::clone(&self.modules.offered), computed.collect::<Result<_>>()?);
+        Ok(moved)
     }
 
     /// Adds the single tensor `name`: `None` says that the model has it but was not asked for it.

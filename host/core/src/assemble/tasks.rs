@@ -136,19 +136,19 @@ impl Assembler<'_> {
         let student = Dataset::read(path, parts.data, info, tokenizer.as_deref())?;
         let mut views = Views { student: Arc::new(student), teachers: vec![] };
         for (spec, teacher) in parts.teachers.iter().zip(teachers) {
-            let own = tokenizer_in(&spec.model).filter(|_| views.student.is_tokenized());
-            let own = own.filter(|own| !is_same_file(own, tokenizer.as_deref()));
-            let own = match own {
-                Some(own) => {
+            let own = tokenizer_in(&spec.model);
+            let is_other = own.as_ref().is_some_and(|own| !is_same_file(own, tokenizer.as_deref()));
+            let own = match views.student.is_split() || views.student.is_tokenized() && is_other {
+                true => {
                     // Labels are the student's whatever the teacher calls them.
                     let reader = ModelInfo {
                         labels: info.labels.clone(),
                         labels_per_token: info.labels_per_token,
                         ..teacher.info().clone()
                     };
-                    Some(Arc::new(Dataset::read(path, parts.data, &reader, Some(&own))?))
+                    Some(Arc::new(Dataset::read_for_teacher(path, parts.data, &reader, own.as_deref())?))
                 }
-                None => {
+                false => {
                     check_reads_the_same(teacher.info(), info)?;
                     None
                 }

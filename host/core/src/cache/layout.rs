@@ -114,12 +114,22 @@ pub(crate) struct Probe<'a> {
 }
 
 impl Layout {
-    /// Finds out which dimensions are the batch and which the length, from two batches that differ in both.
-    pub fn find(teacher: &str, first: &Probe<'_>, second: &Probe<'_>) -> Result<Self, CacheError> {
+    /// Finds out which dimensions are the batch and which the length, from two batches that differ in both. Of the
+    /// first batch's layers only those in `used_layers` are kept.
+    pub fn find(
+        teacher: &str,
+        first: &Probe<'_>,
+        second: &Probe<'_>,
+        used_layers: &[&Tensor],
+    ) -> Result<Self, CacheError> {
         let mut entries = vec![];
         let others = tensors(second.features);
-        for (index, (slot, tensor)) in tensors(first.features).into_iter().enumerate() {
-            let other = others.get(index).filter(|(other, _)| *other == slot).map(|(_, tensor)| *tensor);
+        for (slot, tensor) in tensors(first.features) {
+            let is_layer = matches!(slot, Slot::Hidden(_) | Slot::Attention(_));
+            if is_layer && !used_layers.iter().any(|used| used.data_ptr() == tensor.data_ptr()) {
+                continue;
+            }
+            let other = others.iter().find(|(other, _)| *other == slot).map(|(_, tensor)| *tensor);
             let dims = other.and_then(|other| dims(tensor, first, other, second));
             let kind = tensor.f_kind().ok().and_then(NumberKind::of);
             let (Some(dims), Some(kind)) = (dims, kind) else {

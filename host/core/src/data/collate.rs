@@ -3,7 +3,7 @@ use tch::kind::Element;
 
 use super::Dataset;
 use super::column::{ATTENTION_MASK, Column, INPUT_IDS, Numbers, Shape};
-use crate::{Batch, Result};
+use crate::{Batch, Outputs, Result};
 
 impl Dataset {
     /// The batch of some examples, on the CPU: integers as i64, other numbers as f32.
@@ -37,6 +37,12 @@ impl Dataset {
             }
         }
         Ok(batch)
+    }
+
+    /// The teacher's outputs for the same batch, where they stood in the file.
+    pub(crate) fn padded_teacher_outputs(&self, examples: &[usize], more: usize) -> Result<Option<Outputs>> {
+        let length = examples.iter().map(|&example| self.length(example)).max().unwrap_or(0) + more;
+        self.teacher_outputs.as_ref().map(|outputs| outputs.batch(examples, length)).transpose()
     }
 
     /// One tensor of a column: `[batch]`, `[batch, length]` or `[batch, n]`.

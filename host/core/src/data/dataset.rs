@@ -2,6 +2,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::column::{ATTENTION_MASK, Column, LABELS, Numbers, Shape};
+use super::teacher_outputs::TeacherOutputs;
 use super::{DataConfig, DataError, read};
 use crate::cache::key;
 use crate::model::ModelInfo;
@@ -18,6 +19,16 @@ pub struct Dataset {
     pub(super) ignored: Vec<String>,
     /// Whether its tokens were made of texts.
     pub(super) is_tokenized: bool,
+    /// Whether its rows have a part for each model.
+    pub(super) is_split: bool,
+    pub(super) teacher_outputs: Option<TeacherOutputs>,
+}
+
+/// For whom rows are read that have a part for each model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    Student,
+    Teacher,
 }
 
 impl Dataset {
@@ -30,6 +41,9 @@ impl Dataset {
     ///
     /// `labels` is there if any row has a label; a row without one gets −100, which losses ignore.
     ///
+    /// Rows may have an object for each model, `student` and `teacher`, with these columns in them; columns beside the
+    /// two belong to both.
+    ///
     /// # Errors
     /// The first thing that is wrong, with its file and line.
     pub fn read(
@@ -38,7 +52,17 @@ impl Dataset {
         model: &ModelInfo,
         tokenizer: Option<&Path>,
     ) -> Result<Self, DataError> {
-        read::read(path, config, model, tokenizer)
+        read::read(path, config, model, tokenizer, Reader::Student)
+    }
+
+    /// As [`Dataset::read`], with the part of each row that is the teacher's where rows have parts.
+    pub fn read_for_teacher(
+        path: &Path,
+        config: &DataConfig,
+        model: &ModelInfo,
+        tokenizer: Option<&Path>,
+    ) -> Result<Self, DataError> {
+        read::read(path, config, model, tokenizer, Reader::Teacher)
     }
 
     /// The number of examples, at least 1.
@@ -76,6 +100,16 @@ impl Dataset {
     /// Whether its tokens were made of texts, by a tokenizer; otherwise they stood in the file.
     pub fn is_tokenized(&self) -> bool {
         self.is_tokenized
+    }
+
+    /// Whether its rows have a part for each model; otherwise all models read the same.
+    pub fn is_split(&self) -> bool {
+        self.is_split
+    }
+
+    /// Whether the teacher's outputs stand in the file, in the column `teacher_cache`.
+    pub fn has_teacher_outputs(&self) -> bool {
+        self.teacher_outputs.is_some()
     }
 
     pub fn has_labels(&self) -> bool {

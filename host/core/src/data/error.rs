@@ -32,6 +32,9 @@ pub enum DataError {
         path.display()
     )]
     Vocabulary { path: PathBuf, tokens: usize, largest: i64, vocab_size: i64 },
+    /// The rows of `teacher_cache` do not go together.
+    #[error("{}: {message}", path.display())]
+    TeacherCache { path: PathBuf, message: String },
     /// A row is wrong; the first that is.
     #[error("{}:{line}: {problem}", path.display())]
     Row { path: PathBuf, line: u64, problem: RowError },

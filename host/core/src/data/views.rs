@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use super::Dataset;
 use crate::cache::TeacherCache;
-use crate::{Batch, Features, Result};
+use crate::{Batch, Features, Outputs, Result};
 
 /// The examples of a run as each of its models reads them. Most often all read the same; a teacher with another
-/// tokenizer than the student's reads the same rows as tokens of its own.
+/// tokenizer than the student's reads the same rows as tokens of its own, and rows may have a part for each.
 #[derive(Debug, Clone)]
 pub struct Views {
     pub student: Arc<Dataset>,
@@ -33,20 +33,30 @@ pub struct ModelBatches {
 
 /// What a teacher's features of a batch are made from.
 #[derive(Debug)]
-pub enum TeacherInput {
-    /// The student's batch.
-    AsStudent,
-    Batch(Batch),
-    /// They are here already.
-    Cached(Features),
+pub struct TeacherInput {
+    /// `None` where it reads the student's.
+    pub batch: Option<Batch>,
+    pub ready: Ready,
+}
+
+/// What need not be computed for a teacher.
+#[derive(Debug)]
+pub enum Ready {
+    Nothing,
+    /// Its forward: the outputs stood in the data.
+    Outputs(Outputs),
+    /// Its features: they are cached.
+    Features(Features),
 }
 
 impl Views {
     /// The batches of some examples, on the CPU; see [`Dataset::batch`].
     pub fn batches(&self, examples: &[usize]) -> Result<ModelBatches> {
         let of_teacher = |teacher: &TeacherView| match &teacher.cache {
-            Some(cache) if cache.has_all(examples) => Ok(TeacherInput::Cached(cache.read(examples)?)),
-            _ => teacher.input(examples, 0),
+            Some(cache) if cache.has_all(examples) => {
+                Ok(TeacherInput { batch: None, ready: Ready::Features(cache.read(examples)?) })
+            }
+            _ => self.input(teacher, examples, 0),
         };
         Ok(ModelBatches {
             examples: examples.to_vec(),
@@ -60,7 +70,7 @@ impl Views {
         Ok(ModelBatches {
             examples: examples.to_vec(),
             student: self.student.padded_batch(examples, more)?,
-            teachers: self.teachers.iter().map(|teacher| teacher.input(examples, more)).collect::<Result<_>>()?,
+            teachers: self.teachers.iter().map(|teacher| self.input(teacher, examples, more)).collect::<Result<_>>()?,
         })
     }
 
@@ -68,13 +78,11 @@ impl Views {
     pub fn of_teacher(&self, index: usize) -> &Arc<Dataset> {
         self.teachers.get(index).and_then(|teacher| teacher.own.as_ref()).unwrap_or(&self.student)
     }
-}
 
-impl TeacherView {
-    fn input(&self, examples: &[usize], more: usize) -> Result<TeacherInput> {
-        Ok(match &self.own {
-            Some(own) => TeacherInput::Batch(own.padded_batch(examples, more)?),
-            None => TeacherInput::AsStudent,
-        })
+    fn input(&self, teacher: &TeacherView, examples: &[usize], more: usize) -> Result<TeacherInput> {
+        let batch = teacher.own.as_ref().map(|own| own.padded_batch(examples, more)).transpose()?;
+        let read = teacher.own.as_ref().unwrap_or(&self.student);
+        let outputs = read.padded_teacher_outputs(examples, more)?;
+        Ok(TeacherInput { batch, ready: outputs.map_or(Ready::Nothing, Ready::Outputs) })
     }
 }

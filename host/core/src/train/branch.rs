@@ -50,6 +50,14 @@ impl Branch {
         }
     }
 
+    /// The features of outputs that were not computed here.
+    pub fn adapt(&mut self, batch: &Batch, outputs: Outputs, step: u64) -> Result<(Features, Outputs)> {
+        let context = AdaptContext { role: self.role, task: self.task.clone(), step };
+        let features = self.adaptor.adapt(&context, batch, &outputs)?;
+        let modules = self.module_outputs(&outputs)?;
+        Ok((Features { modules, ..features }, outputs))
+    }
+
     fn forward(&mut self, batch: &Batch, step: u64, mode: Mode) -> Result<(Features, Outputs)> {
         let context = AdaptContext { role: self.role, task: self.task.clone(), step };
         let with_arguments = (!self.arguments.is_empty()).then(|| self.arguments.with(batch)).transpose()?;

@@ -66,7 +66,7 @@ impl Task {
     fn open_cache(&mut self, index: usize, distiller: &dyn Distiller, device: Device) -> Result<()> {
         let Some(request) = self.cache_requests.get(index).cloned().flatten() else { return Ok(()) };
         let lengths = self.views.of_teacher(index).lengths();
-        let layout = self.layout(index, &lengths, device)?;
+        let layout = self.layout(index, &lengths, distiller, device)?;
         self.check_padding(index, &layout, &lengths, distiller, device)?;
         let cache = match request {
             CacheRequest::Memory => TeacherCache::in_memory(layout, lengths),
@@ -78,7 +78,7 @@ impl Task {
 
     /// Which tensors a teacher's features have, found by two batches: the shortest example twice, and once with a
     /// token more of padding.
-    fn layout(&mut self, index: usize, lengths: &[usize], device: Device) -> Result<Layout> {
+    fn layout(&mut self, index: usize, lengths: &[usize], distiller: &dyn Distiller, device: Device) -> Result<Layout> {
         let (shortest, length) = shortest(lengths);
         let more = usize::from(length < self.teachers[index].model.info().max_length);
         let mut features = |examples: &[usize], more| {
@@ -88,7 +88,8 @@ impl Task {
         let (twice, padded) = (features(&[shortest, shortest], 0)?, features(&[shortest], more)?);
         let first = Probe { features: &twice, num_examples: 2, length };
         let second = Probe { features: &padded, num_examples: 1, length: length + more };
-        Ok(Layout::find(&self.teachers[index].label(), &first, &second)?)
+        let teacher = &self.teachers[index];
+        Ok(Layout::find(&teacher.label(), &first, &second, &distiller.used_layers(&twice, teacher.role))?)
     }
 
     /// Whether the loss is the same where the padding of a teacher's tensors is lost. One that counts padding would

@@ -1,6 +1,6 @@
 use super::session::CheckedFeatures;
 use super::{Branch, CacheRequest};
-use crate::data::{Loader, ModelBatches, TeacherInput, Views};
+use crate::data::{Loader, ModelBatches, Ready, TeacherInput, Views};
 use crate::distiller::Distiller;
 use crate::loss::Side;
 use crate::model::Mode;
@@ -31,17 +31,11 @@ impl Prepared {
     }
 
     pub fn of_teacher(&self, index: usize) -> &Batch {
-        match self.0.teachers.get(index) {
-            Some(TeacherInput::Batch(own)) => own,
-            _ => &self.0.student,
-        }
+        self.0.teachers.get(index).and_then(|input| input.batch.as_ref()).unwrap_or(&self.0.student)
     }
 
-    fn cached(&self, index: usize) -> Option<&Features> {
-        match self.0.teachers.get(index) {
-            Some(TeacherInput::Cached(features)) => Some(features),
-            _ => None,
-        }
+    fn ready(&self, index: usize) -> &Ready {
+        self.0.teachers.get(index).map_or(&Ready::Nothing, |input| &input.ready)
     }
 }
 
@@ -66,12 +60,14 @@ impl Task {
         };
         let student = prepare(Role::Student, batches.student)?;
         let mut teachers = vec![];
-        for (index, input) in batches.teachers.into_iter().enumerate() {
-            teachers.push(match input {
-                TeacherInput::AsStudent => TeacherInput::AsStudent,
-                TeacherInput::Batch(batch) => TeacherInput::Batch(prepare(Role::Teacher(index), batch)?),
-                TeacherInput::Cached(features) => TeacherInput::Cached(features.to_device(device)?),
-            });
+        for (index, TeacherInput { batch, ready }) in batches.teachers.into_iter().enumerate() {
+            let batch = batch.map(|batch| prepare(Role::Teacher(index), batch)).transpose()?;
+            let ready = match ready {
+                Ready::Nothing => Ready::Nothing,
+                Ready::Outputs(outputs) => Ready::Outputs(outputs.to_device(device)?),
+                Ready::Features(features) => Ready::Features(features.to_device(device)?),
+            };
+            teachers.push(TeacherInput { batch, ready });
         }
         Ok(Prepared(ModelBatches { student, teachers, ..batches }))
     }
@@ -91,10 +87,14 @@ impl Task {
         batch: &Prepared,
         step: u64,
     ) -> Result<(Features, Outputs)> {
-        if let Some(cached) = batch.cached(index) {
-            return Ok((cached.shallow_clone(), Outputs::new()));
-        }
-        let made = self.teachers[index].features(batch.of_teacher(index), step, Mode::Eval)?;
+        let teacher = &mut self.teachers[index];
+        let made = match batch.ready(index) {
+            Ready::Features(features) => return Ok((features.shallow_clone(), Outputs::new())),
+            Ready::Outputs(outputs) => {
+                teacher.adapt(batch.of_teacher(index), outputs.to_device(teacher.model.device())?, step)?
+            }
+            Ready::Nothing => teacher.features(batch.of_teacher(index), step, Mode::Eval)?,
+        };
         if let Some(cache) = self.views.teachers.get(index).and_then(|view| view.cache.as_ref()) {
             cache.write(&batch.0.examples, &made.0)?;
         }

@@ -1,11 +1,15 @@
 //! From the rows of a file to a data set: rows with `input_ids`, or texts.
 
+mod parts;
 mod texts;
 mod tokens;
 
 use std::path::Path;
 
 use super::column::{ATTENTION_MASK, Column, INPUT_IDS, LABELS, TOKEN_TYPE_IDS};
+use super::dataset::Reader;
+use super::format::Row;
+use super::teacher_outputs::{Growing, TEACHER_CACHE};
 use super::{DataConfig, DataError, Dataset, format};
 use crate::model::ModelInfo;
 
@@ -23,6 +27,7 @@ pub(super) fn read(
     config: &DataConfig,
     model: &ModelInfo,
     tokenizer: Option<&Path>,
+    reader: Reader,
 ) -> Result<Dataset, DataError> {
     let max_length = config.max_length.map_or(model.max_length, |length| length.get());
     if max_length > model.max_length {
@@ -31,9 +36,25 @@ pub(super) fn read(
     let context = Context { path, config, model, max_length };
     let mut rows = format::open(path)?;
     let first = rows.next().ok_or_else(|| DataError::Empty { path: path.to_owned() })??;
+    let is_split = parts::is_split(&first.columns);
+    let mut outputs = Growing::default();
+    let mut take_parts = |Row { line, mut columns }: Row| {
+        if let Some(value) = columns.shift_remove(TEACHER_CACHE) {
+            outputs.push(&value).map_err(|problem| DataError::row(path, line, problem))?;
+        }
+        if is_split {
+            columns = parts::part(columns, reader).map_err(|problem| DataError::row(path, line, problem))?;
+        }
+        Ok(Row { line, columns })
+    };
+    let first = take_parts(first)?;
     let has_tokens = first.columns.contains_key(INPUT_IDS);
-    let rows = std::iter::once(Ok(first)).chain(rows);
-    if has_tokens { tokens::read(rows, &context) } else { texts::read(rows, &context, tokenizer) }
+    let rows = std::iter::once(Ok(first)).chain(rows.map(|row| take_parts(row?)));
+    let mut dataset = if has_tokens { tokens::read(rows, &context)? } else { texts::read(rows, &context, tokenizer)? };
+    dataset.is_split = is_split;
+    let outputs = outputs.finish(&dataset.offsets);
+    dataset.teacher_outputs = outputs.map_err(|message| DataError::TeacherCache { path: path.to_owned(), message })?;
+    Ok(dataset)
 }
 
 /// Puts the columns into the order in which models name them, the others behind.

@@ -134,6 +134,8 @@ impl<'a> Texts<'a> {
             truncated: self.truncated,
             ignored: self.ignored.into_iter().collect(),
             is_tokenized: true,
+            is_split: false,
+            teacher_outputs: None,
         }
     }
 }

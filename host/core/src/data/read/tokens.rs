@@ -163,6 +163,8 @@ impl<'a> Examples<'a> {
             truncated: 0,
             ignored: self.ignored.into_iter().collect(),
             is_tokenized: false,
+            is_split: false,
+            teacher_outputs: None,
         }
     }
 }
