@@ -236,7 +236,7 @@ fn dims(tensor: &Tensor, of: &Probe<'_>, other: &Tensor, of_other: &Probe<'_>) -
         if size == of.length as i64 && other == of_other.length as i64 {
             return Some(Dim::Length);
         }
-        (size == other).then(|| Dim::Fixed(size as usize))
+        (size == other).then_some(Dim::Fixed(size as usize))
     };
     rest.iter().zip(other_rest).map(dim).collect()
 }

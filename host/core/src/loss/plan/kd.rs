@@ -113,6 +113,11 @@ impl KdTerm {
                 .wrong("logits", format!("{} tensors", counts.0), format!("{} as for the teacher", counts.1))
                 .into());
         }
+        let num_labels = student.features.labels.len();
+        if self.probability_shift && num_labels > counts.0 {
+            let expected = format!("{}, one for each of `logits`", counts.0);
+            return Err(student.wrong("labels", format!("{num_labels} tensors"), expected).into());
+        }
         for (index, logits) in student.features.logits.iter().enumerate() {
             let teacher_logits = &teacher.features.logits[index];
             let selected = |side: &Side<'_>, logits: &Tensor| -> Result<Vec<i64>> {

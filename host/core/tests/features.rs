@@ -1,0 +1,70 @@
+//! Features that a loss cannot be computed from are refused before step 0, by name.
+
+#[path = "common/adapted.rs"]
+mod adapted;
+
+use adapted::{Adapt, assembled, mask, without_masks};
+use brewer::{Features, Role};
+use serde_json::{Value, json};
+use tch::{Kind, Tensor};
+
+#[track_caller]
+fn refused(distillation: Value, adapt: Adapt, expected: &[&str]) {
+    let (mut assembled, _folder) = assembled(&[("distillation", distillation)], adapt).unwrap();
+    let error = assembled.session.check().unwrap_err().to_string();
+    for part in expected {
+        assert!(error.contains(part), "`{part}` is not in: {error}");
+    }
+}
+
+fn one_match(feature: &str, loss: &str) -> Value {
+    json!({ "intermediate_matches": [{ "layer_T": 1, "layer_S": 1, "feature": feature, "loss": loss, "weight": 1 }] })
+}
+
+#[test]
+fn a_feature_that_is_not_there_is_named() {
+    let only_logits: Adapt = |_, _, outputs| Features { logits: without_masks(outputs).logits, ..Features::default() };
+    refused(one_match("hidden", "hidden_mse"), only_logits, &["the adaptor of the test", "`hidden`", "student"]);
+    refused(one_match("attention", "attention_mse"), only_logits, &["`attention`"]);
+    refused(json!({ "hard_label_weight": 1 }), only_logits, &["`losses`", "student"]);
+    refused(json!({ "probability_shift": true }), only_logits, &["`labels`", "probability_shift"]);
+    refused(json!({}), |_, _, _| Features::default(), &["the adaptor of the test"]);
+}
+
+#[test]
+fn masks_have_the_shape_of_what_they_mask() {
+    let cut: Adapt = |_, batch, outputs| Features {
+        inputs_mask: mask(batch).map(|mask| mask.narrow(1, 0, 2)),
+        ..without_masks(outputs)
+    };
+    refused(one_match("hidden", "hidden_mse"), cut, &["`inputs_mask`", "2]"]);
+    let twice: Adapt = |_, batch, outputs| {
+        let masks = mask(batch).into_iter().chain(mask(batch)).collect();
+        Features { logits_mask: masks, ..without_masks(outputs) }
+    };
+    refused(json!({}), twice, &["`logits_mask`", "2 tensors"]);
+}
+
+#[test]
+fn lists_of_teacher_and_student_have_one_length() {
+    let twice: Adapt = |role, _, outputs| {
+        let mut features = without_masks(outputs);
+        if role == Role::Student {
+            features.logits.push(features.logits[0].shallow_clone());
+        }
+        features
+    };
+    refused(json!({}), twice, &["logits", "2", "1"]);
+    let labels: Adapt = |_, _, outputs| {
+        let label = Tensor::zeros([4], (Kind::Int64, tch::Device::Cpu));
+        Features { labels: vec![label.shallow_clone(), label], ..without_masks(outputs) }
+    };
+    refused(json!({ "probability_shift": true }), labels, &["`labels`", "2 tensors", "1, one for each"]);
+}
+
+#[test]
+fn a_loss_between_two_layers_needs_two() {
+    let all: Adapt = |_, batch, outputs| Features { inputs_mask: mask(batch), ..without_masks(outputs) };
+    let error = assembled(&[("distillation", one_match("hidden", "fsp"))], all).map(drop).unwrap_err().to_string();
+    assert!(error.contains("`fsp`") && error.contains("a list of 2"), "{error}");
+}
