@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result};
 
-use crate::{process, setup, step::step, workspace::Workspace};
+use brewer_plugin_kit::process;
+
+use crate::{languages, setup, step::step, workspace::Workspace};
 
 /// The checks, the fastest first: a name and the arguments of cargo.
 const CHECKS: [(&str, &[&str]); 3] = [
@@ -14,6 +16,7 @@ const CHECKS: [(&str, &[&str]); 3] = [
 /// Sets up and runs all checks; the first that fails ends the run.
 pub fn run(workspace: &Workspace) -> Result<()> {
     setup::setup(workspace)?;
+    languages::build(workspace)?;
     for (name, arguments) in CHECKS {
         step(name, || {
             process::run(workspace.cargo().args(arguments))

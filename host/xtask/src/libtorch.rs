@@ -14,8 +14,9 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use brewer_plugin_kit::process;
+
 use crate::{
-    process,
     product::{Part, Product},
     python,
     step::note,

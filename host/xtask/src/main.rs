@@ -4,11 +4,11 @@
 //! with it, so that each of them works on a fresh checkout.
 
 mod checks;
-mod component;
+mod debian;
 mod demo;
+mod languages;
 mod libtorch;
 mod plugins;
-mod process;
 mod product;
 mod python;
 mod setup;
@@ -39,6 +39,8 @@ enum Chore {
     Setup,
     /// Build every plugin under plugins/ and every guest under tests/*/guests/ into target/plugins/
     Plugins,
+    /// Set up, then build the plugins in Python, JavaScript and C that tests run, with their languages' tools
+    Languages,
     /// Set up, then check the format, the lints and the tests: what a change must pass
     Test,
     /// Set up, build brewer-host and run the movie-reviews experiment
@@ -64,6 +66,10 @@ fn run(chore: &Chore) -> Result<()> {
     match chore {
         Chore::Setup => setup::setup(&workspace),
         Chore::Plugins => plugins::build(&workspace),
+        Chore::Languages => {
+            setup::setup(&workspace)?;
+            languages::build(&workspace)
+        }
         Chore::Test => checks::run(&workspace),
         Chore::Demo { seeds } => demo::run(&workspace, *seeds),
     }

@@ -11,7 +11,9 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use cargo_metadata::{Message, MetadataCommand, Package, PackageId};
 
-use crate::{component, process, step::note, store, wasm::WasmToolchain, workspace::Workspace};
+use brewer_plugin_kit::{build::rust::WasmToolchain, component, process};
+
+use crate::{step::note, store, wasm, workspace::Workspace};
 
 /// The profile in the workspace's `Cargo.toml` that plugins are built with: small and without unwinding.
 const PROFILE: &str = "plugin";
@@ -24,7 +26,7 @@ pub fn build(workspace: &Workspace) -> Result<()> {
         println!("{:<22} none: plugins/ has no crate yet", "plugins");
         return Ok(());
     }
-    let (toolchain, _) = WasmToolchain::ensure(workspace)?;
+    let (toolchain, _) = wasm::ensure(workspace)?;
     let modules = compile(workspace, toolchain, &crates)?;
     for package in &crates {
         let module = modules.iter().find(|(id, _)| *id == package.id).map(|(_, module)| module);
@@ -98,7 +100,7 @@ fn folders_in(parent: &Path) -> Result<Vec<PathBuf>> {
 
 /// Compiles all of them with one cargo; returns the module of each.
 fn compile(workspace: &Workspace, toolchain: WasmToolchain, crates: &[Package]) -> Result<Vec<(PackageId, PathBuf)>> {
-    let mut cargo = toolchain.cargo_build(workspace);
+    let mut cargo = toolchain.cargo_build(workspace.root());
     cargo.args(["--profile", PROFILE, "--message-format", "json-render-diagnostics"]).stdout(Stdio::piped());
     for package in crates {
         cargo.args(["--package", package.name.as_str()]);

@@ -4,7 +4,7 @@ use std::{env, process::Command};
 
 use anyhow::{Context, Result};
 
-use crate::process;
+use brewer_plugin_kit::process;
 
 /// The interpreter that `torch-sys` would ask too: the one of the active virtual environment, or else `python3`.
 pub fn command() -> Command {

@@ -4,13 +4,15 @@ use std::{env, process::Command};
 
 use anyhow::{Context, Result};
 
-use crate::{libtorch, plugins, process, step::step, wasm, wasm::WasmToolchain, workspace::Workspace};
+use brewer_plugin_kit::{build::rust::TARGET, process};
+
+use crate::{libtorch, plugins, step::step, wasm, workspace::Workspace};
 
 /// Puts in place what is missing, and says of everything what it found.
 pub fn setup(workspace: &Workspace) -> Result<()> {
     step("C++ compiler", cxx)?;
     step(&format!("libtorch {}", libtorch::VERSION), || libtorch::ensure(workspace))?;
-    step(wasm::TARGET, || Ok(WasmToolchain::ensure(workspace)?.1))?;
+    step(TARGET, || Ok(wasm::ensure(workspace)?.1))?;
     plugins::build(workspace)
 }
 

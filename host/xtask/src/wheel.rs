@@ -10,7 +10,9 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
-use crate::{process, python, step::note, store::create_folder};
+use brewer_plugin_kit::process;
+
+use crate::{python, step::note, store::create_folder};
 
 /// One file of a package registry, pinned by content.
 #[derive(Clone, Copy)]

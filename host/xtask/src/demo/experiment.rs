@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::{process, workspace::Workspace};
+use brewer_plugin_kit::process;
+
+use crate::workspace::Workspace;
 
 /// What `brewer-host eval --json` says of a model.
 #[derive(Debug, Clone, Deserialize)]

@@ -8,8 +8,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use brewer_plugin_kit::process;
+
 use crate::{
-    process,
     product::{Part, Product},
     setup,
     step::step,

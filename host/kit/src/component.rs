@@ -15,7 +15,7 @@ pub fn encode(module: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// Refuses a component that asks for an operating system, or that offers nothing.
-fn check(component: &[u8]) -> Result<()> {
+pub fn check(component: &[u8]) -> Result<()> {
     let DecodedWasm::Component(resolve, world) =
         wit_component::decode(component).context("its interfaces cannot be read")?
     else {

@@ -1,0 +1,25 @@
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::{Source, finished};
+use crate::process;
+
+/// Builds a plugin in JavaScript or TypeScript. `tools` is the folder in which the SDK's `tools/package.json` was
+/// installed.
+///
+/// # Errors
+/// If Node or the tools are missing or refuse the plugin; what they say is part of the error.
+pub fn javascript(source: Source<'_>, tools: &Path) -> Result<Vec<u8>> {
+    let made = tempfile::tempdir().context("no folder to build in")?;
+    let output = made.path().join("plugin.wasm");
+    let mut command = Command::new("node");
+    command.current_dir(tools).arg(source.sdk.join("tools/build.mjs"));
+    command.args([source.wit.as_os_str(), source.world.as_ref(), source.entry.as_os_str(), output.as_os_str()]);
+    process::capture(&mut command).context(
+        "the plugin could not be built; plugins in JavaScript need Node and the packages of package.json \
+         (`npm install`)",
+    )?;
+    finished(&output)
+}

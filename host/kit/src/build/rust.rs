@@ -1,0 +1,71 @@
+//! The toolchain that compiles plugins in Rust.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::process;
+
+/// The target of plugins: no operating system, so a plugin cannot even ask for one.
+pub const TARGET: &str = "wasm32-unknown-unknown";
+
+/// The packages of Debian that can compile for it.
+pub const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
+
+/// A toolchain that can compile for [`TARGET`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WasmToolchain {
+    /// The active one, which has the target's standard library, as rustup installs it.
+    Rustup,
+    /// Debian's, which compiles the standard library from source, once.
+    Debian,
+}
+
+impl WasmToolchain {
+    /// The toolchain that is there for a crate in `folder`.
+    pub fn detect(folder: &Path) -> Option<Self> {
+        if has_target(folder) {
+            Some(Self::Rustup)
+        } else {
+            DEBIAN_PACKAGES.iter().all(|package| is_installed(package)).then_some(Self::Debian)
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rustup => "the active Rust toolchain",
+            Self::Debian => "Debian's Rust for the web",
+        }
+    }
+
+    /// `cargo build` for the target, in `folder`.
+    pub fn cargo_build(self, folder: &Path) -> Command {
+        let active = || std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+        let mut cargo = match self {
+            Self::Rustup => Command::new(active()),
+            Self::Debian => Command::new("/usr/bin/cargo"),
+        };
+        cargo.current_dir(folder).args(["build", "--target", TARGET]);
+        if self == Self::Debian {
+            // Debian ships the sources of the standard library; compiling them takes an unstable flag.
+            cargo
+                .args(["-Z", "build-std=std,panic_abort"])
+                .env("RUSTC", "/usr/bin/rustc")
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-19");
+        }
+        cargo
+    }
+}
+
+/// Whether the active toolchain has the target's standard library.
+fn has_target(folder: &Path) -> bool {
+    let mut rustc = Command::new("rustc");
+    rustc.current_dir(folder).args(["--print", "target-libdir", "--target", TARGET]);
+    process::capture(&mut rustc).is_ok_and(|folder| Path::new(&folder).is_dir())
+}
+
+/// Whether a package of Debian is installed.
+pub fn is_installed(package: &str) -> bool {
+    let status = process::capture(Command::new("dpkg-query").args(["-W", "-f=${db:Status-Status}", package]));
+    status.is_ok_and(|status| status == "installed")
+}

@@ -1,0 +1,328 @@
+/* Write plugins for Brewer in C. README.md beside this folder is the guide.
+ *
+ * An operation that cannot be done fails the call: its first error is kept, with the line it happened on, and every
+ * later operation does nothing and returns an empty handle. So calls nest, and nothing needs a check; when the adaptor
+ * returns, the SDK reports the error in place of the features.
+ *
+ * All handles and all memory that these functions return are freed when the call ends. Keep numbers between calls, not
+ * handles or pointers. */
+#ifndef BREWER_H
+#define BREWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A tensor that the host holds. No function changes it. */
+typedef struct {
+    int32_t handle;
+} Tensor;
+
+/* Tensors in order. A list of a model's outputs is lazy: a tensor of it is read when it is taken out. */
+typedef struct {
+    int32_t handle;
+} TensorList;
+
+/* The batch that the model was called with: tensors by name. The first dimension of each is the batch. */
+typedef struct {
+    int32_t handle;
+} Batch;
+
+/* What the model returned, by Hugging Face's names. What no plugin and no loss reads is not computed. */
+typedef struct {
+    int32_t handle;
+} Outputs;
+
+/* What an adaptor returns, under TextBrewer's keys. Each may be left empty, not all of them. */
+typedef struct {
+    int32_t handle;
+} Features;
+
+/* Where in a run a call happens. */
+typedef struct {
+    bool is_student;
+    /* The index of the teacher, 0 when there is one or for the student. */
+    uint32_t teacher;
+    /* The task's name where the experiment has several, NULL otherwise. */
+    const char *task;
+    /* The forward step, counted from 0. */
+    uint64_t step;
+} Context;
+
+/* Implement this function. `features` comes empty. */
+void adapt(Context context, Batch batch, Outputs outputs, Features features);
+
+/* ---- Errors ---- */
+
+typedef enum {
+    ERROR_BAD_DIMENSION,
+    ERROR_BAD_SHAPE,
+    ERROR_BAD_KIND,
+    ERROR_BAD_ARGUMENT,
+    ERROR_NOT_FOUND,
+    ERROR_NOT_COMPUTED,
+    ERROR_NOT_PERMITTED,
+    ERROR_OVER_LIMIT,
+    ERROR_RELEASED,
+    ERROR_FAILED,
+    /* The plugin's own, from `brewer_fail`. */
+    ERROR_OWN,
+} ErrorCode;
+
+/* Fails the call with a message of your own, as printf writes it. The first failure counts. */
+void brewer_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Whether the call has failed. */
+bool brewer_failed(void);
+/* The message of the failure, NULL if there is none, and its code. */
+const char *brewer_error(void);
+ErrorCode brewer_error_code(void);
+/* Forgets the failure: operations work again. */
+void brewer_recover(void);
+
+/* ---- What surrounds the plugin ---- */
+
+typedef enum { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR } Level;
+
+/* Writes a message to the run's log, as printf writes it. */
+void brewer_log(Level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* 64 random bits. They follow from the experiment's seed, the model, the task and the step. */
+uint64_t brewer_random_u64(void);
+/* A random number in 0..1, 1 excluded, from the same sequence. */
+double brewer_random(void);
+
+/* The plugin's `config` in the experiment, as JSON. The others read one key of it, or give `fallback` if it is not there
+ * or of another type. `config_value` gives the JSON of the key's value, NULL if it is not there. */
+const char *config_json(void);
+const char *config_value(const char *key);
+const char *config_string(const char *key, const char *fallback);
+double config_number(const char *key, double fallback);
+bool config_bool(const char *key, bool fallback);
+
+/* ---- Handles ---- */
+
+/* Drops a handle before the call ends, to stay below the limit on live handles. */
+void tensor_drop(Tensor tensor);
+void tensor_list_drop(TensorList list);
+/* Drops all handles and frees all memory of the call. The SDK calls it when the adaptor has returned. */
+void brewer_free_call(void);
+
+/* ---- Batch, outputs, features ---- */
+
+/* Names in order. */
+typedef struct {
+    const char **names;
+    size_t count;
+} Names;
+
+Names batch_names(Batch batch);
+bool batch_has(Batch batch, const char *name);
+/* Fails if there is none of that name. */
+Tensor batch_tensor(Batch batch, const char *name);
+
+Names outputs_names(Outputs outputs);
+bool outputs_has(Outputs outputs, const char *name);
+/* Reads the tensor `name`; fails if there is none. */
+Tensor outputs_tensor(Outputs outputs, const char *name);
+/* The list `name` (`hidden_states`, `attentions`) without reading any of it; fails if there is none. */
+TensorList outputs_list(Outputs outputs, const char *name);
+
+/* [batch, labels] or [batch, length, labels], before any softmax. */
+void features_push_logits(Features features, Tensor logits);
+/* [batch, length], 1 where logits of [batch, length, labels] count: one for all logits, or one for each. */
+void features_push_logits_mask(Features features, Tensor mask);
+/* Integers, [batch] or [batch, length]: the labels of the logits at the same position. */
+void features_push_labels(Features features, Tensor labels);
+/* Of any shape; its mean is added to the total. */
+void features_push_loss(Features features, Tensor loss);
+/* [batch, length, hidden]; a match selects them by position. */
+void features_push_hidden(Features features, Tensor hidden);
+void features_extend_hidden(Features features, TensorList hidden);
+/* [batch, heads, length, length]; a match selects them by position. */
+void features_push_attention(Features features, Tensor attention);
+void features_extend_attention(Features features, TensorList attention);
+/* [batch, length], 1 for tokens and 0 for padding: the mask of every match. */
+void features_set_inputs_mask(Features features, Tensor mask);
+
+/* ---- Numbers and shapes as arguments ---- */
+
+/* A number: `scalar(1)`, `scalar(0.5)`. As in PyTorch a floating-point number makes a tensor of integers float32.
+ * Functions below that take a Scalar also take a plain number. */
+typedef struct {
+    bool is_int;
+    union {
+        double number;
+        int64_t integer;
+    };
+} Scalar;
+
+/* A shape or dimensions: `shape(2, -1)`, `dims(0, 1)`. `dims()` is all dimensions of a reduction, `shape()` a scalar's. */
+typedef struct {
+    const int64_t *sizes;
+    size_t count;
+} Shape;
+
+typedef Shape Dims;
+
+#define shape(...) \
+    ((Shape){(const int64_t[]){0, __VA_ARGS__} + 1, sizeof((int64_t[]){0, __VA_ARGS__}) / sizeof(int64_t) - 1})
+#define dims(...) shape(__VA_ARGS__)
+
+typedef enum {
+    FLOAT16,
+    BFLOAT16,
+    FLOAT32,
+    FLOAT64,
+    UINT8,
+    INT8,
+    INT16,
+    INT32,
+    INT64,
+    BOOLEAN,
+} Kind;
+
+/* ---- Tensors: PyTorch's semantics. Shapes broadcast, kinds promote, a negative dimension counts from the end ---- */
+
+Shape tensor_shape(Tensor self);
+/* The number of dimensions; the number of elements; the kind of the elements. */
+size_t tensor_rank(Tensor self);
+int64_t tensor_numel(Tensor self);
+Kind tensor_kind(Tensor self);
+/* Another handle to the same tensor. */
+Tensor tensor_share(Tensor self);
+/* The same elements without a gradient. */
+Tensor tensor_detach(Tensor self);
+/* The elements converted: to integers by cutting off, to BOOLEAN by `!= 0`. */
+Tensor tensor_to_kind(Tensor self, Kind kind);
+
+/* New tensors, on the device of the model. */
+Tensor tensor_zeros(Shape shape, Kind kind);
+Tensor tensor_ones(Shape shape, Kind kind);
+Tensor tensor_full(Shape shape, Scalar value, Kind kind);
+/* `start`, `start + step`, … below `end`, as [n]. */
+Tensor tensor_arange(Scalar start, Scalar end, Scalar step, Kind kind);
+
+/* [a, b, c] becomes [a, c] for dim 1. */
+Tensor tensor_select(Tensor self, int64_t dim, int64_t index);
+/* [a, b] becomes [a, length] for dim 1. */
+Tensor tensor_narrow(Tensor self, int64_t dim, int64_t start, int64_t length);
+/* Another shape with as many elements; one size may be -1. */
+Tensor tensor_reshape(Tensor self, Shape shape);
+Tensor tensor_permute(Tensor self, Dims dims);
+Tensor tensor_transpose(Tensor self, int64_t first, int64_t second);
+Tensor tensor_squeeze(Tensor self, int64_t dim);
+Tensor tensor_unsqueeze(Tensor self, int64_t dim);
+/* Dimensions of size 1 repeated; -1 keeps a size. */
+Tensor tensor_expand(Tensor self, Shape shape);
+/* The dimensions `first..=last` made one. */
+Tensor tensor_flatten(Tensor self, int64_t first, int64_t last);
+
+/* Element by element, with a tensor or with a number. */
+Tensor tensor_add(Tensor self, Tensor other);
+Tensor tensor_sub(Tensor self, Tensor other);
+Tensor tensor_mul(Tensor self, Tensor other);
+Tensor tensor_div(Tensor self, Tensor other);
+Tensor tensor_maximum(Tensor self, Tensor other);
+Tensor tensor_minimum(Tensor self, Tensor other);
+Tensor tensor_add_scalar(Tensor self, Scalar other);
+Tensor tensor_sub_scalar(Tensor self, Scalar other);
+Tensor tensor_mul_scalar(Tensor self, Scalar other);
+Tensor tensor_div_scalar(Tensor self, Scalar other);
+Tensor tensor_pow_scalar(Tensor self, Scalar exponent);
+Tensor tensor_clamp(Tensor self, Scalar min, Scalar max);
+Tensor tensor_clamp_min(Tensor self, Scalar min);
+Tensor tensor_clamp_max(Tensor self, Scalar max);
+Tensor tensor_neg(Tensor self);
+Tensor tensor_abs(Tensor self);
+Tensor tensor_exp(Tensor self);
+Tensor tensor_log(Tensor self);
+Tensor tensor_sqrt(Tensor self);
+Tensor tensor_tanh(Tensor self);
+Tensor tensor_sigmoid(Tensor self);
+Tensor tensor_relu(Tensor self);
+/* The exact GELU, by the error function. */
+Tensor tensor_gelu(Tensor self);
+
+/* Comparisons and logic, into BOOLEAN. */
+Tensor tensor_eq(Tensor self, Tensor other);
+Tensor tensor_ne(Tensor self, Tensor other);
+Tensor tensor_lt(Tensor self, Tensor other);
+Tensor tensor_le(Tensor self, Tensor other);
+Tensor tensor_gt(Tensor self, Tensor other);
+Tensor tensor_ge(Tensor self, Tensor other);
+Tensor tensor_eq_scalar(Tensor self, Scalar other);
+Tensor tensor_ne_scalar(Tensor self, Scalar other);
+Tensor tensor_lt_scalar(Tensor self, Scalar other);
+Tensor tensor_le_scalar(Tensor self, Scalar other);
+Tensor tensor_gt_scalar(Tensor self, Scalar other);
+Tensor tensor_ge_scalar(Tensor self, Scalar other);
+Tensor tensor_logical_and(Tensor self, Tensor other);
+Tensor tensor_logical_or(Tensor self, Tensor other);
+Tensor tensor_logical_not(Tensor self);
+/* `self` where `condition` (BOOLEAN) holds and `other` elsewhere. */
+Tensor tensor_where(Tensor self, Tensor condition, Tensor other);
+
+/* Over `dims`, over all with `dims()`. */
+Tensor tensor_sum(Tensor self, Dims dims, bool keep_dims);
+Tensor tensor_mean(Tensor self, Dims dims, bool keep_dims);
+Tensor tensor_max(Tensor self, Dims dims, bool keep_dims);
+Tensor tensor_min(Tensor self, Dims dims, bool keep_dims);
+/* The `p`-norm: 2 for the Euclidean one. */
+Tensor tensor_norm(Tensor self, double p, Dims dims, bool keep_dims);
+Tensor tensor_any(Tensor self, Dims dims, bool keep_dims);
+Tensor tensor_all(Tensor self, Dims dims, bool keep_dims);
+/* The index of the largest element along `dim`, as INT64. */
+Tensor tensor_argmax(Tensor self, int64_t dim, bool keep_dim);
+Tensor tensor_softmax(Tensor self, int64_t dim);
+Tensor tensor_log_softmax(Tensor self, int64_t dim);
+
+/* [..., n, k] by [..., k, m] gives [..., n, m]. */
+Tensor tensor_matmul(Tensor self, Tensor other);
+/* The elements at the indices of `dim` that `index` (INT64, as many dimensions) names. */
+Tensor tensor_gather(Tensor self, int64_t dim, Tensor index);
+/* The parts of `dim` that `index` (INT64, [n]) names. */
+Tensor tensor_index_select(Tensor self, int64_t dim, Tensor index);
+/* `value` where `mask` (BOOLEAN, broadcast to `self`) holds and `self` elsewhere. */
+Tensor tensor_masked_fill(Tensor self, Tensor mask, Scalar value);
+/* The elements where `mask` (BOOLEAN) holds, as [n]. */
+Tensor tensor_masked_select(Tensor self, Tensor mask);
+
+/* ---- Lists of tensors ---- */
+
+TensorList tensor_list_new(void);
+size_t tensor_list_len(TensorList self);
+/* Reads the tensor at a position. */
+Tensor tensor_list_get(TensorList self, size_t index);
+void tensor_list_push(TensorList self, Tensor tensor);
+/* The positions `start..start + length`, without reading them. */
+TensorList tensor_list_narrow(TensorList self, size_t start, size_t length);
+/* Joined along a dimension that the tensors have; along a new one. */
+Tensor tensor_list_cat(TensorList self, int64_t dim);
+Tensor tensor_list_stack(TensorList self, int64_t dim);
+
+/* ---- Losses, with PyTorch's definitions ---- */
+
+typedef enum { REDUCE_NONE, REDUCE_MEAN, REDUCE_SUM } Reduction;
+
+/* Logits [..., classes], labels [...] (INT64). Labels of `ignore_index` (PyTorch's is -100) do not count. */
+Tensor loss_cross_entropy(Tensor logits, Tensor labels, int64_t ignore_index, Reduction reduction);
+Tensor loss_mean_squared_error(Tensor input, Tensor target, Reduction reduction);
+/* `input` holds log-probabilities, `target` probabilities or, if `log_target`, log-probabilities. */
+Tensor loss_kl_divergence(Tensor input, Tensor target, bool log_target, Reduction reduction);
+Tensor loss_binary_cross_entropy_with_logits(Tensor logits, Tensor targets, Reduction reduction);
+/* The cosine of the angle between two tensors along `dim`, which vanishes. */
+Tensor loss_cosine_similarity(Tensor left, Tensor right, int64_t dim);
+
+/* ---- Elements: the experiment must permit it (`read-values`, `write-values`) ---- */
+
+/* `count` elements from element `start` on, in row-major order; NULL after a failure. */
+const float *tensor_read_f32(Tensor self, uint64_t start, uint64_t count);
+const int64_t *tensor_read_s64(Tensor self, uint64_t start, uint64_t count);
+const bool *tensor_read_bool(Tensor self, uint64_t start, uint64_t count);
+/* A FLOAT32, INT64 or BOOLEAN tensor of `count` elements in row-major order. */
+Tensor tensor_of_f32(const float *elements, size_t count, Shape shape);
+Tensor tensor_of_s64(const int64_t *elements, size_t count, Shape shape);
+Tensor tensor_of_bool(const bool *elements, size_t count, Shape shape);
+
+#include "brewer_lines.h"
+
+#endif

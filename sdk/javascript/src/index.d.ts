@@ -1,0 +1,303 @@
+/** Write plugins for Brewer in JavaScript and TypeScript. */
+
+/** What an adaptor is: it takes features of a batch out of a model's outputs. It is not async. */
+export type Adapt = (batch: Batch, outputs: Outputs, context: Context) => Features;
+
+/**
+ * Makes a function the plugin's adaptor: `export const adaptor = defineAdaptor(adapt)`.
+ *
+ * What it throws ends the run with its message and the plugin's lines.
+ */
+export function defineAdaptor(adapt: Adapt): { adapt(context: unknown, batch: unknown, outputs: unknown): unknown };
+
+/** Where in a run a call happens. */
+export interface Context {
+    /** Whether the outputs are the student's. */
+    readonly isStudent: boolean;
+    /** The index of the teacher, 0 when there is one; undefined for the student. */
+    readonly teacher: number | undefined;
+    /** The task's name where the experiment has several. */
+    readonly task: string | undefined;
+    /** The forward step, counted from 0. */
+    readonly step: number;
+}
+
+/** One tensor where several may stand. */
+export type Tensors = Tensor | readonly Tensor[] | TensorList | null | undefined;
+
+/** What losses are computed from, under TextBrewer's keys. Each may be left out, not all. */
+export interface Features {
+    /** `[batch, labels]` or `[batch, length, labels]` each, before any softmax. */
+    logits?: Tensors;
+    /** `[batch, length]` each, 1 where logits of `[batch, length, labels]` count: one for all logits, or one for each. */
+    logits_mask?: Tensors;
+    /** `[batch]` or `[batch, length]` each, integers, one for each of `logits`. */
+    labels?: Tensors;
+    /** Losses of any shape; the mean of each is added to the total. */
+    losses?: Tensors;
+    /** `[batch, length, hidden]` each; a match selects them by position. */
+    hidden?: Tensors;
+    /** `[batch, heads, length, length]` each; a match selects them by position. */
+    attention?: Tensors;
+    /** `[batch, length]`, 1 for tokens and 0 for padding: the mask of every match. */
+    inputs_mask?: Tensor | null | undefined;
+}
+
+/** The batch that the model was called with: tensors by name. The first dimension of each is the batch. */
+export class Batch {
+    private constructor();
+    /** The names of all tensors: `input_ids`, `attention_mask`, `labels`, … */
+    names(): string[];
+    has(name: string): boolean;
+    /** The tensor `name`; throws if there is none. */
+    tensor(name: string): Tensor;
+    /** The tensor `name`, if there is one. */
+    get(name: string): Tensor | undefined;
+}
+
+/** What the model returned, by Hugging Face's names. What no plugin and no loss reads is not computed: ask for what you
+ * need, when you need it. */
+export class Outputs {
+    private constructor();
+    /** The names of all that the model can return, computed or not. */
+    names(): string[];
+    has(name: string): boolean;
+    /** Reads the tensor `name`; throws if there is none. */
+    tensor(name: string): Tensor;
+    /** The list `name` (`hidden_states`, `attentions`) without reading any of it; throws if there is none. */
+    list(name: string): TensorList;
+    /** Reads the tensor `name`, if the model has one. */
+    get(name: string): Tensor | undefined;
+    /** The list `name`, if the model has one. */
+    getList(name: string): TensorList | undefined;
+}
+
+/** The kind of a tensor's elements. */
+export type Kind =
+    | "float16"
+    | "bfloat16"
+    | "float32"
+    | "float64"
+    | "uint8"
+    | "int8"
+    | "int16"
+    | "int32"
+    | "int64"
+    | "boolean";
+
+/** A number that counts as a floating-point one although it is whole. */
+export interface Float {
+    readonly value: number;
+}
+
+/** `float(2)` is what `2.0` is in Python. A whole number counts as an integer otherwise, which matters to tensors of
+ * integers: times 2 they stay integers, times `float(2)` they become `float32`. */
+export function float(value: number): Float;
+
+/** The other side of an operation: a tensor, which broadcasts, or a number. */
+export type Operand = Tensor | number | Float;
+
+/** A dimension or several; a negative one counts from the end. */
+export type Dims = number | readonly number[];
+
+/** A tensor that the host holds. No method changes it. Semantics are PyTorch's: shapes broadcast, kinds promote,
+ * gradients flow. What cannot be done throws a `TensorError`. It lives until the call returns. */
+export class Tensor {
+    private constructor();
+    /** The size of each dimension; empty for a scalar. */
+    readonly shape: number[];
+    readonly kind: Kind;
+    /** The number of dimensions. */
+    readonly rank: number;
+    /** The number of elements. */
+    readonly numel: number;
+    /** Drops the handle before the call ends, to stay below the limit on live handles. */
+    drop(): void;
+
+    /** All elements in row-major order. Needs the permission `read-values`. */
+    toArray(): number[] | boolean[];
+    /** `length` elements from element `start` on. Needs the permission `read-values`. */
+    read(start: number, length: number): number[] | boolean[];
+    /** The element of a tensor that has one. Needs the permission `read-values`. */
+    item(): number | boolean;
+
+    /** The elements converted: to integers by cutting off, to `boolean` by `!= 0`. */
+    to(kind: Kind): Tensor;
+    /** Another handle to the same tensor. */
+    share(): Tensor;
+    /** The same elements without a gradient. */
+    detach(): Tensor;
+
+    /** `[a, b, c]` becomes `[a, c]` for dim 1. */
+    select(dim: number, index: number): Tensor;
+    /** `[a, b]` becomes `[a, length]` for dim 1. */
+    narrow(dim: number, start: number, length: number): Tensor;
+    /** Another shape with as many elements; one size may be -1. */
+    reshape(shape: readonly number[]): Tensor;
+    permute(dims: readonly number[]): Tensor;
+    transpose(first: number, second: number): Tensor;
+    /** Without `dim` if its size is 1. */
+    squeeze(dim: number): Tensor;
+    /** With a dimension of size 1 before `dim`; -1 appends it. */
+    unsqueeze(dim: number): Tensor;
+    /** Dimensions of size 1 repeated; -1 keeps a size. */
+    expand(shape: readonly number[]): Tensor;
+    /** The dimensions `first..=last` made one: all of them by default. */
+    flatten(first?: number, last?: number): Tensor;
+
+    add(other: Operand): Tensor;
+    sub(other: Operand): Tensor;
+    mul(other: Operand): Tensor;
+    /** `this / other`; integers give `float32`. */
+    div(other: Operand): Tensor;
+    pow(exponent: number | Float): Tensor;
+    maximum(other: Tensor): Tensor;
+    minimum(other: Tensor): Tensor;
+    /** Each element, but at least `min` and at most `max`, where given. */
+    clamp(min?: number | Float | null, max?: number | Float | null): Tensor;
+    neg(): Tensor;
+    abs(): Tensor;
+    exp(): Tensor;
+    log(): Tensor;
+    sqrt(): Tensor;
+    tanh(): Tensor;
+    sigmoid(): Tensor;
+    relu(): Tensor;
+    /** The exact GELU, by the error function. */
+    gelu(): Tensor;
+
+    /** Comparisons and logic give `boolean` tensors. */
+    eq(other: Operand): Tensor;
+    ne(other: Operand): Tensor;
+    lt(other: Operand): Tensor;
+    le(other: Operand): Tensor;
+    gt(other: Operand): Tensor;
+    ge(other: Operand): Tensor;
+    logicalAnd(other: Tensor): Tensor;
+    logicalOr(other: Tensor): Tensor;
+    logicalNot(): Tensor;
+    /** `this` where `condition` (`boolean`) holds and `other` elsewhere. */
+    where(condition: Tensor, other: Tensor): Tensor;
+
+    /** Reductions go over `dim`, over all dimensions without it. */
+    sum(dim?: Dims, keepdim?: boolean): Tensor;
+    mean(dim?: Dims, keepdim?: boolean): Tensor;
+    /** A gradient is shared evenly among equal elements. */
+    max(dim?: Dims, keepdim?: boolean): Tensor;
+    min(dim?: Dims, keepdim?: boolean): Tensor;
+    /** The `p`-norm, the Euclidean one by default. */
+    norm(p?: number, dim?: Dims, keepdim?: boolean): Tensor;
+    any(dim?: Dims, keepdim?: boolean): Tensor;
+    all(dim?: Dims, keepdim?: boolean): Tensor;
+    /** The index of the largest element along `dim`, of all elements without it, as `int64`. */
+    argmax(dim?: number, keepdim?: boolean): Tensor;
+    softmax(dim: number): Tensor;
+    logSoftmax(dim: number): Tensor;
+
+    /** `[…, n, k]` by `[…, k, m]` gives `[…, n, m]`. */
+    matmul(other: Tensor): Tensor;
+    /** The elements at the indices of `dim` that `index` (`int64`, as many dimensions) names. */
+    gather(dim: number, index: Tensor): Tensor;
+    /** The parts of `dim` that `index` (`int64`, `[n]`) names: `[a, b]` becomes `[a, n]` for dim 1. */
+    indexSelect(dim: number, index: Tensor): Tensor;
+    /** The number `value` where `mask` (`boolean`) holds and `this` elsewhere. */
+    maskedFill(mask: Tensor, value: number | Float): Tensor;
+    /** The elements where `mask` (`boolean`) holds, as `[n]`. */
+    maskedSelect(mask: Tensor): Tensor;
+}
+
+/** Tensors in order. A list of a model's outputs is lazy: a tensor of it is read when it is taken out, and passing the
+ * list on reads nothing. */
+export class TensorList implements Iterable<Tensor> {
+    constructor();
+    static of(tensors: Iterable<Tensor>): TensorList;
+    readonly length: number;
+    /** Reads a tensor; a negative index counts from the end. */
+    at(index: number): Tensor;
+    push(tensor: Tensor): void;
+    /** The positions `start..start + length`, without reading them. */
+    narrow(start: number, length: number): TensorList;
+    /** The positions `start..end`, as `slice` of an array, without reading them. */
+    slice(start?: number, end?: number): TensorList;
+    /** The tensors joined along a dimension that they have: two of `[a, b]` give `[2a, b]` for dim 0. */
+    cat(dim?: number): Tensor;
+    /** The tensors, all of one shape, joined along a new dimension. */
+    stack(dim?: number): Tensor;
+    [Symbol.iterator](): Iterator<Tensor>;
+    /** Drops the handle before the call ends. */
+    drop(): void;
+}
+
+/** New tensors are made on the device of the model. */
+export function zeros(shape: Dims, kind?: Kind): Tensor;
+export function ones(shape: Dims, kind?: Kind): Tensor;
+/** A tensor of one value: `int64` if it is whole, `float32` otherwise, unless a kind is given. */
+export function full(shape: Dims, value: number | Float, kind?: Kind): Tensor;
+/** `start`, `start + step`, … below `end`, as `[n]`; from 0 if there is one argument. */
+export function arange(start: number | Float, end?: number | Float, step?: number | Float, kind?: Kind): Tensor;
+export type Nested<T> = T | readonly Nested<T>[];
+/** A tensor of numbers (`float32` unless a kind is given) or booleans, from nested arrays. Needs `write-values`. */
+export function tensor(data: Nested<number> | Nested<boolean>, kind?: Kind): Tensor;
+/** Tensors joined along a dimension that they have; along a new one. */
+export function cat(tensors: Iterable<Tensor>, dim?: number): Tensor;
+export function stack(tensors: Iterable<Tensor>, dim?: number): Tensor;
+
+export type Reduction = "none" | "mean" | "sum";
+
+/** Losses with PyTorch's definitions. All are differentiable; `reduction` is `"mean"` unless given. */
+export namespace losses {
+    /** Logits `[…, classes]`, labels `[…]` (`int64`). Labels of `ignoreIndex` (-100) do not count. */
+    function crossEntropy(
+        logits: Tensor,
+        labels: Tensor,
+        options?: { ignoreIndex?: number; reduction?: Reduction },
+    ): Tensor;
+    function meanSquaredError(input: Tensor, target: Tensor, options?: { reduction?: Reduction }): Tensor;
+    /** `target * (log(target) - input)`: `input` holds log-probabilities, `target` probabilities or, with `logTarget`,
+     * log-probabilities. */
+    function klDivergence(
+        input: Tensor,
+        target: Tensor,
+        options?: { logTarget?: boolean; reduction?: Reduction },
+    ): Tensor;
+    function binaryCrossEntropyWithLogits(
+        logits: Tensor,
+        targets: Tensor,
+        options?: { reduction?: Reduction },
+    ): Tensor;
+    /** The cosine of the angle between two tensors of one shape along `dim` (1), which vanishes from the shape. */
+    function cosineSimilarity(left: Tensor, right: Tensor, dim?: number): Tensor;
+}
+
+/** Why the host did not do what it was asked. Let `not-computed` pass: the host computes the output and calls again. */
+export class TensorError extends Error {
+    readonly code:
+        | "bad-dimension"
+        | "bad-shape"
+        | "bad-kind"
+        | "bad-argument"
+        | "not-found"
+        | "not-computed"
+        | "not-permitted"
+        | "over-limit"
+        | "released"
+        | "failed";
+}
+
+/** The plugin's `config` in the experiment; `{}` if there is none. */
+export function config(): any;
+
+/** Writes to the run's log; `console` does the same. */
+export const log: {
+    debug(...values: unknown[]): void;
+    info(...values: unknown[]): void;
+    warn(...values: unknown[]): void;
+    error(...values: unknown[]): void;
+};
+
+/** A random number in 0..1, 1 excluded. It follows from the experiment's seed, the model, the task and the step. In a
+ * call `Math.random` is the same. */
+export function random(): number;
+
+/** A random integer in 0..`end`, `end` excluded. */
+export function randomInt(end: number): number;

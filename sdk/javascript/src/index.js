@@ -1,0 +1,17 @@
+// Write plugins for Brewer in JavaScript and TypeScript. `index.d.ts` is the reference.
+
+import { Float } from "./arguments.js";
+
+export { defineAdaptor } from "./adaptor.js";
+export { arange, cat, full, ones, stack, tensor, zeros } from "./creation.js";
+export { TensorError } from "./errors.js";
+export { config, log, random, randomInt } from "./host.js";
+export * as losses from "./losses.js";
+export { Tensor } from "./tensor.js";
+export { TensorList } from "./tensor_list.js";
+export { Batch, Outputs } from "./types.js";
+
+/** A number that counts as a floating-point one although it is whole: `float(2)` is what `2.0` is in Python. */
+export function float(value) {
+    return new Float(value);
+}
