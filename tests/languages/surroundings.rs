@@ -13,8 +13,7 @@ fn check(language: Language) {
         let (lines, log) = recorded();
         let mut guest = language.guest("describe", PluginOptions { log, seed, ..Default::default() });
         guest.adapt(&context, &batch(), &outputs()).unwrap();
-        let lines = std::mem::take(&mut *lines.lock().unwrap());
-        lines
+        std::mem::take(&mut *lines.lock().unwrap())
     };
     let lines = run(student(5), 1);
     let levels: Vec<_> = lines.iter().map(|(level, _)| *level).collect();
