@@ -1,5 +1,6 @@
 //! Running a model over a data set without training it.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use tch::Device;
@@ -66,8 +67,8 @@ impl Callback for EvaluateAtCheckpoints {
         "evaluation"
     }
 
-    fn on_checkpoint(&mut self, model: &dyn Model, _step: u64, scalars: &mut Scalars) -> Result<Action> {
-        let evaluation = evaluate(model, &self.loader, self.device)?;
+    fn on_checkpoint(&mut self, model: &Rc<dyn Model>, _step: u64, scalars: &mut Scalars) -> Result<Action> {
+        let evaluation = evaluate(model.as_ref(), &self.loader, self.device)?;
         let named = evaluation.metrics.into_iter().map(|(name, value)| (format!("{}_{name}", self.split), value));
         scalars.extend(named);
         Ok(Action::Continue)

@@ -1,50 +1,101 @@
-//! The batch as the guest sees it.
+//! A batch as the guest sees it, and changes it.
 
-use tch::Tensor;
+use brewer::Batch;
+use tch::{Device, Tensor};
 use wasmtime::component::Resource;
 
 use crate::{
     bindings::{tensor::ErrorCode, types},
-    error::{OpError, OpResult, Released},
-    handles::BatchHandle,
+    error::{OpError, OpResult},
+    handles::Entry,
+    log::clean,
     state::State,
 };
 
-impl State {
-    /// Counts a request and makes sure that the batch is the one of this call.
-    fn open_batch(&mut self, handle: &Resource<BatchHandle>) -> wasmtime::Result<()> {
-        self.operation()?;
-        if self.handles.is_live(handle) { Ok(()) } else { Err(Released("batch").into()) }
+/// The tensors of a batch by name, in order.
+#[derive(Debug, Default)]
+pub struct Columns(Vec<(String, Tensor)>);
+
+/// The longest name of a tensor, in bytes: names take memory that no limit counts.
+const NAME_BYTES: usize = 256;
+
+impl Columns {
+    /// Takes handles to all tensors: the store outlives the call's borrows, and a handle costs a reference count.
+    pub(crate) fn new(batch: &Batch) -> Self {
+        Self(batch.iter().map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).collect())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Where the tensors are.
+    pub(crate) fn device(&self) -> Device {
+        self.0.first().map_or(Device::Cpu, |(_, tensor)| tensor.device())
+    }
+
+    /// The batch with these tensors.
+    pub(crate) fn batch(&self) -> Batch {
+        self.0.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect()
+    }
+
+    fn position(&self, name: &str) -> OpResult<usize> {
+        self.0.iter().position(|(other, _)| *other == name).ok_or_else(|| {
+            let names: Vec<_> = self.0.iter().map(|(name, _)| name.as_str()).collect();
+            let found = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+            OpError::new(ErrorCode::NotFound, format!("the batch has no `{}`; it has {found}", clean(name)))
+        })
     }
 }
 
 impl types::HostBatch for State {
-    fn names(&mut self, this: Resource<BatchHandle>) -> wasmtime::Result<Vec<String>> {
-        self.open_batch(&this)?;
-        Ok(self.call.batch.iter().map(|(name, _)| name.clone()).collect())
+    fn new(&mut self) -> wasmtime::Result<Resource<Columns>> {
+        self.operation()?;
+        Ok(self.handles.insert(&self.limits, Entry::Batch(Columns::default()))?)
     }
 
-    fn has(&mut self, this: Resource<BatchHandle>, name: String) -> wasmtime::Result<bool> {
-        self.open_batch(&this)?;
-        Ok(self.call.batch.iter().any(|(other, _)| *other == name))
+    fn names(&mut self, this: Resource<Columns>) -> wasmtime::Result<Vec<String>> {
+        self.operation()?;
+        Ok(self.handles.get(&this)?.0.iter().map(|(name, _)| name.clone()).collect())
     }
 
-    fn tensor(&mut self, this: Resource<BatchHandle>, name: String) -> OpResult<Resource<Tensor>> {
-        self.open_batch(&this)?;
-        match self.call.batch.iter().find(|(other, _)| *other == name) {
-            Some((_, tensor)) => {
-                let tensor = tensor.shallow_clone();
-                self.hold_foreign(&name, tensor)
-            }
-            None => {
-                let names: Vec<_> = self.call.batch.iter().map(|(name, _)| name.as_str()).collect();
-                let message = format!("the batch has no `{}`; it has {}", crate::log::clean(&name), names.join(", "));
-                Err(OpError::new(ErrorCode::NotFound, message))
+    fn has(&mut self, this: Resource<Columns>, name: String) -> wasmtime::Result<bool> {
+        self.operation()?;
+        Ok(self.handles.get(&this)?.0.iter().any(|(other, _)| *other == name))
+    }
+
+    fn tensor(&mut self, this: Resource<Columns>, name: String) -> OpResult<Resource<Tensor>> {
+        self.operation()?;
+        let columns = self.handles.get(&this)?;
+        let tensor = columns.0[columns.position(&name)?].1.shallow_clone();
+        self.hold_foreign(&name, tensor)
+    }
+
+    fn insert(&mut self, this: Resource<Columns>, name: String, tensor: Resource<Tensor>) -> OpResult<()> {
+        self.operation()?;
+        if name.is_empty() || name.len() > NAME_BYTES {
+            let found = format!("a name of {} bytes", name.len());
+            return Err(OpError::argument(format!("{found}; expected at least one and at most {NAME_BYTES}")));
+        }
+        let tensor = State::tensor(self, &tensor)?;
+        match self.handles.get(&this)?.position(&name) {
+            Ok(position) => self.handles.grow(&this, 0)?.0[position].1 = tensor,
+            Err(_) => {
+                self.handles.reserve(&self.limits, 1)?;
+                self.handles.grow(&this, 1)?.0.push((name, tensor));
             }
         }
+        Ok(())
     }
 
-    fn drop(&mut self, this: Resource<BatchHandle>) -> wasmtime::Result<()> {
+    fn remove(&mut self, this: Resource<Columns>, name: String) -> OpResult<()> {
+        self.operation()?;
+        let position = self.handles.get(&this)?.position(&name)?;
+        drop(self.handles.shrink(&this)?.0.remove(position));
+        Ok(())
+    }
+
+    fn drop(&mut self, this: Resource<Columns>) -> wasmtime::Result<()> {
         self.handles.remove(&this);
         Ok(())
     }

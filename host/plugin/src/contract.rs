@@ -12,18 +12,39 @@ pub const VERSION: &str = "0.1.0";
 const PACKAGE: &str = "brewer:plugin/";
 
 /// What a plugin can be in a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PluginRole {
     Adaptor,
+    BatchPostprocessor,
+    Callback,
+    KdLoss,
+    MatchLoss,
+    TemperatureScheduler,
+    WeightScheduler,
 }
 
 impl PluginRole {
-    const ALL: [PluginRole; 1] = [PluginRole::Adaptor];
+    /// Every role that there is.
+    pub const ALL: [PluginRole; 7] = [
+        PluginRole::Adaptor,
+        PluginRole::BatchPostprocessor,
+        PluginRole::Callback,
+        PluginRole::KdLoss,
+        PluginRole::MatchLoss,
+        PluginRole::TemperatureScheduler,
+        PluginRole::WeightScheduler,
+    ];
 
     /// The interface that a plugin of this role exports, without package and version.
     fn interface(self) -> &'static str {
         match self {
             PluginRole::Adaptor => "adaptor",
+            PluginRole::BatchPostprocessor => "batch-postprocessor",
+            PluginRole::Callback => "callback",
+            PluginRole::KdLoss => "kd-loss",
+            PluginRole::MatchLoss => "match-loss",
+            PluginRole::TemperatureScheduler => "temperature-scheduler",
+            PluginRole::WeightScheduler => "weight-scheduler",
         }
     }
 }

@@ -8,7 +8,7 @@ use wasmtime::{
 };
 
 use crate::{
-    bindings::AdaptorPlugin,
+    bindings::EveryRole,
     cache::CodeCache,
     error::{Error, LoadProblem, Result},
     state::State,
@@ -35,7 +35,7 @@ impl Engine {
     pub fn with_cache(cache: Option<CodeCache>) -> Result<Self> {
         let inner = wasmtime::Engine::new(&config()).map_err(set_up)?;
         let mut linker = Linker::new(&inner);
-        AdaptorPlugin::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).map_err(set_up)?;
+        EveryRole::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).map_err(set_up)?;
         start_ticking(&inner)?;
         Ok(Self { inner, linker: Arc::new(linker), cache })
     }

@@ -110,7 +110,7 @@ fn listed(names: &[String], none: &str) -> String {
 pub struct CallError {
     /// The plugin's file name.
     pub plugin: String,
-    /// Model, task and step: `student, step 3`.
+    /// What was called: model, task and step of an adaptor (`student, step 3`), the role otherwise.
     pub call: String,
     pub cause: Cause,
     /// The plugin's functions, innermost first, when it was stopped in the middle.
@@ -140,6 +140,9 @@ pub enum Cause {
         "it returned no features: all of logits, logits_mask, labels, losses, hidden, attention, inputs_mask are absent"
     )]
     NoFeatures,
+    /// It returned something that the role cannot use.
+    #[error("it returned {found}; expected {expected}")]
+    Result { found: String, expected: String },
 }
 
 impl fmt::Display for CallError {

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use brewer::temperature::Temperature;
 use tch::Tensor;
 use wasmtime::component::Resource;
 
 use crate::{
+    batch::Columns,
     error::Released,
     features::Draft,
     limits::{LimitError, Limits},
+    loss_inputs::{KdInputs, MatchInputs},
+    outputs::ModelOutputs,
 };
 
 /// A tensor of a list. One that came out of a model's outputs knows from where: taking it out of the list is a read.
@@ -29,22 +33,18 @@ impl Element {
 #[derive(Debug, Default)]
 pub struct TensorList(pub Vec<Element>);
 
-/// The batch of the call: there is one.
-#[derive(Debug)]
-pub struct BatchHandle;
-
-/// The outputs of the call: there is one.
-#[derive(Debug)]
-pub struct OutputsHandle;
-
 /// What a handle stands for.
 #[derive(Debug)]
 pub enum Entry {
     Tensor(Tensor),
     List(TensorList),
-    Batch,
-    Outputs,
+    Batch(Columns),
+    /// Of a model: what the guest reads of them has handles of its own.
+    Outputs(ModelOutputs),
     Features(Box<Draft>),
+    Temperature(Temperature),
+    KdInputs(Box<KdInputs>),
+    MatchInputs(Box<MatchInputs>),
 }
 
 impl Entry {
@@ -53,7 +53,12 @@ impl Entry {
         match self {
             Entry::List(list) => 1 + list.0.len(),
             Entry::Features(draft) => 1 + draft.len(),
-            Entry::Tensor(_) | Entry::Batch | Entry::Outputs => 1,
+            Entry::Batch(columns) => 1 + columns.len(),
+            Entry::Tensor(_)
+            | Entry::Outputs(_)
+            | Entry::Temperature(_)
+            | Entry::KdInputs(_)
+            | Entry::MatchInputs(_) => 1,
         }
     }
 }
@@ -61,32 +66,35 @@ impl Entry {
 /// A type with handles.
 pub trait Held: Sized + 'static {
     const NAME: &'static str;
-    type Content;
 
-    fn of(entry: &Entry) -> Option<&Self::Content>;
-    fn of_mut(entry: &mut Entry) -> Option<&mut Self::Content>;
+    fn of(entry: &Entry) -> Option<&Self>;
+    fn of_mut(entry: &mut Entry) -> Option<&mut Self>;
 }
 
 macro_rules! held {
-    ($handle:ty, $name:literal, $content:ty, $pattern:pat => $value:expr) => {
+    ($handle:ty, $name:literal, $pattern:pat => $value:expr) => {
         impl Held for $handle {
             const NAME: &'static str = $name;
-            type Content = $content;
 
-            fn of(entry: &Entry) -> Option<&$content> {
+            fn of(entry: &Entry) -> Option<&Self> {
                 if let $pattern = entry { Some($value) } else { None }
             }
 
-            fn of_mut(entry: &mut Entry) -> Option<&mut $content> {
+            fn of_mut(entry: &mut Entry) -> Option<&mut Self> {
                 if let $pattern = entry { Some($value) } else { None }
             }
         }
     };
 }
 
-held!(Tensor, "tensor", Tensor, Entry::Tensor(tensor) => tensor);
-held!(TensorList, "tensor list", TensorList, Entry::List(list) => list);
-held!(Draft, "features", Draft, Entry::Features(draft) => draft);
+held!(Tensor, "tensor", Entry::Tensor(tensor) => tensor);
+held!(TensorList, "tensor list", Entry::List(list) => list);
+held!(Columns, "batch", Entry::Batch(columns) => columns);
+held!(ModelOutputs, "outputs", Entry::Outputs(outputs) => outputs);
+held!(Draft, "features", Entry::Features(draft) => draft);
+held!(Temperature, "temperature", Entry::Temperature(temperature) => temperature);
+held!(KdInputs, "kd inputs", Entry::KdInputs(inputs) => inputs);
+held!(MatchInputs, "match inputs", Entry::MatchInputs(inputs) => inputs);
 
 /// All handles of one instance.
 ///
@@ -130,12 +138,12 @@ impl Handles {
         Ok(())
     }
 
-    pub(crate) fn get<H: Held>(&self, handle: &Resource<H>) -> Result<&H::Content, Released> {
+    pub(crate) fn get<H: Held>(&self, handle: &Resource<H>) -> Result<&H, Released> {
         self.slot(handle.rep()).and_then(H::of).ok_or(Released(H::NAME))
     }
 
     /// Changes what a handle stands for, after room for `more` tensors in it was reserved.
-    pub(crate) fn grow<H: Held>(&mut self, handle: &Resource<H>, more: usize) -> Result<&mut H::Content, Released> {
+    pub(crate) fn grow<H: Held>(&mut self, handle: &Resource<H>, more: usize) -> Result<&mut H, Released> {
         let index = handle.rep().checked_sub(self.base).ok_or(Released(H::NAME))?;
         let entry = self.slots.get_mut(index as usize).and_then(Option::as_mut).ok_or(Released(H::NAME))?;
         let content = H::of_mut(entry).ok_or(Released(H::NAME))?;
@@ -143,9 +151,11 @@ impl Handles {
         Ok(content)
     }
 
-    /// Whether the handle is one of this call.
-    pub(crate) fn is_live<H: 'static>(&self, handle: &Resource<H>) -> bool {
-        self.slot(handle.rep()).is_some()
+    /// Changes what a handle stands for so that it holds one tensor less.
+    pub(crate) fn shrink<H: Held>(&mut self, handle: &Resource<H>) -> Result<&mut H, Released> {
+        self.get(handle)?;
+        self.weight -= 1;
+        self.grow(handle, 0)
     }
 
     /// Takes out what a handle stands for; `None` if it is from an earlier call.

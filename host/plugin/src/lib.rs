@@ -2,7 +2,7 @@
 //!
 //! A [`Plugin`] is a component that was checked against the contract (`wit/`), compiled and linked. A role of it, such
 //! as [`PluginAdaptor`], implements the engine's trait: a call hands the component handles to the batch and to the
-//! model's outputs, and takes the features that it returns.
+//! model's outputs, and takes the features that it returns. Each role is an instance of its own.
 //!
 //! ```no_run,standalone_crate
 //! use brewer_plugin_host::{Engine, Plugin, PluginAdaptor, PluginOptions};
@@ -19,28 +19,33 @@
 //! host resolves in a table of the running call; what it asks for is counted before it is done
 //! ([`Limits`]); its time is bounded by the engine's clock; and after a trap its instance is thrown away.
 
-mod adaptor;
 mod batch;
 mod bindings;
 mod cache;
+mod checkpoint;
 mod contract;
+mod dataset;
 mod engine;
 mod error;
 mod features;
+mod guest;
 mod handles;
 mod host;
 mod limits;
 mod log;
+mod loss_inputs;
+mod metrics;
+mod model;
 mod outputs;
 mod permissions;
 mod plugin;
 mod random;
+mod roles;
 mod source;
 mod state;
 mod tensor_ops;
 mod values;
 
-pub use adaptor::PluginAdaptor;
 pub use cache::CodeCache;
 pub use contract::{PluginRole, VERSION as CONTRACT_VERSION};
 pub use engine::Engine;
@@ -49,4 +54,8 @@ pub use limits::{LimitError, Limits};
 pub use log::{Level, LogSink};
 pub use permissions::{Permission, Permissions};
 pub use plugin::{Plugin, PluginOptions};
+pub use roles::{
+    PluginAdaptor, PluginBatchPostprocessor, PluginCallback, PluginKdLoss, PluginMatchLoss, PluginTemperatureScheduler,
+    PluginWeightScheduler,
+};
 pub use source::{Plugins, experiment_schema};

@@ -2,30 +2,70 @@
 
 use std::sync::Arc;
 
+use brewer::{Output, Outputs};
 use tch::Tensor;
 use wasmtime::component::Resource;
 
 use crate::{
     bindings::{tensor::ErrorCode, types},
-    error::{OpError, OpResult, Released},
-    handles::{Element, Entry, OutputsHandle, TensorList},
-    state::{OutputValue, State},
+    error::{OpError, OpResult},
+    handles::{Element, Entry, TensorList},
+    state::State,
 };
 
-impl State {
-    /// Counts a request and makes sure that the outputs are those of this call.
-    fn open_outputs(&mut self, handle: &Resource<OutputsHandle>) -> wasmtime::Result<()> {
-        self.operation()?;
-        if self.handles.is_live(handle) { Ok(()) } else { Err(Released("outputs").into()) }
+/// What one forward returned, as the guest may take it.
+#[derive(Debug)]
+pub struct ModelOutputs(Vec<(Arc<str>, OutputValue)>);
+
+#[derive(Debug)]
+enum OutputValue {
+    Tensor(Option<Tensor>),
+    List(Vec<Element>),
+}
+
+impl ModelOutputs {
+    /// Takes handles to all tensors: the store outlives the call's borrows, and a handle costs a reference count.
+    pub(crate) fn new(outputs: &Outputs) -> Self {
+        let values = outputs.names().filter_map(|name| {
+            let name: Arc<str> = name.into();
+            let value = OutputValue::new(&name, outputs.peek(&name)?);
+            Some((name, value))
+        });
+        Self(values.collect())
     }
 
-    fn output(&self, name: &str) -> OpResult<&(Arc<str>, OutputValue)> {
-        self.call.outputs.iter().find(|(other, _)| **other == *name).ok_or_else(|| {
-            let names: Vec<_> = self.call.outputs.iter().map(|(name, _)| &**name).collect();
+    fn find(&self, name: &str) -> OpResult<&(Arc<str>, OutputValue)> {
+        self.0.iter().find(|(other, _)| **other == *name).ok_or_else(|| {
+            let names: Vec<_> = self.0.iter().map(|(name, _)| &**name).collect();
             let message =
                 format!("the model returns no `{}`; it returns {}", crate::log::clean(name), names.join(", "));
             OpError::new(ErrorCode::NotFound, message)
         })
+    }
+
+    /// All tensors that were computed.
+    pub(crate) fn computed(&self) -> impl Iterator<Item = &Tensor> {
+        self.0.iter().flat_map(|(_, value)| match value {
+            OutputValue::Tensor(tensor) => tensor.iter().collect(),
+            OutputValue::List(elements) => {
+                elements.iter().filter_map(|element| element.tensor.as_ref()).collect::<Vec<_>>()
+            }
+        })
+    }
+}
+
+impl OutputValue {
+    fn new(name: &Arc<str>, output: &Output) -> Self {
+        match output {
+            Output::Tensor(tensor) => Self::Tensor(tensor.as_ref().map(Tensor::shallow_clone)),
+            Output::List(layers) => {
+                let element = |(position, tensor): (usize, &Option<Tensor>)| Element {
+                    tensor: tensor.as_ref().map(Tensor::shallow_clone),
+                    source: Some((name.clone(), position)),
+                };
+                Self::List(layers.iter().enumerate().map(element).collect())
+            }
+        }
     }
 }
 
@@ -35,19 +75,19 @@ pub(crate) fn not_computed(what: &str) -> OpError {
 }
 
 impl types::HostOutputs for State {
-    fn names(&mut self, this: Resource<OutputsHandle>) -> wasmtime::Result<Vec<String>> {
-        self.open_outputs(&this)?;
-        Ok(self.call.outputs.iter().map(|(name, _)| name.to_string()).collect())
+    fn names(&mut self, this: Resource<ModelOutputs>) -> wasmtime::Result<Vec<String>> {
+        self.operation()?;
+        Ok(self.handles.get(&this)?.0.iter().map(|(name, _)| name.to_string()).collect())
     }
 
-    fn has(&mut self, this: Resource<OutputsHandle>, name: String) -> wasmtime::Result<bool> {
-        self.open_outputs(&this)?;
-        Ok(self.call.outputs.iter().any(|(other, _)| **other == *name))
+    fn has(&mut self, this: Resource<ModelOutputs>, name: String) -> wasmtime::Result<bool> {
+        self.operation()?;
+        Ok(self.handles.get(&this)?.0.iter().any(|(other, _)| **other == *name))
     }
 
-    fn tensor(&mut self, this: Resource<OutputsHandle>, name: String) -> OpResult<Resource<Tensor>> {
-        self.open_outputs(&this)?;
-        let (name, tensor) = match self.output(&name)? {
+    fn tensor(&mut self, this: Resource<ModelOutputs>, name: String) -> OpResult<Resource<Tensor>> {
+        self.operation()?;
+        let (name, tensor) = match self.handles.get(&this)?.find(&name)? {
             (name, OutputValue::Tensor(tensor)) => (name.clone(), tensor.as_ref().map(Tensor::shallow_clone)),
             (_, OutputValue::List(list)) => {
                 return Err(OpError::argument(format!("`{name}` is a list of {} tensors, not a tensor", list.len())));
@@ -58,9 +98,9 @@ impl types::HostOutputs for State {
         self.hold_foreign(&name, tensor)
     }
 
-    fn list(&mut self, this: Resource<OutputsHandle>, name: String) -> OpResult<Resource<TensorList>> {
-        self.open_outputs(&this)?;
-        let elements = match self.output(&name)? {
+    fn list(&mut self, this: Resource<ModelOutputs>, name: String) -> OpResult<Resource<TensorList>> {
+        self.operation()?;
+        let elements = match self.handles.get(&this)?.find(&name)? {
             (_, OutputValue::List(list)) => list.iter().map(Element::share).collect(),
             (_, OutputValue::Tensor(_)) => {
                 return Err(OpError::argument(format!("`{name}` is a single tensor, not a list")));
@@ -69,7 +109,7 @@ impl types::HostOutputs for State {
         Ok(self.handles.insert(&self.limits, Entry::List(TensorList(elements)))?)
     }
 
-    fn drop(&mut self, this: Resource<OutputsHandle>) -> wasmtime::Result<()> {
+    fn drop(&mut self, this: Resource<ModelOutputs>) -> wasmtime::Result<()> {
         self.handles.remove(&this);
         Ok(())
     }

@@ -13,6 +13,8 @@ pub enum Permission {
     ReadValues,
     /// To make tensors of its own numbers.
     WriteValues,
+    /// To read the experiment's data, batch by batch, at checkpoints.
+    Dataset,
 }
 
 impl fmt::Display for Permission {
@@ -20,6 +22,7 @@ impl fmt::Display for Permission {
         formatter.write_str(match self {
             Permission::ReadValues => "read-values",
             Permission::WriteValues => "write-values",
+            Permission::Dataset => "dataset",
         })
     }
 }

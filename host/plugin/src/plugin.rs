@@ -9,9 +9,9 @@ use std::{
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use wasmtime::component::InstancePre;
 
 use crate::{
-    bindings::AdaptorPluginPre,
     contract::{self, PluginRole},
     engine::Engine,
     error::{Error, LoadProblem, Result},
@@ -43,7 +43,7 @@ pub struct Plugin {
     digest: String,
     size: u64,
     roles: Vec<PluginRole>,
-    pub(crate) adaptor: Option<AdaptorPluginPre<State>>,
+    pub(crate) linked: InstancePre<State>,
 }
 
 /// What the guest is told, and where it is heard.
@@ -75,10 +75,9 @@ impl Plugin {
         let digest = Sha256::digest(&bytes);
         let component = engine.compile(&bytes, &digest)?;
         let linked = engine.linker().instantiate_pre(&component).map_err(signature)?;
-        let adaptor = match roles.contains(&PluginRole::Adaptor) {
-            true => Some(AdaptorPluginPre::new(linked).map_err(signature)?),
-            false => None,
-        };
+        for role in &roles {
+            role.check(&linked).map_err(signature)?;
+        }
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let config = options.config.unwrap_or_else(|| Value::Object(Default::default())).to_string();
         let PluginOptions { permissions, seed, log, limits, .. } = options;
@@ -90,7 +89,7 @@ impl Plugin {
             digest: hex::encode(digest),
             size: bytes.len() as u64,
             roles,
-            adaptor,
+            linked,
         })
     }
 

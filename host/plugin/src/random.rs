@@ -2,6 +2,8 @@
 
 use brewer::{AdaptContext, Role};
 
+use crate::contract::PluginRole;
+
 /// SplitMix64: small, fast, and its sequences from different seeds are independent enough for dropout masks and noise.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Random {
@@ -9,16 +11,25 @@ pub(crate) struct Random {
 }
 
 impl Random {
-    /// The sequence of one call. It depends on nothing that another call did, so that a resumed run, or a call that is
-    /// repeated, draws the same numbers.
-    pub(crate) fn for_call(seed: u64, context: &AdaptContext) -> Self {
+    /// The sequence of one call of a role that is told the step. It depends on nothing that another call did, so that a
+    /// resumed run, or a call that is repeated, draws the same numbers.
+    pub(crate) fn for_step(seed: u64, plugin_role: PluginRole, context: &AdaptContext) -> Self {
         let model = match context.role {
             Role::Student => 0,
             Role::Teacher(index) => index as u64 + 1,
         };
         let task = context.task.iter().flat_map(|task| task.bytes()).map(u64::from);
+        Self::new(seed, [plugin_role as u64, model, context.step].into_iter().chain(task))
+    }
+
+    /// The sequence of the call of that number of a role that is not told the step.
+    pub(crate) fn for_number(seed: u64, plugin_role: PluginRole, number: u64) -> Self {
+        Self::new(seed, [plugin_role as u64, number])
+    }
+
+    fn new(seed: u64, words: impl IntoIterator<Item = u64>) -> Self {
         let mut random = Self { state: seed };
-        for word in [model, context.step].into_iter().chain(task) {
+        for word in words {
             random.state = random.next() ^ word;
         }
         random
@@ -43,7 +54,7 @@ mod tests {
     use super::*;
 
     fn draw(seed: u64, role: Role, step: u64) -> u64 {
-        Random::for_call(seed, &AdaptContext { role, task: None, step }).next()
+        Random::for_step(seed, PluginRole::Adaptor, &AdaptContext { role, task: None, step }).next()
     }
 
     #[test]
@@ -53,6 +64,10 @@ mod tests {
         for other in [draw(2, Role::Student, 5), draw(1, Role::Teacher(0), 5), draw(1, Role::Student, 6)] {
             assert_ne!(drawn, other);
         }
+        let numbered = |role, number| Random::for_number(1, role, number).next();
+        assert_eq!(numbered(PluginRole::KdLoss, 5), numbered(PluginRole::KdLoss, 5));
+        assert_ne!(numbered(PluginRole::KdLoss, 5), numbered(PluginRole::KdLoss, 6));
+        assert_ne!(numbered(PluginRole::KdLoss, 5), numbered(PluginRole::MatchLoss, 5));
     }
 
     #[test]

@@ -3,15 +3,22 @@
 use std::collections::HashMap;
 
 use brewer::{
-    Adaptor, Role,
+    Adaptor, BatchPostprocessor, Callback, Role,
     assemble::PluginSource,
+    data::Loader,
     experiment::{Experiment, KeyError, PluginSpec, from_json},
+    loss::{KdLoss, MatchLoss},
+    temperature::TemperatureScheduler,
+    weight::WeightScheduler,
 };
 use schemars::Schema;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::{Engine, Error, Limits, LogSink, Permission, Plugin, PluginAdaptor, PluginOptions, Result};
+use crate::{
+    Engine, Error, Limits, LogSink, Permission, Plugin, PluginAdaptor, PluginBatchPostprocessor, PluginCallback,
+    PluginKdLoss, PluginMatchLoss, PluginOptions, PluginTemperatureScheduler, PluginWeightScheduler, Result,
+};
 
 /// Loads the plugins that an experiment names, each file once for each way in which it is configured.
 pub struct Plugins {
@@ -61,6 +68,30 @@ fn parse<T: DeserializeOwned>(spec: &PluginSpec, key: &'static str, value: Value
 impl PluginSource for Plugins {
     fn adaptor(&mut self, spec: &PluginSpec, _role: Role) -> brewer::Result<Box<dyn Adaptor>> {
         Ok(Box::new(PluginAdaptor::new(&self.load(spec)?)?))
+    }
+
+    fn batch_postprocessor(&mut self, spec: &PluginSpec) -> brewer::Result<Box<dyn BatchPostprocessor>> {
+        Ok(Box::new(PluginBatchPostprocessor::new(&self.load(spec)?)?))
+    }
+
+    fn callback(&mut self, spec: &PluginSpec, splits: &[(String, Loader)]) -> brewer::Result<Box<dyn Callback>> {
+        Ok(Box::new(PluginCallback::new(&self.load(spec)?, splits.iter().cloned())?))
+    }
+
+    fn kd_loss(&mut self, spec: &PluginSpec) -> brewer::Result<Box<dyn KdLoss>> {
+        Ok(Box::new(PluginKdLoss::new(&self.load(spec)?)?))
+    }
+
+    fn match_loss(&mut self, spec: &PluginSpec) -> brewer::Result<Box<dyn MatchLoss>> {
+        Ok(Box::new(PluginMatchLoss::new(&self.load(spec)?)?))
+    }
+
+    fn temperature_scheduler(&mut self, spec: &PluginSpec) -> brewer::Result<Box<dyn TemperatureScheduler>> {
+        Ok(Box::new(PluginTemperatureScheduler::new(&self.load(spec)?)?))
+    }
+
+    fn weight_scheduler(&mut self, spec: &PluginSpec) -> brewer::Result<Box<dyn WeightScheduler>> {
+        Ok(Box::new(PluginWeightScheduler::new(&self.load(spec)?)?))
     }
 }
 

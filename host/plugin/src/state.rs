@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use brewer::{AdaptContext, Batch, Output, Outputs};
 use tch::{Device, Tensor};
 use wasmtime::component::Resource;
 
 use crate::{
     bindings::{tensor, types},
+    checkpoint::Checkpoint,
     error::{OpError, OpResult},
-    handles::{BatchHandle, Element, Entry, Handles, OutputsHandle},
-    limits::{LimitError, Limits, MemoryLimiter, Usage},
+    handles::{Entry, Handles},
+    limits::{Limits, MemoryLimiter, Usage},
     plugin::Settings,
     random::Random,
 };
@@ -32,102 +32,27 @@ pub(crate) struct Call {
     pub(crate) random: Random,
     /// Where new tensors are made: where the model's are.
     pub(crate) device: Device,
-    pub(crate) batch: Vec<(String, Tensor)>,
-    pub(crate) outputs: Vec<(Arc<str>, OutputValue)>,
-    /// What the guest read of the outputs: a name, and a position if it is a list.
+    /// What the guest read of a model's outputs: a name, and a position if it is a list.
     pub(crate) reads: Vec<(Arc<str>, Option<usize>)>,
-}
-
-/// One output of the model, as the guest may take it.
-#[derive(Debug)]
-pub(crate) enum OutputValue {
-    Tensor(Option<Tensor>),
-    List(Vec<Element>),
-}
-
-impl Default for Call {
-    fn default() -> Self {
-        Self {
-            usage: Usage::default(),
-            random: Random::default(),
-            device: Device::Cpu,
-            batch: Vec::new(),
-            outputs: Vec::new(),
-            reads: Vec::new(),
-        }
-    }
+    /// What a callback may ask for.
+    pub(crate) checkpoint: Option<Checkpoint>,
 }
 
 impl Call {
-    /// Takes handles to all tensors: the store outlives the call's borrows, and a handle costs a reference count.
-    fn new(seed: u64, context: &AdaptContext, batch: &Batch, outputs: &Outputs) -> Self {
-        let batch: Vec<_> = batch.iter().map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).collect();
-        let outputs: Vec<_> = outputs
-            .names()
-            .filter_map(|name| {
-                let name: Arc<str> = name.into();
-                let value = OutputValue::new(&name, outputs.peek(&name)?);
-                Some((name, value))
-            })
-            .collect();
-        let first = outputs.iter().find_map(|(_, value)| value.any()).or(batch.first().map(|(_, tensor)| tensor));
-        let device = first.map_or(Device::Cpu, Tensor::device);
-        let random = Random::for_call(seed, context);
-        Self { usage: Usage::default(), random, device, batch, outputs, reads: Vec::new() }
-    }
-}
-
-impl OutputValue {
-    fn new(name: &Arc<str>, output: &Output) -> Self {
-        match output {
-            Output::Tensor(tensor) => Self::Tensor(tensor.as_ref().map(Tensor::shallow_clone)),
-            Output::List(layers) => {
-                let element = |(position, tensor): (usize, &Option<Tensor>)| Element {
-                    tensor: tensor.as_ref().map(Tensor::shallow_clone),
-                    source: Some((name.clone(), position)),
-                };
-                Self::List(layers.iter().enumerate().map(element).collect())
-            }
-        }
-    }
-
-    /// Any tensor of it that was computed.
-    fn any(&self) -> Option<&Tensor> {
-        match self {
-            Self::Tensor(tensor) => tensor.as_ref(),
-            Self::List(elements) => elements.iter().find_map(|element| element.tensor.as_ref()),
-        }
+    pub(crate) fn new(random: Random, device: Device) -> Self {
+        Self { usage: Usage::default(), random, device, reads: Vec::new(), checkpoint: None }
     }
 }
 
 impl State {
     pub(crate) fn new(settings: Arc<Settings>, limits: Arc<Limits>) -> Self {
         let memory = MemoryLimiter::new(&limits);
-        Self { settings, limits, memory, handles: Handles::default(), call: Call::default() }
+        Self { settings, limits, memory, handles: Handles::default(), call: Call::new(Random::default(), Device::Cpu) }
     }
 
-    /// Sets up a call and gives the handles that its guest gets to own.
-    pub(crate) fn begin_call(
-        &mut self,
-        context: &AdaptContext,
-        batch: &Batch,
-        outputs: &Outputs,
-    ) -> Result<(Resource<BatchHandle>, Resource<OutputsHandle>), LimitError> {
-        self.call = Call::new(self.settings.seed, context, batch, outputs);
-        let batch = self.handles.insert(&self.limits, Entry::Batch)?;
-        let outputs = self.handles.insert(&self.limits, Entry::Outputs)?;
-        Ok((batch, outputs))
-    }
-
-    /// Notes in `outputs` what was read and releases all that the call held.
-    pub(crate) fn end_call(&mut self, outputs: &Outputs) {
-        for (name, position) in self.call.reads.drain(..) {
-            match position {
-                None => _ = outputs.tensor(&name),
-                Some(position) => outputs.record_layer(&name, position),
-            }
-        }
-        self.call = Call::default();
+    /// Releases all that the call held.
+    pub(crate) fn end_call(&mut self) {
+        self.call = Call::new(Random::default(), Device::Cpu);
         self.handles.end_call();
     }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl State {
-    fn permit(&mut self, permission: Permission) -> OpResult<()> {
+    pub(crate) fn permit(&mut self, permission: Permission) -> OpResult<()> {
         self.operation()?;
         if self.settings.permissions.contains(&permission) {
             return Ok(());

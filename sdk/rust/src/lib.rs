@@ -22,6 +22,23 @@
 //! of `plugins/` to a component; elsewhere build it for `wasm32-unknown-unknown` and make the module a component with
 //! `wasm-tools component new`.
 //!
+//! # Roles
+//!
+//! An adaptor is one role of several. Each has a macro that takes functions of yours, with an example at the macro:
+//!
+//! | role | macro | what it makes |
+//! |---|---|---|
+//! | adaptor | [`export_adaptor!`] | features from a model's outputs |
+//! | batch post-processor | [`export_batch_postprocessor!`] | a batch from a batch |
+//! | callback | [`export_callback!`] | at each checkpoint, whether training goes on |
+//! | KD loss | [`export_kd_loss!`] | a loss from the logits of both sides |
+//! | match loss | [`export_match_loss!`] | a loss from layers of both sides |
+//! | temperature scheduler | [`export_temperature_scheduler!`] | a temperature from the logits of both sides |
+//! | weight scheduler | [`export_weight_scheduler!`] | a weight from how far the run has come |
+//!
+//! A plugin may have several roles: it calls several macros. Each role runs in an instance of its own; a `static` of one
+//! is not seen by another.
+//!
 //! # Tensors
 //!
 //! A [`Tensor`] is a handle: the elements stay with the host, which computes. Methods return a [`Result`] whose error
@@ -40,28 +57,39 @@
 //! What is computed from the student's outputs has a gradient. Tensors live until the call returns: a `static` may keep
 //! numbers, not tensors.
 
-mod adaptor;
 #[doc(hidden)]
 pub mod bindings;
+pub mod dataset;
 mod error;
 pub mod host;
 mod list;
 pub mod losses;
+pub mod metrics;
+pub mod model;
 mod operators;
+mod roles;
 mod tensor;
 mod types;
 pub mod values;
 
-pub use adaptor::run_adaptor;
 pub use error::{Error, ErrorCode, Result};
 pub use list::TensorList;
 pub use operators::{Operand, Scalar};
+pub use roles::{Action, KdInputs, MatchInputs, Temperature};
+#[doc(hidden)]
+pub use roles::{
+    run_adaptor, run_batch_postprocessor, run_callback, run_kd_loss, run_match_loss, run_num_layers,
+    run_temperature_scheduler, run_weight_scheduler,
+};
 pub use tensor::{Kind, Tensor};
 pub use types::{Batch, Context, Features, Model, Outputs};
 
-/// What an adaptor needs.
+/// What plugins of every role need.
 pub mod prelude {
     #[cfg(feature = "config")]
     pub use crate::host::config;
-    pub use crate::{Batch, Context, Error, Features, Kind, Model, Outputs, Result, Tensor, TensorList};
+    pub use crate::{
+        Action, Batch, Context, Error, Features, KdInputs, Kind, MatchInputs, Model, Outputs, Result, Temperature,
+        Tensor, TensorList,
+    };
 }

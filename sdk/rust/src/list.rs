@@ -40,6 +40,11 @@ impl TensorList {
         Ok(Tensor::new(list.get(index as u32)?))
     }
 
+    /// Reads all tensors.
+    pub fn tensors(&self) -> Result<Vec<Tensor>> {
+        (0..self.len()).map(|index| self.get(index)).collect()
+    }
+
     /// Adds a tensor at the end.
     pub fn push(&mut self, tensor: &Tensor) -> Result<()> {
         Ok(self.handle.get_or_insert_with(tensor::TensorList::new).push(tensor.handle())?)

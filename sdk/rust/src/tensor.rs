@@ -130,6 +130,10 @@ impl Tensor {
         &self.0
     }
 
+    pub(crate) fn into_handle(self) -> Handle {
+        self.0
+    }
+
     /// A tensor of zeros, on the model's device.
     pub fn zeros(shape: &[i64], kind: Kind) -> Result<Tensor> {
         Ok(Self(tensor::zeros(shape, kind)?))

@@ -9,13 +9,28 @@ impl Context {
     }
 }
 
-/// The batch that the model was called with: tensors by name, their first dimension being the batch.
+/// Tensors by name, as a model is called with them; their first dimension is the batch.
 #[derive(Debug)]
 pub struct Batch(types::Batch);
 
+/// A batch without a tensor.
+impl Default for Batch {
+    fn default() -> Self {
+        Self(types::Batch::new())
+    }
+}
+
 impl Batch {
-    pub(crate) fn new(batch: types::Batch) -> Self {
-        Self(batch)
+    pub(crate) fn from_handle(handle: types::Batch) -> Self {
+        Self(handle)
+    }
+
+    pub(crate) fn handle(&self) -> &types::Batch {
+        &self.0
+    }
+
+    pub(crate) fn into_handle(self) -> types::Batch {
+        self.0
     }
 
     /// The names of all tensors: `input_ids`, `attention_mask`, `labels`, …
@@ -31,6 +46,17 @@ impl Batch {
     /// The tensor `name`, if there is one.
     pub fn get(&self, name: &str) -> Result<Option<Tensor>> {
         self.0.has(name).then(|| self.tensor(name)).transpose()
+    }
+
+    /// Puts a tensor under a name, in place of the one that was there, or after all others. It shows in the batch that a
+    /// post-processor returns and in the one that [`model::forward`](crate::model::forward) gets, nowhere else.
+    pub fn insert(&mut self, name: &str, tensor: &Tensor) -> Result<()> {
+        Ok(self.0.insert(name, tensor.handle())?)
+    }
+
+    /// Takes the tensor `name` out; an error if there is none.
+    pub fn remove(&mut self, name: &str) -> Result<()> {
+        Ok(self.0.remove(name)?)
     }
 }
 

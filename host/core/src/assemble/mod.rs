@@ -1,5 +1,6 @@
 //! From an experiment to all that its run needs: models, data, adaptors.
 
+mod plugins;
 mod student;
 mod tasks;
 
@@ -7,21 +8,18 @@ use std::path::{Path, PathBuf};
 
 use tch::Device;
 
+pub use plugins::PluginSource;
+
 use crate::callback::Callback;
 use crate::data::{Loader, Order};
 use crate::device::device;
 use crate::distiller::{Basic, Distiller, General, MultiTeacher, Trainer};
 use crate::evaluation::EvaluateAtCheckpoints;
-use crate::experiment::{DistillerName, Experiment, PluginSpec};
+use crate::experiment::{DistillerName, Experiment};
 use crate::train::{Session, Settings, TaskOrder, Timetable};
-use crate::{Adaptor, Result, Role, projection};
+use crate::{Result, projection};
+use plugins::NamedPlugins;
 use tasks::{Assembler, TaskParts};
-
-/// Makes the implementations of traits that an experiment names as plugins.
-pub trait PluginSource {
-    /// An adaptor of its own for one model.
-    fn adaptor(&mut self, spec: &PluginSpec, role: Role) -> Result<Box<dyn Adaptor>>;
-}
 
 /// All that a run needs.
 pub struct Assembled {
@@ -53,7 +51,7 @@ pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Resu
     let first_teacher = all_teachers.first().and_then(|teachers| teachers.first());
     let student = student::load_student(experiment, first_teacher.map(|model| model.as_ref()), device)?;
 
-    let mut assembler = Assembler { experiment, student: &student, plugins };
+    let mut assembler = Assembler { experiment, student: &student, plugins: &mut *plugins };
     let mut tasks = vec![];
     let mut evaluated = vec![];
     for (parts, teachers) in TaskParts::of(experiment).into_iter().zip(all_teachers) {
@@ -67,7 +65,15 @@ pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Resu
     for (split, loader) in &evaluated {
         callbacks.push(Box::new(EvaluateAtCheckpoints::new(split, loader.clone(), device)));
     }
-    let distiller = distiller(experiment, device)?;
+    let train = tasks.iter().map(|task| {
+        let split = task.name.as_ref().map_or("train".to_owned(), |name| format!("{name}_train"));
+        (split, task.loader.clone())
+    });
+    let splits: Vec<(String, Loader)> = train.chain(evaluated.iter().cloned()).collect();
+    for spec in &experiment.plugins.callbacks {
+        callbacks.push(plugins.callback(spec, &splits)?);
+    }
+    let distiller = distiller(experiment, device, plugins)?;
     if let Some(path) = &experiment.student.projections {
         projection::restore(path, &distiller.trained())?;
     }
@@ -91,13 +97,14 @@ pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Resu
     })
 }
 
-fn distiller(experiment: &Experiment, device: Device) -> Result<Box<dyn Distiller>> {
+fn distiller(experiment: &Experiment, device: Device, source: &mut dyn PluginSource) -> Result<Box<dyn Distiller>> {
     let config = &experiment.distillation;
+    let plugins = &mut NamedPlugins { specs: &experiment.plugins, source };
     Ok(match experiment.distiller {
-        DistillerName::Basic => Box::new(Basic::new(config)?),
+        DistillerName::Basic => Box::new(Basic::new(config, plugins)?),
         // Several tasks differ in what a step is fed with; its loss is the same.
-        DistillerName::General | DistillerName::MultiTask => Box::new(General::new(config, device)?),
-        DistillerName::MultiTeacher => Box::new(MultiTeacher::new(config)?),
+        DistillerName::General | DistillerName::MultiTask => Box::new(General::new(config, device, plugins)?),
+        DistillerName::MultiTeacher => Box::new(MultiTeacher::new(config, plugins)?),
         DistillerName::Trainer => Box::new(Trainer),
     })
 }

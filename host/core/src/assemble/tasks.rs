@@ -72,6 +72,8 @@ impl Assembler<'_> {
         }
         let own = parts.own_adaptor().or(self.experiment.student.adaptor.as_ref());
         let adaptor = self.adaptor(own, Role::Student)?;
+        let postprocessor = self.postprocessor(parts).cloned();
+        let postprocessor = postprocessor.map(|spec| self.plugins.batch_postprocessor(&spec)).transpose()?;
         let model = self.student.model.clone();
         let arguments = ForwardArguments::new("student.args", &self.experiment.student.args, model.info())?;
         Ok(Task {
@@ -79,7 +81,7 @@ impl Assembler<'_> {
             student: Branch::new(Role::Student, task_name(), model, arguments, adaptor),
             teachers: branches,
             cache_requests,
-            postprocessor: None,
+            postprocessor,
             loader: Loader::new(views.student.clone(), data.batch_size, order),
             views,
         })
@@ -91,6 +93,10 @@ impl Assembler<'_> {
         let tokenizer = tokenizer_in(&self.student.tokenizer_folder);
         let read = |path| Dataset::read(path, parts.data, info, tokenizer.as_deref());
         Ok(parts.data.dev.as_deref().map(read).transpose()?)
+    }
+
+    fn postprocessor<'p>(&'p self, parts: &'p TaskParts<'_>) -> Option<&'p PluginSpec> {
+        parts.own(|plugins| &plugins.batch_postprocessor).or(self.experiment.plugins.batch_postprocessor.as_ref())
     }
 
     fn adaptor(&mut self, own: Option<&PluginSpec>, role: Role) -> Result<Box<dyn Adaptor>> {
@@ -110,6 +116,7 @@ impl Assembler<'_> {
             return Ok(self.experiment.distillation.is_caching_logits.then_some(CacheRequest::Memory));
         };
         let adaptor = spec.adaptor.as_ref().or(parts.own_adaptor()).or(self.experiment.plugins.adaptor.as_ref());
+        let postprocessor = self.postprocessor(parts);
         let tokenizer = tokenizer_in(&spec.model).or_else(|| tokenizer_in(&self.student.tokenizer_folder));
         let tokenizer = tokenizer.filter(|_| dataset.is_tokenized());
         let key = CacheKey {
@@ -117,7 +124,7 @@ impl Assembler<'_> {
             tokenizer: tokenizer.map_or(Ok("none".to_owned()), |path| key::of_files(&[path]))?,
             data: dataset.digest(),
             adaptor: adaptor.map_or(Ok("built-in".to_owned()), plugin_digest)?,
-            postprocessor: "none".to_owned(),
+            postprocessor: postprocessor.map_or(Ok("none".to_owned()), plugin_digest)?,
             args: key::of_parts([serde_json::to_vec(&spec.args).unwrap_or_default().as_slice()]),
         };
         Ok(Some(CacheRequest::Folder { spec: cache.clone(), key }))
@@ -161,7 +168,12 @@ impl Assembler<'_> {
 
 impl TaskParts<'_> {
     fn own_adaptor(&self) -> Option<&PluginSpec> {
-        self.plugins.and_then(|plugins| plugins.adaptor.as_ref())
+        self.own(|plugins| &plugins.adaptor)
+    }
+
+    /// A plugin of the task's own.
+    fn own(&self, role: fn(&PluginSpecs) -> &Option<PluginSpec>) -> Option<&PluginSpec> {
+        self.plugins.and_then(|plugins| role(plugins).as_ref())
     }
 }
 

@@ -1,5 +1,7 @@
 //! What runs at every checkpoint.
 
+use std::rc::Rc;
+
 use indexmap::IndexMap;
 
 use crate::{Model, Result};
@@ -20,5 +22,5 @@ pub trait Callback {
     /// How messages name it.
     fn name(&self) -> &str;
 
-    fn on_checkpoint(&mut self, model: &dyn Model, step: u64, scalars: &mut Scalars) -> Result<Action>;
+    fn on_checkpoint(&mut self, model: &Rc<dyn Model>, step: u64, scalars: &mut Scalars) -> Result<Action>;
 }

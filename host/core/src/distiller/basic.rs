@@ -1,5 +1,5 @@
 use super::{Distiller, check_logits, plan_without_matches};
-use crate::loss::{DistillationConfig, Loss, LossPlan, Side, Term};
+use crate::loss::{DistillationConfig, Loss, LossPlan, PluginLosses, Side, Term};
 use crate::{Features, Result};
 
 /// One teacher, with a KD loss and hard labels and no intermediate matches; both sides must have logits.
@@ -8,8 +8,8 @@ pub struct Basic {
 }
 
 impl Basic {
-    pub fn new(config: &DistillationConfig) -> Result<Self> {
-        Ok(Self { plan: plan_without_matches(config, "basic")? })
+    pub fn new(config: &DistillationConfig, plugins: &mut dyn PluginLosses) -> Result<Self> {
+        Ok(Self { plan: plan_without_matches(config, "basic", plugins)? })
     }
 }
 

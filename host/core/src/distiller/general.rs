@@ -1,7 +1,7 @@
 use tch::{Device, Tensor};
 
 use super::{Distiller, Trained};
-use crate::loss::{DistillationConfig, Loss, LossPlan, Side, Term};
+use crate::loss::{DistillationConfig, Loss, LossPlan, PluginLosses, Side, Term};
 use crate::{Features, Result, Role};
 
 /// One teacher for each task, with a KD loss, intermediate matches and hard labels, each where the features have them.
@@ -11,8 +11,8 @@ pub struct General {
 
 impl General {
     /// The distiller of a configuration; projections are created on `device`.
-    pub fn new(config: &DistillationConfig, device: Device) -> Result<Self> {
-        Ok(Self { plan: LossPlan::new(config, device)? })
+    pub fn new(config: &DistillationConfig, device: Device, plugins: &mut dyn PluginLosses) -> Result<Self> {
+        Ok(Self { plan: LossPlan::new(config, device, plugins)? })
     }
 }
 

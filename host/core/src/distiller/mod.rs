@@ -13,7 +13,7 @@ pub use general::General;
 pub use multi_teacher::MultiTeacher;
 pub use trainer::Trainer;
 
-use crate::loss::{DistillationConfig, Loss, LossError, LossPlan, Side, Term};
+use crate::loss::{DistillationConfig, Loss, LossError, LossPlan, PluginLosses, Side, Term};
 use crate::{Features, Parameters, Result, Role};
 
 /// A way to train a student. The engine runs the models, the adaptors and the optimizer; a distiller turns features
@@ -59,7 +59,11 @@ pub struct Trained<'a> {
 }
 
 /// The plan of a distiller that has no intermediate matches.
-fn plan_without_matches(config: &DistillationConfig, distiller: &str) -> Result<LossPlan> {
+fn plan_without_matches(
+    config: &DistillationConfig,
+    distiller: &str,
+    plugins: &mut dyn PluginLosses,
+) -> Result<LossPlan> {
     let lists =
         [("intermediate_matches", config.intermediate_matches.len()), ("custom_matches", config.custom_matches.len())];
     if let Some((key, length)) = lists.into_iter().find(|(_, length)| *length > 0) {
@@ -71,7 +75,7 @@ fn plan_without_matches(config: &DistillationConfig, distiller: &str) -> Result<
         .into());
     }
     // Without matches there is no projection to be placed on a device.
-    LossPlan::new(config, tch::Device::Cpu)
+    LossPlan::new(config, tch::Device::Cpu, plugins)
 }
 
 /// Whether a side has the logits that a distiller cannot do without.

@@ -1,7 +1,7 @@
 use tch::Tensor;
 
 use super::{Distiller, check_logits, plan_without_matches};
-use crate::loss::{DistillationConfig, Loss, LossPlan, Side, Term};
+use crate::loss::{DistillationConfig, Loss, LossPlan, PluginLosses, Side, Term};
 use crate::{Features, Result};
 
 /// Several teachers of one task: the student learns from the mean of their logits, with a KD loss and hard labels.
@@ -10,8 +10,8 @@ pub struct MultiTeacher {
 }
 
 impl MultiTeacher {
-    pub fn new(config: &DistillationConfig) -> Result<Self> {
-        Ok(Self { plan: plan_without_matches(config, "multi_teacher")? })
+    pub fn new(config: &DistillationConfig, plugins: &mut dyn PluginLosses) -> Result<Self> {
+        Ok(Self { plan: plan_without_matches(config, "multi_teacher", plugins)? })
     }
 }
 

@@ -168,6 +168,26 @@ pub struct PluginSpecs {
     /// For teacher and student alike.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adaptor: Option<PluginSpec>,
+    /// Changes each batch before the models see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_postprocessor: Option<PluginSpec>,
+    /// Called at each checkpoint, in this order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub callbacks: Vec<PluginSpec>,
+    /// KD losses and match losses by the name that `distillation` calls them: `plugin:NAME`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub losses: BTreeMap<String, PluginSpec>,
+    /// Temperature and weight schedulers by the name that `distillation` calls them: `plugin:NAME`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub schedulers: BTreeMap<String, PluginSpec>,
+}
+
+impl PluginSpecs {
+    /// All of them.
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut PluginSpec> {
+        let named = self.losses.values_mut().chain(self.schedulers.values_mut());
+        self.adaptor.iter_mut().chain(&mut self.batch_postprocessor).chain(&mut self.callbacks).chain(named)
+    }
 }
 
 /// A plugin, and what it is given.
@@ -215,7 +235,7 @@ impl Experiment {
         for task in self.tasks.values_mut() {
             data.push(&mut task.data);
             teachers.push(&mut task.teacher);
-            plugins.extend(&mut task.plugins.adaptor);
+            plugins.extend(task.plugins.all_mut());
         }
         paths.extend(data.into_iter().flat_map(|data| data.train.iter_mut().chain(&mut data.dev)));
         for teacher in teachers {
@@ -228,7 +248,7 @@ impl Experiment {
         paths.extend(&mut self.student.projections);
         paths.extend(self.student.init.as_mut().filter(|init| !init.is_from_teacher()).map(|init| &mut init.from));
         plugins.extend(&mut self.student.adaptor);
-        plugins.extend(&mut self.plugins.adaptor);
+        plugins.extend(self.plugins.all_mut());
         paths.extend(plugins.into_iter().map(|plugin| &mut plugin.path));
         paths
     }

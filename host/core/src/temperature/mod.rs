@@ -11,6 +11,7 @@ pub use cwsm::Cwsm;
 pub use flsw::Flsw;
 
 use crate::Result;
+use crate::loss::{NameAndParameters, Unfit};
 
 /// What logits are divided by before the softmax.
 #[derive(Debug)]
@@ -36,4 +37,23 @@ pub trait TemperatureScheduler {
 
     /// From logits of one shape `[…, labels]` and the configured temperature. Runs without grad.
     fn temperature(&self, student: &Tensor, teacher: &Tensor, base: f64) -> Result<Temperature>;
+}
+
+/// The names of the built-in temperature schedulers.
+const TEMPERATURE_SCHEDULERS: &[&str] = &["none", "constant", "flsw", "cwsm"];
+
+/// The built-in temperature scheduler that `temperature_scheduler` names.
+pub fn temperature_scheduler(spec: &NameAndParameters) -> Result<Box<dyn TemperatureScheduler>> {
+    spec.make("distillation.temperature_scheduler", TEMPERATURE_SCHEDULERS, |name, parameters| {
+        let made: Box<dyn TemperatureScheduler> = match (name, parameters) {
+            ("none" | "constant", []) => Box::new(Constant),
+            ("flsw", &[beta, gamma]) => Box::new(Flsw { beta, gamma }),
+            ("cwsm", &[beta]) => Box::new(Cwsm { beta }),
+            ("none" | "constant", _) => return Err(Unfit::Parameters("no parameters")),
+            ("flsw", _) => return Err(Unfit::Parameters(r#"["flsw", beta, gamma] with two numbers"#)),
+            ("cwsm", _) => return Err(Unfit::Parameters(r#"["cwsm", beta] with one number"#)),
+            _ => return Err(Unfit::UnknownName),
+        };
+        Ok(made)
+    })
 }

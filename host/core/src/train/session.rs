@@ -184,12 +184,11 @@ impl Session {
         folder: &RunFolder,
         observers: &mut [&mut dyn Observer],
     ) -> Result<Action> {
-        let model = self.student.as_ref();
-        folder.save_checkpoint(report.global_step, model, &self.distiller.trained())?;
+        folder.save_checkpoint(report.global_step, self.student.as_ref(), &self.distiller.trained())?;
         let mut scalars = Scalars::new();
         let mut action = Action::Continue;
         for callback in &mut self.callbacks {
-            if callback.on_checkpoint(model, report.global_step, &mut scalars)? == Action::Stop {
+            if callback.on_checkpoint(&self.student, report.global_step, &mut scalars)? == Action::Stop {
                 action = Action::Stop;
             }
         }

@@ -7,6 +7,7 @@ pub use linear_decay::LinearDecay;
 pub use linear_growth::LinearGrowth;
 
 use crate::Result;
+use crate::loss::LossError;
 
 /// The weight of a loss at a point of the run.
 pub trait WeightScheduler {
@@ -18,13 +19,15 @@ pub trait WeightScheduler {
 }
 
 /// The names of the built-in weight schedulers.
-pub const WEIGHT_SCHEDULERS: &[&str] = &["linear_decay", "linear_growth"];
+const WEIGHT_SCHEDULERS: &[&str] = &["linear_decay", "linear_growth"];
 
-/// The built-in weight scheduler of that name.
-pub fn weight_scheduler(name: &str) -> Option<Box<dyn WeightScheduler>> {
-    Some(match name {
-        "linear_decay" => Box::new(LinearDecay),
-        "linear_growth" => Box::new(LinearGrowth),
-        _ => return None,
-    })
+/// The built-in weight scheduler of that name, which stands at `key`.
+pub fn weight_scheduler(key: &str, name: &str) -> Result<Box<dyn WeightScheduler>> {
+    match name {
+        "linear_decay" => Ok(Box::new(LinearDecay)),
+        "linear_growth" => Ok(Box::new(LinearGrowth)),
+        _ => {
+            Err(LossError::UnknownName { key: key.to_owned(), name: name.to_owned(), known: WEIGHT_SCHEDULERS }.into())
+        }
+    }
 }

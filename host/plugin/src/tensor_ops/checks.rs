@@ -80,7 +80,7 @@ pub(super) fn same_shape(left: &Tensor, right: &Tensor) -> OpResult<()> {
     Err(OpError::shape(format!("the shapes {left:?} and {right:?} differ; expected one shape")))
 }
 
-pub(super) fn is_float(kind: Kind) -> bool {
+pub(crate) fn is_float(kind: Kind) -> bool {
     matches!(kind, Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double)
 }
 
@@ -113,7 +113,7 @@ pub(super) fn same_kind(left: &Tensor, right: &Tensor) -> OpResult<()> {
 
 /// Checks that all elements of an `int64` tensor lie in `0..size`. libtorch checks as well, but on a GPU by an
 /// assertion after which the process can use the device no more.
-pub(super) fn indices(index: &Tensor, size: i64) -> OpResult<()> {
+pub(crate) fn indices(index: &Tensor, size: i64) -> OpResult<()> {
     if index.numel() == 0 {
         return Ok(());
     }

@@ -36,7 +36,7 @@ pub(super) fn to_torch(kind: tensor::Kind) -> Kind {
 }
 
 /// The contract's name of a kind.
-pub(super) fn name_of(kind: Kind) -> &'static str {
+pub(crate) fn name_of(kind: Kind) -> &'static str {
     match kind {
         Kind::Half => "float16",
         Kind::BFloat16 => "bfloat16",

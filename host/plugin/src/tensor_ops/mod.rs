@@ -8,13 +8,16 @@ mod kind;
 mod losses;
 mod product;
 mod reduce;
+mod temperature;
 mod views;
 
 use tch::Tensor;
 use wasmtime::component::Resource;
 
-pub(crate) use self::kind::kind_of;
-use self::kind::name_of;
+pub(crate) use self::{
+    checks::{indices, is_float},
+    kind::{kind_of, name_of},
+};
 use crate::{
     bindings::tensor::{self, Scalar},
     error::OpResult,

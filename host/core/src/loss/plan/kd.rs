@@ -4,11 +4,12 @@ use tch::Tensor;
 
 use super::Side;
 use crate::describe::{describe, shape};
+use crate::loss::plugins::{make_kd_loss, make_temperature_scheduler};
 use crate::loss::{
-    DistillationConfig, KdInputs, KdLoss, KdLossScale, LossError, NameAndParameters, Unfit, kd_loss, probability_shift,
+    DistillationConfig, KdInputs, KdLoss, KdLossScale, LossError, NameAndParameters, PluginLosses, probability_shift,
     select_logits,
 };
-use crate::temperature::{Constant, Cwsm, Flsw, TemperatureScheduler};
+use crate::temperature::TemperatureScheduler;
 use crate::{Features, Result};
 
 /// The loss between the logits of both sides, summed over their lists.
@@ -22,10 +23,8 @@ pub struct KdTerm {
     probability_shift: bool,
 }
 
-const TEMPERATURE_SCHEDULERS: &[&str] = &["none", "constant", "flsw", "cwsm"];
-
 impl KdTerm {
-    pub fn new(config: &DistillationConfig) -> Result<Self> {
+    pub fn new(config: &DistillationConfig, plugins: &mut dyn PluginLosses) -> Result<Self> {
         if !(config.temperature.is_finite() && config.temperature > 0.0) {
             return Err(LossError::Value {
                 key: "distillation.temperature".into(),
@@ -35,9 +34,9 @@ impl KdTerm {
             .into());
         }
         Ok(Self {
-            loss: kd_loss(&config.kd_loss_type)?,
+            loss: make_kd_loss(&config.kd_loss_type, plugins)?,
             spec: config.kd_loss_type.clone(),
-            scheduler: temperature_scheduler(&config.temperature_scheduler)?,
+            scheduler: make_temperature_scheduler(&config.temperature_scheduler, plugins)?,
             temperature: config.temperature,
             scale: match config.kd_loss_scale {
                 KdLossScale::None => 1.0,
@@ -182,19 +181,4 @@ fn mask_of(features: &Features, index: usize) -> Option<&Tensor> {
         [mask] => Some(mask),
         masks => masks.get(index),
     }
-}
-
-fn temperature_scheduler(spec: &NameAndParameters) -> Result<Box<dyn TemperatureScheduler>> {
-    spec.make("distillation.temperature_scheduler", TEMPERATURE_SCHEDULERS, |name, parameters| {
-        let made: Box<dyn TemperatureScheduler> = match (name, parameters) {
-            ("none" | "constant", []) => Box::new(Constant),
-            ("flsw", &[beta, gamma]) => Box::new(Flsw { beta, gamma }),
-            ("cwsm", &[beta]) => Box::new(Cwsm { beta }),
-            ("none" | "constant", _) => return Err(Unfit::Parameters("no parameters")),
-            ("flsw", _) => return Err(Unfit::Parameters(r#"["flsw", beta, gamma] with two numbers"#)),
-            ("cwsm", _) => return Err(Unfit::Parameters(r#"["cwsm", beta] with one number"#)),
-            _ => return Err(Unfit::UnknownName),
-        };
-        Ok(made)
-    })
 }

@@ -5,7 +5,8 @@ use super::operands::Operands;
 use super::{Side, Term};
 use crate::describe::shape;
 use crate::loss::config::ProjectionSpec;
-use crate::loss::{CustomMatch, IntermediateMatch, LossError, MatchLoss, NameAndParameters, match_loss};
+use crate::loss::plugins::make_match_loss;
+use crate::loss::{CustomMatch, IntermediateMatch, LossError, MatchLoss, NameAndParameters, PluginLosses};
 use crate::projection::{PROJECTIONS, Projection, projection};
 use crate::{Features, Result};
 
@@ -23,14 +24,19 @@ pub struct MatchTerm {
 }
 
 impl MatchTerm {
-    pub fn intermediate(index: usize, spec: &IntermediateMatch, device: Device) -> Result<Self> {
+    pub fn intermediate(
+        index: usize,
+        spec: &IntermediateMatch,
+        device: Device,
+        plugins: &mut dyn PluginLosses,
+    ) -> Result<Self> {
         let key = format!("distillation.intermediate_matches[{index}]");
-        Self::new(key, spec.into(), &spec.loss, spec.weight, spec.proj.as_ref(), device)
+        Self::new(key, spec.into(), &spec.loss, spec.weight, spec.proj.as_ref(), device, plugins)
     }
 
-    pub fn custom(index: usize, spec: &CustomMatch, device: Device) -> Result<Self> {
+    pub fn custom(index: usize, spec: &CustomMatch, device: Device, plugins: &mut dyn PluginLosses) -> Result<Self> {
         let key = format!("distillation.custom_matches[{index}]");
-        Self::new(key, spec.into(), &spec.loss, spec.weight, spec.proj.as_ref(), device)
+        Self::new(key, spec.into(), &spec.loss, spec.weight, spec.proj.as_ref(), device, plugins)
     }
 
     fn new(
@@ -40,8 +46,9 @@ impl MatchTerm {
         weight: f64,
         proj: Option<&ProjectionSpec>,
         device: Device,
+        plugins: &mut dyn PluginLosses,
     ) -> Result<Self> {
-        let loss = match_loss(&format!("{key}.loss"), loss_spec)?;
+        let loss = make_match_loss(&format!("{key}.loss"), loss_spec, plugins)?;
         operands.check_count(&key, loss.name(), loss.num_layers())?;
         let projection = proj.map(|proj| new_projection(&key, proj, device)).transpose()?;
         Ok(Self { key, operands, loss, loss_spec: loss_spec.clone(), weight, proj: proj.cloned(), projection })
@@ -49,7 +56,7 @@ impl MatchTerm {
 
     /// TextBrewer's name of its scalar, without `unweighted_`.
     pub fn name(&self) -> String {
-        self.operands.name(self.loss_spec.name())
+        self.operands.name(self.loss_spec.name().trim_start_matches("plugin:"))
     }
 
     pub fn weight(&self) -> f64 {

@@ -14,7 +14,7 @@ pub use kd::KdTerm;
 pub use matching::MatchTerm;
 use weight::Weight;
 
-use super::DistillationConfig;
+use super::{DistillationConfig, PluginLosses};
 use crate::{Features, Result};
 
 /// What a forward step is worth.
@@ -44,21 +44,25 @@ pub struct LossPlan {
 }
 
 impl LossPlan {
-    /// The plan of a configuration; projections are created on `device`.
-    pub fn new(config: &DistillationConfig, device: Device) -> Result<Self> {
-        let intermediate = config.intermediate_matches.iter().enumerate();
-        let custom = config.custom_matches.iter().enumerate();
-        let matches = intermediate
-            .map(|(index, spec)| MatchTerm::intermediate(index, spec, device))
-            .chain(custom.map(|(index, spec)| MatchTerm::custom(index, spec, device)));
+    /// The plan of a configuration; projections are created on `device`, and what it names as `plugin:NAME` by
+    /// `plugins`.
+    pub fn new(config: &DistillationConfig, device: Device, plugins: &mut dyn PluginLosses) -> Result<Self> {
+        let mut matches = vec![];
+        for (index, spec) in config.intermediate_matches.iter().enumerate() {
+            matches.push(MatchTerm::intermediate(index, spec, device, plugins)?);
+        }
+        for (index, spec) in config.custom_matches.iter().enumerate() {
+            matches.push(MatchTerm::custom(index, spec, device, plugins)?);
+        }
         Ok(Self {
-            kd: KdTerm::new(config)?,
-            matches: matches.collect::<Result<_>>()?,
-            kd_weight: Weight::new("kd_loss_weight", config.kd_loss_weight, &config.kd_loss_weight_scheduler)?,
+            kd: KdTerm::new(config, plugins)?,
+            matches,
+            kd_weight: Weight::new("kd_loss_weight", config.kd_loss_weight, &config.kd_loss_weight_scheduler, plugins)?,
             hard_label_weight: Weight::new(
                 "hard_label_weight",
                 config.hard_label_weight,
                 &config.hard_label_weight_scheduler,
+                plugins,
             )?,
         })
     }

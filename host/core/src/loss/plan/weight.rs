@@ -1,8 +1,9 @@
 use std::fmt;
 
 use crate::Result;
-use crate::loss::LossError;
-use crate::weight::{WEIGHT_SCHEDULERS, WeightScheduler, weight_scheduler};
+use crate::loss::PluginLosses;
+use crate::loss::plugins::make_weight_scheduler;
+use crate::weight::WeightScheduler;
 
 /// The weight of a loss: the configured number until the first optimizer step, then the scheduler's if there is one.
 pub(super) struct Weight {
@@ -12,14 +13,10 @@ pub(super) struct Weight {
 
 impl Weight {
     /// `key` is the weight's own key; the scheduler's is `key` with `_scheduler`.
-    pub(super) fn new(key: &str, value: f64, scheduler: &str) -> Result<Self> {
+    pub(super) fn new(key: &str, value: f64, scheduler: &str, plugins: &mut dyn PluginLosses) -> Result<Self> {
         let scheduler = match scheduler {
             "none" => None,
-            name => Some(weight_scheduler(name).ok_or_else(|| LossError::UnknownName {
-                key: format!("distillation.{key}_scheduler"),
-                name: name.to_owned(),
-                known: WEIGHT_SCHEDULERS,
-            })?),
+            name => Some(make_weight_scheduler(&format!("distillation.{key}_scheduler"), name, plugins)?),
         };
         Ok(Self { value, scheduler })
     }

@@ -1,6 +1,4 @@
-use std::sync::Once;
-
-use crate::{Batch, Context, Features, Outputs, Result, bindings::brewer::plugin::types, host};
+use crate::{Batch, Context, Features, Outputs, Result, bindings::brewer::plugin::types};
 
 /// Makes a function the plugin's adaptor:
 /// `fn(&Context, &Batch, &Outputs) -> Result<Features>`.
@@ -8,7 +6,7 @@ use crate::{Batch, Context, Features, Outputs, Result, bindings::brewer::plugin:
 macro_rules! export_adaptor {
     ($adapt:path) => {
         const _: () = {
-            use $crate::bindings::{brewer::plugin::types, exports::brewer::plugin::adaptor::Guest};
+            use $crate::bindings::{adaptor::exports::brewer::plugin::adaptor::Guest, brewer::plugin::types};
 
             struct Component;
 
@@ -22,7 +20,7 @@ macro_rules! export_adaptor {
                 }
             }
 
-    $crate::bindings::export_adaptor_component!(Component with_types_in $crate::bindings);
+    $crate::bindings::adaptor::export_adaptor_component!(Component with_types_in $crate::bindings::adaptor);
         };
     };
 }
@@ -35,14 +33,5 @@ pub fn run_adaptor(
     batch: types::Batch,
     outputs: types::Outputs,
 ) -> std::result::Result<types::Features, String> {
-    send_panics_to_the_host();
-    adapt(&context, &Batch::new(batch), &Outputs::new(outputs))
-        .and_then(Features::into_handle)
-        .map_err(|error| error.to_string())
-}
-
-/// Without standard error a panic would be a trap without a word.
-fn send_panics_to_the_host() {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| std::panic::set_hook(Box::new(|panic| host::abort(&panic.to_string()))));
+    super::run(|| adapt(&context, &Batch::from_handle(batch), &Outputs::new(outputs))?.into_handle())
 }

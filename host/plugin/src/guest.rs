@@ -1,0 +1,197 @@
+//! A plugin in one role: its instance, the limits of a call, and what becomes of a failure.
+
+use std::collections::BTreeSet;
+
+use brewer::{AdaptContext, Device};
+use wasmtime::{Store, Trap, WasmBacktrace};
+
+use crate::{
+    bindings::Export,
+    contract::PluginRole,
+    engine::Engine,
+    error::{Abort, CallError, Cause, Error, LoadProblem, Released, Result},
+    limits::{Bytes, LimitError, Limits},
+    log::clean,
+    plugin::Plugin,
+    random::Random,
+    state::{Call, State},
+};
+
+/// A component in one role.
+pub(crate) struct Guest<E> {
+    plugin: Plugin,
+    /// How messages name it: `plugin adaptor.wasm`.
+    name: String,
+    /// `None` after a trap: what the guest's memory holds then cannot be relied on.
+    instance: Option<Instance<E>>,
+    /// How many calls were made: what random numbers follow from in a role that is not told the step.
+    calls: u64,
+}
+
+struct Instance<E> {
+    store: Store<State>,
+    exports: E,
+}
+
+impl<E: Export> Guest<E> {
+    /// Starts the plugin.
+    ///
+    /// Errors: [`Error::Load`] if it does not export the role, or if it fails while it starts.
+    pub(crate) fn new(plugin: &Plugin) -> Result<Self> {
+        let load_error = |problem| Error::Load { path: plugin.path.clone(), problem };
+        if !plugin.roles().contains(&E::ROLE) {
+            let exports = plugin.roles().iter().map(PluginRole::to_string).collect();
+            return Err(load_error(LoadProblem::OtherRole { role: E::ROLE, exports }));
+        }
+        let name = format!("plugin {}", plugin.name());
+        let mut guest = Self { plugin: plugin.clone(), name, instance: None, calls: 0 };
+        match guest.start() {
+            Ok(instance) => guest.instance = Some(instance),
+            Err(error) => {
+                return Err(load_error(LoadProblem::Start(guest.failure("starting".into(), error))));
+            }
+        }
+        Ok(guest)
+    }
+
+    /// How messages name it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn plugin(&self) -> &Plugin {
+        &self.plugin
+    }
+
+    /// What a call at that step begins with, for tensors on `device`.
+    pub(crate) fn call_at(&self, context: &AdaptContext, device: Device) -> Call {
+        Call::new(Random::for_step(self.plugin.settings.seed, E::ROLE, context), device)
+    }
+
+    /// What the next call begins with in a role that is not told the step.
+    pub(crate) fn next_call(&mut self, device: Device) -> Call {
+        let number = self.calls;
+        self.calls += 1;
+        Call::new(Random::for_number(self.plugin.settings.seed, E::ROLE, number), device)
+    }
+
+    fn start(&self) -> wasmtime::Result<Instance<E>> {
+        let limits = &self.plugin.limits;
+        let state = State::new(self.plugin.settings.clone(), limits.clone());
+        let mut store = Store::new(self.plugin.engine.inner(), state);
+        store.limiter(|state| &mut state.memory);
+        store.set_epoch_deadline(Engine::ticks(limits.call_seconds));
+        store.set_hostcall_fuel(request_bytes(limits));
+        // Live handles and the dead ones of earlier calls; `Handles` counts both and acts before this trap does.
+        store.set_max_component_handles(
+            usize::try_from(limits.handles).unwrap_or(usize::MAX).saturating_mul(2).max(1000),
+        );
+        let exports = E::start(&mut store, &self.plugin.linked)?;
+        Ok(Instance { store, exports })
+    }
+
+    /// Makes one call, which messages name `about`. `run` passes arguments, calls the guest and checks its answer: its
+    /// outer error is a trap, the inner one what is wrong with the answer. All handles are released afterwards.
+    ///
+    /// Errors: [`Error::Call`].
+    pub(crate) fn call<T>(
+        &mut self,
+        about: String,
+        call: Call,
+        run: impl FnOnce(&mut Store<State>, &E) -> wasmtime::Result<Result<T, Cause>>,
+    ) -> Result<T> {
+        let instance = match self.instance.take() {
+            Some(instance) if !instance.store.data().handles.is_worn_out(&self.plugin.limits) => Ok(instance),
+            _ => self.start(),
+        };
+        let Instance { mut store, exports } =
+            instance.map_err(|error| Error::Call(self.failure(about.clone(), error)))?;
+        store.set_epoch_deadline(Engine::ticks(self.plugin.limits.call_seconds));
+        store.data_mut().call = call;
+        let result = run(&mut store, &exports);
+        store.data_mut().end_call();
+        match result {
+            // The guest gave an answer: its memory is in order.
+            Ok(answer) => {
+                self.instance = Some(Instance { store, exports });
+                answer.map_err(|cause| Error::Call(self.error(about, cause, Vec::new())))
+            }
+            Err(error) => Err(Error::Call(self.failure(about, error))),
+        }
+    }
+
+    /// What stopped the guest, in the user's terms.
+    fn failure(&self, about: String, error: wasmtime::Error) -> Box<CallError> {
+        let backtrace = error.downcast_ref::<WasmBacktrace>().map(functions).unwrap_or_default();
+        self.error(about, cause(&self.plugin.limits, &error, &backtrace), backtrace)
+    }
+
+    fn error(&self, about: String, cause: Cause, backtrace: Vec<String>) -> Box<CallError> {
+        Box::new(CallError { plugin: self.plugin.name().to_owned(), call: about, cause, backtrace })
+    }
+}
+
+fn cause(limits: &Limits, error: &wasmtime::Error, backtrace: &[String]) -> Cause {
+    if let Some(Abort(message)) = error.downcast_ref() {
+        return Cause::Aborted(message.clone());
+    }
+    if let Some(limit) = error.downcast_ref::<LimitError>() {
+        return Cause::Limit(limit.clone());
+    }
+    if let Some(released) = error.downcast_ref::<Released>() {
+        return Cause::Released(released.to_string());
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => {
+            let limit = format_args!("{} s", limits.call_seconds);
+            Cause::Limit(LimitError::new("call_seconds", limit, "did not return in time"))
+        }
+        Some(Trap::StackOverflow) => Cause::StackOverflow,
+        // Compilers keep a stack of their own at the start of memory; below it there is nothing.
+        Some(Trap::MemoryOutOfBounds) if is_recursion(backtrace) => Cause::StackOverflow,
+        Some(trap) => Cause::Trap(trap.to_string()),
+        None => match clean(&error.root_cause().to_string()) {
+            // wasmtime does not name the type of this error.
+            message if message.contains("fuel allocated for hostcalls") => {
+                let limit = Bytes(request_bytes(limits) as u64);
+                let did = "passed too much to the host in one request";
+                Cause::Limit(LimitError::new("value_bytes", limit, did))
+            }
+            message => Cause::Trap(message),
+        },
+    }
+}
+/// What one request may copy to the host: elements as far as they are allowed, and in any case a shape, a name or a
+/// message.
+fn request_bytes(limits: &Limits) -> usize {
+    const LEAST: usize = 1 << 20;
+    usize::try_from(limits.value_bytes).unwrap_or(usize::MAX).max(LEAST)
+}
+
+/// Whether the innermost functions are a few that call each other over and over.
+fn is_recursion(backtrace: &[String]) -> bool {
+    let distinct: BTreeSet<_> = backtrace.iter().collect();
+    backtrace.len() >= SHOWN_FUNCTIONS && distinct.len() <= SHOWN_FUNCTIONS / 3
+}
+
+const SHOWN_FUNCTIONS: usize = 12;
+
+/// The guest's functions, innermost first, from the one that failed: what Rust does to panic comes before it.
+fn functions(backtrace: &WasmBacktrace) -> Vec<String> {
+    let frames = backtrace.frames().iter().map(|frame| {
+        let demangled = frame.symbols().first().and_then(|symbol| symbol.name().map(str::to_owned));
+        let name = demangled.or_else(|| frame.func_name().map(demangle));
+        name.map_or_else(|| format!("function {}", frame.func_index()), |name| clean(&name))
+    });
+    let mut functions: Vec<_> = frames.collect();
+    if let Some(panic) = functions.iter().rposition(|name| name.starts_with("core::panicking::")) {
+        functions.drain(..=panic);
+    }
+    functions.truncate(SHOWN_FUNCTIONS);
+    functions
+}
+
+/// Rust's names as they are written; names of other languages stay as they are.
+fn demangle(name: &str) -> String {
+    format!("{:#}", rustc_demangle::demangle(name))
+}

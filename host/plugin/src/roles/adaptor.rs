@@ -1,0 +1,73 @@
+//! The role `adaptor`.
+
+use brewer::{AdaptContext, Adaptor, Batch, Features, Outputs};
+
+use super::{guest_context, place, returned};
+use crate::{
+    batch::Columns,
+    bindings::exported::adaptor::Guest as Exports,
+    error::{Cause, Released, Result},
+    guest::Guest,
+    handles::Entry,
+    outputs::ModelOutputs,
+    plugin::Plugin,
+};
+
+/// A component in the role of an adaptor.
+pub struct PluginAdaptor(Guest<Exports>);
+
+impl PluginAdaptor {
+    /// Starts the plugin.
+    ///
+    /// Errors: [`Error::Load`](crate::Error::Load) if it does not export the role, or if it fails while it starts.
+    pub fn new(plugin: &Plugin) -> Result<Self> {
+        Ok(Self(Guest::new(plugin)?))
+    }
+
+    fn call(&mut self, context: &AdaptContext, batch: &Batch, outputs: &Outputs) -> Result<Features> {
+        let columns = Columns::new(batch);
+        let of_model = ModelOutputs::new(outputs);
+        let device = of_model.computed().next().map_or(columns.device(), |tensor| tensor.device());
+        let call = self.0.call_at(context, device);
+        let about = format!("{}, {}", context.role, place(context));
+        self.0.call(about, call, |store, exports| {
+            let state = store.data_mut();
+            let batch = state.handles.insert(&state.limits, Entry::Batch(columns))?;
+            let of_model = state.handles.insert(&state.limits, Entry::Outputs(of_model))?;
+            let answer = exports.call_adapt(&mut *store, &guest_context(context), batch, of_model);
+            let state = store.data_mut();
+            // Also of a call that failed: what was not computed is asked for next time.
+            for (name, position) in state.call.reads.drain(..) {
+                match position {
+                    None => _ = outputs.tensor(&name),
+                    Some(position) => outputs.record_layer(&name, position),
+                }
+            }
+            let features = match answer? {
+                Ok(features) => features,
+                Err(message) => return Ok(Err(returned(message))),
+            };
+            Ok(match state.handles.remove(&features) {
+                Some(Entry::Features(draft)) if draft.len() == 0 => Err(Cause::NoFeatures),
+                Some(Entry::Features(draft)) => Ok(draft.finish()),
+                _ => Err(Cause::Released(Released("features").to_string())),
+            })
+        })
+    }
+}
+
+impl Adaptor for PluginAdaptor {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn identity(&self) -> String {
+        let plugin = self.0.plugin();
+        let kibibytes = plugin.size().div_ceil(1024);
+        format!("sha256 {}…, {kibibytes} KiB", &plugin.digest()[..12])
+    }
+
+    fn adapt(&mut self, context: &AdaptContext, batch: &Batch, outputs: &Outputs) -> brewer::Result<Features> {
+        Ok(self.call(context, batch, outputs)?)
+    }
+}

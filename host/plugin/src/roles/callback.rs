@@ -1,0 +1,66 @@
+//! The role `callback`.
+
+use std::rc::Rc;
+
+use brewer::{
+    AdaptContext, Callback, Model, Role,
+    callback::{Action, Scalars},
+    data::Loader,
+};
+use tch::no_grad;
+
+use super::{place, returned};
+use crate::{
+    bindings::exported::callback::{Action as Answer, Guest as Exports},
+    checkpoint::{Checkpoint, Split},
+    contract::PluginRole,
+    error::Result,
+    guest::Guest,
+    plugin::Plugin,
+};
+
+/// A component in the role of a callback.
+pub struct PluginCallback {
+    guest: Guest<Exports>,
+    splits: Rc<[Split]>,
+}
+
+impl PluginCallback {
+    /// Starts the plugin. `splits` are the parts of the data that it may read if it has the permission
+    /// [`Dataset`](crate::Permission::Dataset), by name: `train`, `dev`. Their batches are those of each loader's first
+    /// epoch.
+    ///
+    /// Errors: [`Error::Load`](crate::Error::Load) if it does not export the role, or if it fails while it starts.
+    pub fn new(plugin: &Plugin, splits: impl IntoIterator<Item = (String, Loader)>) -> Result<Self> {
+        let splits = splits.into_iter().map(|(name, loader)| Split { name, examples: loader.examples(0), loader });
+        Ok(Self { guest: Guest::new(plugin)?, splits: splits.collect() })
+    }
+
+    fn call(&mut self, model: &Rc<dyn Model>, step: u64, scalars: &mut Scalars) -> Result<Action> {
+        let context = AdaptContext { role: Role::Student, task: None, step };
+        let mut call = self.guest.call_at(&context, model.device());
+        let (student, splits) = (model.clone(), self.splits.clone());
+        call.checkpoint = Some(Checkpoint { student, splits, scalars: std::mem::take(scalars) });
+        self.guest.call(format!("{}, {}", PluginRole::Callback, place(&context)), call, |store, exports| {
+            let answer = exports.call_on_checkpoint(&mut *store, step);
+            if let Some(checkpoint) = store.data_mut().call.checkpoint.take() {
+                *scalars = checkpoint.scalars;
+            }
+            Ok(match answer? {
+                Ok(Answer::Continue) => Ok(Action::Continue),
+                Ok(Answer::Stop) => Ok(Action::Stop),
+                Err(message) => Err(returned(message)),
+            })
+        })
+    }
+}
+
+impl Callback for PluginCallback {
+    fn name(&self) -> &str {
+        self.guest.name()
+    }
+
+    fn on_checkpoint(&mut self, model: &Rc<dyn Model>, step: u64, scalars: &mut Scalars) -> brewer::Result<Action> {
+        Ok(no_grad(|| self.call(model, step, scalars))?)
+    }
+}

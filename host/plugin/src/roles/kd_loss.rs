@@ -1,0 +1,67 @@
+//! The role `kd-loss`.
+
+use std::cell::RefCell;
+
+use brewer::loss::KdLoss;
+use tch::Tensor;
+
+use super::{returned, take_loss};
+use crate::{
+    bindings::exported::kd_loss::Guest as Exports,
+    contract::PluginRole,
+    error::Result,
+    guest::Guest,
+    handles::Entry,
+    loss_inputs::{KdInputs, share},
+    plugin::Plugin,
+};
+
+/// A component in the role of a KD loss.
+pub struct PluginKdLoss {
+    name: String,
+    guest: RefCell<Guest<Exports>>,
+}
+
+impl PluginKdLoss {
+    /// Starts the plugin.
+    ///
+    /// Errors: [`Error::Load`](crate::Error::Load) if it does not export the role, or if it fails while it starts.
+    pub fn new(plugin: &Plugin) -> Result<Self> {
+        let guest = Guest::new(plugin)?;
+        Ok(Self { name: guest.name().to_owned(), guest: RefCell::new(guest) })
+    }
+
+    fn call(&self, inputs: KdInputs) -> Result<Tensor> {
+        let mut guest = self.guest.borrow_mut();
+        let call = guest.next_call(inputs.student.device());
+        let student = [inputs.student.shallow_clone()];
+        guest.call(PluginRole::KdLoss.to_string(), call, |store, exports| {
+            let state = store.data_mut();
+            let inputs = state.handles.insert(&state.limits, Entry::KdInputs(Box::new(inputs)))?;
+            Ok(match exports.call_loss(&mut *store, inputs)? {
+                Ok(loss) => take_loss(store.data_mut(), &loss, &student),
+                Err(message) => Err(returned(message)),
+            })
+        })
+    }
+}
+
+impl KdLoss for PluginKdLoss {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// It may: what it does with them only the plugin knows.
+    fn uses_labels(&self) -> bool {
+        true
+    }
+
+    fn loss(&self, inputs: &brewer::loss::KdInputs<'_>) -> brewer::Result<Tensor> {
+        Ok(self.call(KdInputs {
+            student: inputs.student.shallow_clone(),
+            teacher: inputs.teacher.f_detach()?,
+            temperature: share(inputs.temperature),
+            labels: inputs.labels.map(Tensor::shallow_clone),
+        })?)
+    }
+}

@@ -1,0 +1,44 @@
+//! The role `weight-scheduler`.
+
+use brewer::weight::WeightScheduler;
+use tch::{Device, no_grad};
+
+use super::{returned, unlike};
+use crate::{
+    bindings::exported::weight_scheduler::Guest as Exports, contract::PluginRole, error::Result, guest::Guest,
+    plugin::Plugin,
+};
+
+/// A component in the role of a weight scheduler.
+pub struct PluginWeightScheduler(Guest<Exports>);
+
+impl PluginWeightScheduler {
+    /// Starts the plugin.
+    ///
+    /// Errors: [`Error::Load`](crate::Error::Load) if it does not export the role, or if it fails while it starts.
+    pub fn new(plugin: &Plugin) -> Result<Self> {
+        Ok(Self(Guest::new(plugin)?))
+    }
+
+    fn call(&mut self, progress: f64) -> Result<f64> {
+        let call = self.0.next_call(Device::Cpu);
+        let about = format!("{}, progress {progress}", PluginRole::WeightScheduler);
+        self.0.call(about, call, |store, exports| {
+            Ok(match exports.call_weight(store, progress)? {
+                Ok(weight) if weight.is_finite() => Ok(weight),
+                Ok(weight) => Err(unlike(format!("the weight {weight}"), "a finite number")),
+                Err(message) => Err(returned(message)),
+            })
+        })
+    }
+}
+
+impl WeightScheduler for PluginWeightScheduler {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn weight(&mut self, progress: f64) -> brewer::Result<f64> {
+        Ok(no_grad(|| self.call(progress))?)
+    }
+}

@@ -1,0 +1,79 @@
+//! Temperatures: one number, or one for each row of logits.
+
+use brewer::temperature::Temperature;
+use tch::{Kind, Tensor};
+use wasmtime::component::Resource;
+
+use super::{
+    checks::{elements, floating},
+    guard::guarded,
+};
+use crate::{
+    bindings::loss_inputs,
+    error::{OpError, OpResult},
+    handles::Entry,
+    loss_inputs::share,
+    state::State,
+};
+
+impl loss_inputs::HostTemperature for State {
+    fn new(&mut self, value: f64) -> wasmtime::Result<Resource<Temperature>> {
+        self.operation()?;
+        Ok(self.handles.insert(&self.limits, Entry::Temperature(Temperature::Scalar(value)))?)
+    }
+
+    fn per_example(&mut self, values: Resource<Tensor>) -> OpResult<Resource<Temperature>> {
+        self.operation()?;
+        let values = self.tensor(&values)?;
+        floating(&values)?;
+        Ok(self.handles.insert(&self.limits, Entry::Temperature(Temperature::PerExample(values)))?)
+    }
+
+    fn value(&mut self, this: Resource<Temperature>) -> wasmtime::Result<Option<f64>> {
+        self.operation()?;
+        Ok(match self.handles.get(&this)? {
+            Temperature::Scalar(value) => Some(*value),
+            Temperature::PerExample(_) => None,
+        })
+    }
+
+    fn values(&mut self, this: Resource<Temperature>) -> OpResult<Resource<Tensor>> {
+        self.operation()?;
+        match share(self.handles.get(&this)?) {
+            Temperature::PerExample(values) => self.hold(values),
+            Temperature::Scalar(value) => {
+                self.admit(1, Kind::Double.elt_size_in_bytes(), 1)?;
+                let options = (Kind::Double, self.call.device);
+                self.hold(guarded(|| Tensor::f_full([0i64; 0], value, options))?)
+            }
+        }
+    }
+
+    fn soften(&mut self, this: Resource<Temperature>, logits: Resource<Tensor>) -> OpResult<Resource<Tensor>> {
+        self.operation()?;
+        let temperature = share(self.handles.get(&this)?);
+        let logits = self.tensor(&logits)?;
+        floating(&logits)?;
+        let (shape, kind) = (logits.size(), logits.f_kind()?);
+        let total = elements(&shape)?;
+        let mut bytes = kind.elt_size_in_bytes();
+        if let Temperature::PerExample(values) = &temperature {
+            let rows = values.size();
+            if shape.split_last().is_none_or(|(_, front)| front != rows) {
+                let expected = "expected one temperature for each row of logits";
+                return Err(OpError::shape(format!("temperatures of {rows:?} for logits of {shape:?}; {expected}")));
+            }
+            bytes = bytes.max(values.f_kind()?.elt_size_in_bytes());
+        }
+        self.admit(total, bytes, total)?;
+        self.hold(match temperature {
+            Temperature::Scalar(value) => guarded(|| logits.f_div_scalar(value))?,
+            Temperature::PerExample(values) => logits.f_div(&values.f_unsqueeze(-1)?)?,
+        })
+    }
+
+    fn drop(&mut self, this: Resource<Temperature>) -> wasmtime::Result<()> {
+        self.handles.remove(&this);
+        Ok(())
+    }
+}
