@@ -12,6 +12,7 @@ mod misbehaving;
 mod models;
 mod plugins;
 mod results;
+mod roles;
 mod rows;
 mod running;
 mod teachers;

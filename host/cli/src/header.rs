@@ -4,7 +4,7 @@ use std::path::Path;
 
 use brewer::assemble::Assembled;
 use brewer::data::{DataConfig, Dataset};
-use brewer::experiment::{Experiment, StudentSpec};
+use brewer::experiment::{Experiment, PluginSpec, StudentSpec};
 use brewer::loss::Term;
 use brewer::model::ModelInfo;
 use brewer::train::{Checked, Task, Timetable};
@@ -27,6 +27,7 @@ pub fn print(command: &str, experiment: &Experiment, assembled: &Assembled, term
     rows.push(model_row("student", origin(&experiment.student), session.student.as_ref()));
     rows.extend(notes(assembled));
     rows.extend(adaptor_rows(&session.tasks));
+    rows.extend(plugin_rows(experiment));
     rows.extend(data_rows(experiment, assembled));
     let caches = session.tasks.iter().flat_map(Task::caches);
     rows.extend(caches.map(|(teacher, cache)| vec!["cache".into(), teacher, crate::cache::described(cache)]));
@@ -105,6 +106,16 @@ fn adaptor_rows(tasks: &[Task]) -> Vec<Vec<String>> {
         }
     }
     rows
+}
+
+/// The plugins that stand beside the models; losses and schedulers are named where they are used.
+fn plugin_rows(experiment: &Experiment) -> Vec<Vec<String>> {
+    let row = |label: &str, spec: &PluginSpec| vec![label.to_owned(), format!("plugin {}", shown(&spec.path))];
+    let plugins = &experiment.plugins;
+    let of_tasks = experiment.tasks.values().filter_map(|task| task.plugins.batch_postprocessor.as_ref());
+    let postprocessors = plugins.batch_postprocessor.iter().chain(of_tasks);
+    let callbacks = plugins.callbacks.iter().map(|spec| row("callback", spec));
+    postprocessors.map(|spec| row("postprocessor", spec)).chain(callbacks).collect()
 }
 
 fn data_rows(experiment: &Experiment, assembled: &Assembled) -> Vec<Vec<String>> {

@@ -8,7 +8,7 @@ use crate::{
     bindings::{tensor::ErrorCode, types},
     error::{OpError, OpResult},
     handles::Entry,
-    log::clean,
+    log::clean_name,
     state::State,
 };
 
@@ -43,7 +43,7 @@ impl Columns {
         self.0.iter().position(|(other, _)| *other == name).ok_or_else(|| {
             let names: Vec<_> = self.0.iter().map(|(name, _)| name.as_str()).collect();
             let found = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-            OpError::new(ErrorCode::NotFound, format!("the batch has no `{}`; it has {found}", clean(name)))
+            OpError::new(ErrorCode::NotFound, format!("the batch has no `{}`; it has {found}", clean_name(name)))
         })
     }
 }

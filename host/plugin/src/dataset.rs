@@ -10,7 +10,7 @@ use crate::{
     error::{OpError, OpResult},
     handles::Entry,
     limits::check_elements,
-    log::clean,
+    log::clean_name,
     permissions::Permission,
     state::State,
 };
@@ -21,7 +21,7 @@ impl State {
         let splits = &self.checkpoint()?.splits;
         splits.iter().find(|split| split.name == name).ok_or_else(|| {
             let names: Vec<_> = splits.iter().map(|split| split.name.as_str()).collect();
-            let message = format!("the data has no split `{}`; it has {}", clean(name), names.join(", "));
+            let message = format!("the data has no split `{}`; it has {}", clean_name(name), names.join(", "));
             OpError::new(ErrorCode::NotFound, message)
         })
     }

@@ -53,7 +53,7 @@ pub use error::{CallError, Cause, Error, LoadProblem, Result};
 pub use limits::{LimitError, Limits};
 pub use log::{Level, LogSink};
 pub use permissions::{Permission, Permissions};
-pub use plugin::{Plugin, PluginOptions};
+pub use plugin::{Plugin, PluginOptions, roles_of};
 pub use roles::{
     PluginAdaptor, PluginBatchPostprocessor, PluginCallback, PluginKdLoss, PluginMatchLoss, PluginTemperatureScheduler,
     PluginWeightScheduler,

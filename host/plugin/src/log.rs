@@ -63,6 +63,12 @@ pub(crate) fn clean(text: &str) -> String {
     cut(text, MESSAGE_BYTES)
 }
 
+/// A name that a plugin gave, as it stands in a sentence: on one line, and short.
+pub(crate) fn clean_name(name: &str) -> String {
+    const NAME_BYTES: usize = 128;
+    cut(&name.replace(char::is_control, "␣"), NAME_BYTES)
+}
+
 /// Like [`clean`] with another length, in bytes.
 pub(crate) fn cut(text: &str, bytes: usize) -> String {
     let end = text.floor_char_boundary(bytes);
@@ -81,6 +87,12 @@ mod tests {
     #[test]
     fn escape_sequences_do_not_reach_the_terminal() {
         assert_eq!(clean("a\u{1b}[2Jb\r\n\tc\u{9b}"), "a[2Jb\n\tc");
+    }
+
+    #[test]
+    fn a_name_stays_on_its_line() {
+        assert_eq!(clean_name("a\nb\u{1b}"), "a␣b␣");
+        assert!(clean_name(&"long".repeat(1000)).len() < 200);
     }
 
     #[test]

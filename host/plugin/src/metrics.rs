@@ -4,7 +4,7 @@ use crate::{
     bindings::{metrics, tensor::ErrorCode},
     error::{OpError, OpResult},
     limits::{Bytes, LimitError},
-    log::clean,
+    log::clean_name,
     state::State,
 };
 
@@ -22,7 +22,7 @@ impl metrics::Host for State {
             let names: Vec<_> = scalars.keys().map(String::as_str).collect();
             let found = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
             let message =
-                format!("nothing was reported as `{}` at this checkpoint; reported was {found}", clean(&name));
+                format!("nothing was reported as `{}` at this checkpoint; reported was {found}", clean_name(&name));
             OpError::new(ErrorCode::NotFound, message)
         })
     }
@@ -32,7 +32,7 @@ impl metrics::Host for State {
         let is_fit = |symbol: u8| symbol.is_ascii_alphanumeric() || b"_-./".contains(&symbol);
         if name.is_empty() || name.len() > NAME_BYTES || !name.bytes().all(is_fit) {
             let expected = format!("expected at most {NAME_BYTES} letters, digits and `_-./`");
-            return Err(OpError::argument(format!("the name `{}` for a number; {expected}", clean(&name))));
+            return Err(OpError::argument(format!("the name `{}` for a number; {expected}", clean_name(&name))));
         }
         if !value.is_finite() {
             return Err(OpError::argument(format!("{value} as `{name}`; expected a finite number")));

@@ -14,7 +14,7 @@ use crate::{
     error::{OpError, OpResult},
     handles::Entry,
     limits::{Bytes, LimitError},
-    log::clean,
+    log::clean_name,
     outputs::ModelOutputs,
     state::State,
     tensor_ops::indices,
@@ -24,7 +24,7 @@ impl State {
     fn parameter(&mut self, name: &str) -> OpResult<Tensor> {
         let parameters = self.checkpoint()?.student.parameters();
         let parameter = parameters.get(name).ok_or_else(|| {
-            let message = format!("the student has no parameter `{}`; `parameter-names` lists them", clean(name));
+            let message = format!("the student has no parameter `{}`; `parameter-names` lists them", clean_name(name));
             OpError::new(ErrorCode::NotFound, message)
         })?;
         Ok(parameter.f_detach()?)
@@ -55,7 +55,7 @@ impl model::Host for State {
             .map_err(|error| OpError::argument(error.to_string()))?;
         if let Some(name) = wanted.iter().find(|name| !outputs.contains(name)) {
             let names: Vec<_> = outputs.names().collect();
-            let message = format!("the student returns no `{}`; it returns {}", clean(name), names.join(", "));
+            let message = format!("the student returns no `{}`; it returns {}", clean_name(name), names.join(", "));
             return Err(OpError::new(ErrorCode::NotFound, message));
         }
         let outputs = ModelOutputs::new(&outputs);

@@ -133,6 +133,14 @@ impl fmt::Debug for Plugin {
     }
 }
 
+/// The roles that the component at `path` exports, found without compiling it.
+///
+/// Errors: [`Error::Load`] with what is wrong with the file.
+pub fn roles_of(path: &Path) -> Result<Vec<PluginRole>> {
+    let roles = read(path, Limits::default().file_bytes).and_then(|bytes| contract::inspect(&bytes));
+    roles.map_err(|problem| Error::Load { path: path.to_owned(), problem })
+}
+
 /// Reads a file, but no more of it than the limit: what `path` names may be endless.
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, LoadProblem> {
     let mut bytes = Vec::new();

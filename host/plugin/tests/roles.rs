@@ -1,0 +1,126 @@
+//! What a plugin must not get away with in the roles beside the adaptor: one clear error, and the next call works.
+
+mod common;
+
+use brewer::loss::{KdInputs, KdLoss, MatchLoss};
+use brewer::temperature::{Temperature, TemperatureScheduler};
+use brewer::weight::WeightScheduler;
+use brewer::{Batch, BatchPostprocessor};
+use brewer_plugin_host::{
+    Limits, Plugin, PluginBatchPostprocessor, PluginKdLoss, PluginMatchLoss, PluginOptions, PluginRole,
+    PluginTemperatureScheduler, PluginWeightScheduler,
+};
+use common::{batch, component, engine, silent, student};
+use serde_json::json;
+use tch::{Device, Kind, Tensor};
+
+fn plugin(deed: &str) -> Plugin {
+    let limits = Limits { call_seconds: 0.5, ..Limits::default() };
+    let config = Some(json!({ "do": deed }));
+    let options = PluginOptions { config, limits, log: silent(), ..Default::default() };
+    Plugin::load(&engine(), component("guest-roles"), options).unwrap()
+}
+
+/// What goes wrong in every role alike.
+const EVERYWHERE: [(&str, &str); 3] =
+    [("return-error", "I will not"), ("panic", "no more"), ("loop", "did not return in time")];
+
+/// Each deed twice: after a trap the instance is a new one.
+#[track_caller]
+fn refused<T: std::fmt::Debug>(role: &str, deed: &str, expected: &str, mut call: impl FnMut() -> brewer::Result<T>) {
+    for _ in 0..2 {
+        let message = call().unwrap_err().to_string();
+        assert!(message.starts_with("plugin guest-roles.wasm (") && message.contains(role), "{deed}: {message}");
+        assert!(message.contains(expected), "{deed}: `{expected}` is not in: {message}");
+    }
+}
+
+#[test]
+fn one_component_may_have_every_role() {
+    assert_eq!(plugin("").roles(), PluginRole::ALL);
+}
+
+#[test]
+fn post_processors_return_batches() {
+    let process = |deed: &str| PluginBatchPostprocessor::new(&plugin(deed)).unwrap();
+    let processed = process("").process(&student(0), batch()).unwrap();
+    assert_eq!(processed.names().last(), Some("task_ids"));
+    let doubled = process("double").process(&student(0), batch()).unwrap();
+    assert_eq!(doubled.len(), 2 * batch().len());
+    let own = [
+        ("empty", "a batch without a tensor"),
+        ("no-examples", "one example or more"),
+        ("uneven", "the same number of examples"),
+        ("no-name", "name"),
+    ];
+    for (deed, expected) in own.into_iter().chain(EVERYWHERE) {
+        let mut bad = process(deed);
+        refused("batch-postprocessor", deed, expected, || bad.process(&student(3), batch()));
+    }
+    assert_eq!(process("").process(&student(0), batch()).unwrap().len(), batch().len());
+}
+
+#[test]
+fn a_batch_that_is_changed_is_a_copy() {
+    let original = batch();
+    let ids = original.get("input_ids").unwrap().shallow_clone();
+    let shared: Batch = original.iter().map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).collect();
+    let changed = PluginBatchPostprocessor::new(&plugin("wild-ids")).unwrap().process(&student(0), shared).unwrap();
+    assert_eq!(changed.get("input_ids").unwrap().int64_value(&[0, 0]), 5_000_000);
+    assert!(ids.equal(&Tensor::full([3, 4], 5, (Kind::Int64, Device::Cpu))));
+}
+
+/// What both kinds of losses can return wrongly.
+const LOSSES: [(&str, &str); 3] =
+    [("not-scalar", "a loss of float32"), ("integers", "a loss of int64"), ("constant", "a loss without a gradient")];
+
+fn trained() -> Tensor {
+    Tensor::randn([3, 4, 6], (Kind::Float, Device::Cpu)).set_requires_grad(true)
+}
+
+#[test]
+fn kd_losses_return_one_number_with_a_gradient() {
+    let (student, teacher, temperature) = (trained(), trained().detach(), Temperature::Scalar(2.0));
+    let inputs = KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: None };
+    for (deed, expected) in LOSSES.into_iter().chain(EVERYWHERE) {
+        let bad = PluginKdLoss::new(&plugin(deed)).unwrap();
+        refused("kd-loss", deed, expected, || bad.loss(&inputs));
+    }
+    PluginKdLoss::new(&plugin("")).unwrap().loss(&inputs).unwrap().backward();
+    assert!(student.grad().defined());
+}
+
+#[test]
+fn match_losses_return_one_number_with_a_gradient() {
+    let (student, teacher) = ([trained()], [trained().detach()]);
+    for (deed, expected) in LOSSES {
+        let bad = PluginMatchLoss::new(&plugin(deed)).unwrap();
+        refused("match-loss", deed, expected, || bad.loss(&student, &teacher, None));
+    }
+    // Asked before the run how many layers it takes: what goes wrong there is wrong with the plugin.
+    for (deed, expected) in [("no-layers", "0 layers")].into_iter().chain(EVERYWHERE) {
+        let error = PluginMatchLoss::new(&plugin(deed)).err().unwrap().to_string();
+        assert!(error.contains("cannot be started") && error.contains(expected), "{deed}: {error}");
+    }
+    assert_eq!(PluginMatchLoss::new(&plugin("many-layers")).unwrap().num_layers(), u32::MAX as usize);
+    PluginMatchLoss::new(&plugin("")).unwrap().loss(&student, &teacher, None).unwrap().backward();
+}
+
+#[test]
+fn temperatures_are_above_zero() {
+    let logits = Tensor::randn([3, 4], (Kind::Float, Device::Cpu));
+    let own = [("zero", "the temperature 0"), ("nan", "the temperature NaN"), ("wrong-rows", "one for each row")];
+    for (deed, expected) in own.into_iter().chain(EVERYWHERE) {
+        let bad = PluginTemperatureScheduler::new(&plugin(deed)).unwrap();
+        refused("temperature-scheduler", deed, expected, || bad.temperature(&logits, &logits, 4.0));
+    }
+}
+
+#[test]
+fn weights_are_finite() {
+    for (deed, expected) in [("infinite", "the weight inf")].into_iter().chain(EVERYWHERE) {
+        let mut bad = PluginWeightScheduler::new(&plugin(deed)).unwrap();
+        refused("weight-scheduler", deed, expected, || bad.weight(0.5));
+    }
+    assert_eq!(PluginWeightScheduler::new(&plugin("")).unwrap().weight(0.5).unwrap(), 0.75);
+}

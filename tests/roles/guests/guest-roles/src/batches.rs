@@ -1,0 +1,37 @@
+use brewer_sdk::prelude::*;
+
+use crate::deed;
+
+/// Adds a column `task_ids` of zeros; `double` repeats every example.
+pub fn process(_: &Context, mut batch: Batch) -> Result<Batch> {
+    match deed()?.as_str() {
+        "double" => {
+            for name in batch.names() {
+                let column = batch.tensor(&name)?;
+                batch.insert(&name, &Tensor::cat(&[&column, &column], 0)?)?;
+            }
+        }
+        "empty" => {
+            for name in batch.names() {
+                batch.remove(&name)?;
+            }
+        }
+        "no-examples" => {
+            for name in batch.names() {
+                let column = batch.tensor(&name)?;
+                batch.insert(&name, &column.narrow(0, 0, 0)?)?;
+            }
+        }
+        "uneven" => batch.insert("other", &Tensor::zeros(&[1, 2], Kind::Int64)?)?,
+        "no-name" => batch.insert("", &Tensor::zeros(&[1], Kind::Int64)?)?,
+        "wild-ids" => {
+            let ids = batch.tensor("input_ids")?;
+            batch.insert("input_ids", &(ids * 1_000_000))?;
+        }
+        _ => {
+            let ids = batch.tensor("input_ids")?;
+            batch.insert("task_ids", &(ids * 0))?;
+        }
+    }
+    Ok(batch)
+}
