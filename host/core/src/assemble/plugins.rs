@@ -74,16 +74,12 @@ impl PluginLosses for NamedPlugins<'_> {
     }
 }
 
-fn find<'s>(
-    key: &str,
-    name: &str,
-    list: &str,
-    specs: &'s BTreeMap<String, PluginSpec>,
-) -> Result<&'s PluginSpec, LossError> {
+fn find<'s>(key: &str, name: &str, list: &str, specs: &'s BTreeMap<String, PluginSpec>) -> Result<&'s PluginSpec> {
     let known: Vec<&String> = specs.keys().collect();
-    specs.get(name).ok_or_else(|| LossError::Value {
+    let unknown = || LossError::Value {
         key: key.to_owned(),
         found: format!("there is no plugin `{name}`{}", nearest(name, &known)),
         expected: format!(r#"a name in "plugins": {{ "{list}": {{ "{name}": {{ "path": … }} }} }}"#),
-    })
+    };
+    Ok(specs.get(name).ok_or_else(unknown)?)
 }
