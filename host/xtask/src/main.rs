@@ -8,6 +8,7 @@ mod debian;
 mod demo;
 mod languages;
 mod libtorch;
+mod peers;
 mod plugins;
 mod product;
 mod python;
@@ -43,6 +44,12 @@ enum Chore {
     Languages,
     /// Set up, then check the format, the lints and the tests: what a change must pass
     Test,
+    /// Compare speed, memory and losses with TextBrewer's, on the movie-reviews experiment
+    Peers {
+        /// How often each case is run by both
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        pairs: u32,
+    },
     /// Set up, build brewer-host and run the movie-reviews experiment
     Demo {
         /// Run it with the seeds 1 to this number, and report means
@@ -71,6 +78,7 @@ fn run(chore: &Chore) -> Result<()> {
             languages::build(&workspace)
         }
         Chore::Test => checks::run(&workspace),
+        Chore::Peers { pairs } => peers::run(&workspace, *pairs as usize),
         Chore::Demo { seeds } => demo::run(&workspace, *seeds),
     }
 }

@@ -49,15 +49,26 @@ pub fn run(workspace: &Workspace, num_seeds: u32) -> Result<()> {
         process::run(workspace.cargo().arg("build"))?;
         Ok("built".to_owned())
     })?;
-    let inputs = movie_reviews(workspace)?;
-    let folder = workspace.target().join("demo").join("data");
-    step("data", || data::prepare(&inputs.reviews, &folder))?;
+    prepare(workspace)?;
     let mut seeds = vec![];
     for seed in 1..=num_seeds {
         seeds.push(experiment::run(workspace, seed)?);
     }
     println!("\n{}", table::render(&seeds));
     Ok(())
+}
+
+/// The trained teacher of the first seed; trains it if it is not there.
+pub fn teacher(workspace: &Workspace) -> Result<PathBuf> {
+    prepare(workspace)?;
+    experiment::teacher(workspace)
+}
+
+/// Puts the experiment's encoder and data in place.
+fn prepare(workspace: &Workspace) -> Result<()> {
+    let inputs = movie_reviews(workspace)?;
+    let folder = workspace.target().join("demo").join("data");
+    step("data", || data::prepare(&inputs.reviews, &folder))
 }
 
 /// Downloads what the experiment needs.

@@ -30,7 +30,7 @@ pub fn process(_: &Context, mut batch: Batch) -> Result<Batch> {
         }
         _ => {
             let ids = batch.tensor("input_ids")?;
-            batch.insert("task_ids", &(ids * 0))?;
+            batch.insert("task_ids", &Tensor::zeros(&ids.shape(), Kind::Int64)?)?;
         }
     }
     Ok(batch)

@@ -1,0 +1,71 @@
+//! One run of each side.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use brewer_plugin_kit::process;
+use serde::Deserialize;
+
+use super::{cases::Case, environment::Python};
+use crate::workspace::Workspace;
+
+/// What a run took and what came out of it.
+pub struct Run {
+    pub steps: Vec<Step>,
+    pub peak_kib: f64,
+}
+
+/// A forward step.
+#[derive(Deserialize)]
+pub struct Step {
+    /// Since the training began.
+    pub seconds: f64,
+    pub total_loss: f64,
+}
+
+#[derive(Deserialize)]
+struct Peak {
+    peak_kib: f64,
+}
+
+#[derive(Deserialize)]
+struct Written {
+    steps: Vec<Step>,
+    peak_kib: f64,
+}
+
+pub fn textbrewer(python: &Python, folder: &Path, case: &Case) -> Result<Run> {
+    let result = folder.join("textbrewer.json");
+    process::capture(python.side().arg("train").arg(write_experiment(folder, case)?).arg(&result))
+        .context("TextBrewer's run failed")?;
+    let Written { steps, peak_kib } = read(&result)?;
+    Ok(Run { steps, peak_kib })
+}
+
+pub fn brewer(workspace: &Workspace, python: &Python, folder: &Path, case: &Case) -> Result<Run> {
+    let result = folder.join("brewer.json");
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.target(), PathBuf::from);
+    let mut command = python.side();
+    command.arg("measure").arg(&result).arg(target.join("debug/brewer-host"));
+    process::capture(command.arg("run").arg("--config").arg(write_experiment(folder, case)?))
+        .context("Brewer's run failed")?;
+    let metrics = folder.join("brewer/metrics.jsonl");
+    let text = fs::read_to_string(&metrics).with_context(|| format!("cannot read {}", metrics.display()))?;
+    // Lines of checkpoints have no loss.
+    let steps = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    Ok(Run { steps, peak_kib: read::<Peak>(&result)?.peak_kib })
+}
+
+fn write_experiment(folder: &Path, case: &Case) -> Result<PathBuf> {
+    let path = folder.join("experiment.json");
+    fs::write(&path, case.experiment().to_string()).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
+fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
+    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is not what was expected", path.display()))
+}
