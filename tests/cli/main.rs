@@ -3,6 +3,7 @@
 #[path = "../support.rs"]
 mod support;
 
+mod authoring;
 mod cache;
 mod commands;
 mod data;

@@ -94,11 +94,15 @@ def train(experiment, result):
     steps = []
     start = time.perf_counter()
 
-    def record(total_loss, step, losses=None):
-        scalars = {name: value.item() for name, value in (losses or {}).items()}
-        steps.append({"seconds": time.perf_counter() - start, "total_loss": total_loss.item(), **scalars})
+    forward = distiller.train_on_batch
 
-    distiller.write_loss = record
+    def recorded(*arguments):
+        made = forward(*arguments)
+        total_loss = made[0] if isinstance(made, tuple) else made
+        steps.append({"seconds": time.perf_counter() - start, "total_loss": total_loss.item()})
+        return made
+
+    distiller.train_on_batch = recorded
     data = batches(experiment_file.parent / "train.jsonl", experiment["data"]["batch_size"], None)
     optimizer = torch.optim.AdamW(
         student.parameters(), lr=experiment["optimizer"]["lr"], weight_decay=experiment["optimizer"]["weight_decay"]

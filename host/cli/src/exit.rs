@@ -13,9 +13,22 @@ pub const INTERRUPTED: u8 = 130;
 /// Prints an error on one line and returns its exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("{} {error:#}", style("error:").red().bold().for_stderr());
-    let fault = error.chain().find_map(|cause| Some(cause.downcast_ref::<brewer::Error>()?.fault()));
+    let fault = error.chain().find_map(|cause| match cause.downcast_ref::<brewer::Error>() {
+        Some(error) => Some(error.fault()),
+        None => cause.downcast_ref::<Input>().map(|_| Fault::Input),
+    });
     ExitCode::from(match fault {
         Some(Fault::Input) => INPUT,
         Some(Fault::Run) | None => RUN,
     })
+}
+
+/// What the user gave is wrong; the message is the error's below it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+struct Input(anyhow::Error);
+
+/// An error of the plugin kit, which is about what the user gave.
+pub fn input(error: anyhow::Error) -> anyhow::Error {
+    Input(error).into()
 }

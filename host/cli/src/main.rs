@@ -8,6 +8,7 @@ mod header;
 mod interrupt;
 mod log;
 mod options;
+mod plugin;
 mod progress;
 mod run;
 mod schema;
@@ -34,6 +35,9 @@ enum Command {
     Cache(options::ExperimentOptions),
     /// Measure a model on a data set
     Eval(eval::EvalOptions),
+    /// Make, build, look at and test plugins
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
     /// Print the JSON Schema of the experiment file
     Schema,
 }
@@ -44,6 +48,7 @@ fn main() -> ExitCode {
         Command::Check(options) => check::check(&options),
         Command::Cache(options) => cache::cache(&options),
         Command::Eval(options) => eval::eval(&options),
+        Command::Plugin(command) => plugin::run(&command),
         Command::Schema => schema::schema(),
     };
     result.unwrap_or_else(|error| exit::report(&error))

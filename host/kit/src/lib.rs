@@ -1,6 +1,8 @@
-//! From the source of a plugin to a component, with the tools of its language. Knows neither the host's engine nor
-//! libtorch.
+//! What authors of plugins and the host share: the manifest inside a component, new projects, and builds with the tools
+//! of each language. Knows neither the host's engine nor libtorch.
 
 pub mod build;
 pub mod component;
+pub mod manifest;
 pub mod process;
+pub mod project;

@@ -12,7 +12,8 @@ pub const VERSION: &str = "0.1.0";
 const PACKAGE: &str = "brewer:plugin/";
 
 /// What a plugin can be in a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PluginRole {
     Adaptor,
     BatchPostprocessor,
@@ -90,6 +91,14 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<Vec<PluginRole>, LoadProblem> {
         return Err(LoadProblem::NoRole { exports: names.exports });
     }
     Ok(roles)
+}
+
+/// The contract that a component was built for, as its names have it: `brewer:plugin@0.1.0`.
+pub(crate) fn built_for(bytes: &[u8]) -> String {
+    let names = names(bytes).unwrap_or_default();
+    let mut all = names.exports.iter().chain(&names.imports);
+    let version = all.find_map(|name| name.strip_prefix(PACKAGE)?.split_once('@'));
+    format!("brewer:plugin@{}", version.map_or("?", |(_, version)| version))
 }
 
 /// Reads the outermost imports and exports; those of modules and components inside are their own affair.

@@ -22,6 +22,9 @@ pub enum Error {
     /// What the experiment says about the plugin is wrong.
     #[error("plugin {}: {key}: {problem}", path.display())]
     Spec { path: PathBuf, key: String, problem: String },
+    /// What a test bench is to run cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Bench { path: PathBuf, problem: String },
     /// A call failed.
     #[error(transparent)]
     Call(Box<CallError>),
@@ -33,7 +36,7 @@ pub enum Error {
 impl PluginError for Error {
     fn fault(&self) -> Fault {
         match self {
-            Error::Load { .. } | Error::Spec { .. } => Fault::Input,
+            Error::Load { .. } | Error::Spec { .. } | Error::Bench { .. } => Fault::Input,
             Error::Call(_) | Error::Engine(_) => Fault::Run,
         }
     }
@@ -84,6 +87,10 @@ pub enum LoadProblem {
     UnknownImports { imports: Vec<String> },
     #[error("does not fit the contract brewer:plugin@{}: {problem}", contract::VERSION)]
     Signature { problem: String },
+    #[error("has a broken manifest: {0}; build it with `brewer-host plugin build`")]
+    Manifest(String),
+    #[error("cannot be given this `config`: {problem}; `brewer-host plugin inspect` shows its schema")]
+    Config { problem: String },
     #[error("{0}")]
     Limits(String),
     #[error("has no role `{role}`: it exports {}", listed(exports, "nothing"))]

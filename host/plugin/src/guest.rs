@@ -10,7 +10,7 @@ use crate::{
     contract::PluginRole,
     engine::Engine,
     error::{Abort, CallError, Cause, Error, LoadProblem, Released, Result},
-    limits::{Bytes, LimitError, Limits},
+    limits::{Bytes, LimitError, Limits, Usage},
     log::clean,
     plugin::Plugin,
     random::Random,
@@ -26,6 +26,8 @@ pub(crate) struct Guest<E> {
     instance: Option<Instance<E>>,
     /// How many calls were made: what random numbers follow from in a role that is not told the step.
     calls: u64,
+    /// What the last call used.
+    usage: Usage,
 }
 
 struct Instance<E> {
@@ -44,7 +46,7 @@ impl<E: Export> Guest<E> {
             return Err(load_error(LoadProblem::OtherRole { role: E::ROLE, exports }));
         }
         let name = format!("plugin {}", plugin.name());
-        let mut guest = Self { plugin: plugin.clone(), name, instance: None, calls: 0 };
+        let mut guest = Self { plugin: plugin.clone(), name, instance: None, calls: 0, usage: Usage::default() };
         match guest.start() {
             Ok(instance) => guest.instance = Some(instance),
             Err(error) => {
@@ -61,6 +63,11 @@ impl<E: Export> Guest<E> {
 
     pub(crate) fn plugin(&self) -> &Plugin {
         &self.plugin
+    }
+
+    /// What the last call used.
+    pub(crate) fn usage(&self) -> Usage {
+        self.usage
     }
 
     /// What a call at that step begins with, for tensors on `device`.
@@ -109,6 +116,7 @@ impl<E: Export> Guest<E> {
         store.set_epoch_deadline(Engine::ticks(self.plugin.limits.call_seconds));
         store.data_mut().call = call;
         let result = run(&mut store, &exports);
+        self.usage = store.data().call.usage;
         store.data_mut().end_call();
         match result {
             // The guest gave an answer: its memory is in order.

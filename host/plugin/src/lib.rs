@@ -20,9 +20,11 @@
 //! ([`Limits`]); its time is bounded by the engine's clock; and after a trap its instance is thrown away.
 
 mod batch;
+pub mod bench;
 mod bindings;
 mod cache;
 mod checkpoint;
+mod config;
 mod contract;
 mod dataset;
 mod engine;
@@ -53,7 +55,7 @@ pub use error::{CallError, Cause, Error, LoadProblem, Result};
 pub use limits::{LimitError, Limits};
 pub use log::{Level, LogSink};
 pub use permissions::{Permission, Permissions};
-pub use plugin::{Plugin, PluginOptions, roles_of};
+pub use plugin::{Inspected, Plugin, PluginOptions, inspect, roles_of};
 pub use roles::{
     PluginAdaptor, PluginBatchPostprocessor, PluginCallback, PluginKdLoss, PluginMatchLoss, PluginTemperatureScheduler,
     PluginWeightScheduler,

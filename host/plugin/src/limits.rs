@@ -104,12 +104,12 @@ impl fmt::Display for Bytes {
 }
 
 /// What a call has used so far, or the new tensor it is about to make.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Usage {
-    operations: u64,
+    pub(crate) operations: u64,
     work: u64,
-    tensor_bytes: u64,
-    value_bytes: u64,
+    pub(crate) tensor_bytes: u64,
+    pub(crate) value_bytes: u64,
     pub(crate) log_bytes: u64,
 }
 

@@ -2,8 +2,12 @@
 
 use std::{collections::BTreeSet, fmt};
 
+use brewer_plugin_kit::manifest::Manifest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::log::clean_name;
 
 /// One permission, as it stands in `permissions` of the experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +29,15 @@ impl fmt::Display for Permission {
             Permission::Dataset => "dataset",
         })
     }
+}
+
+/// What a manifest asks for.
+pub(crate) fn asked(manifest: &Manifest) -> Result<Permissions, String> {
+    let parse = |name: &String| {
+        serde_json::from_value(Value::String(name.clone()))
+            .map_err(|_| format!("it asks for the permission `{}`, which this host does not know", clean_name(name)))
+    };
+    manifest.permissions.iter().map(parse).collect()
 }
 
 /// The permissions of one plugin: none unless the experiment names them.

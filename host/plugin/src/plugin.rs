@@ -7,17 +7,19 @@ use std::{
     sync::Arc,
 };
 
+use brewer_plugin_kit::manifest::Manifest;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use wasmtime::component::InstancePre;
 
 use crate::{
+    config,
     contract::{self, PluginRole},
     engine::Engine,
     error::{Error, LoadProblem, Result},
     limits::Limits,
     log::LogSink,
-    permissions::Permissions,
+    permissions::{self, Permissions},
     state::State,
 };
 
@@ -43,6 +45,7 @@ pub struct Plugin {
     digest: String,
     size: u64,
     roles: Vec<PluginRole>,
+    manifest: Option<Manifest>,
     pub(crate) linked: InstancePre<State>,
 }
 
@@ -52,7 +55,10 @@ pub(crate) struct Settings {
     /// The file's name: how messages name the plugin.
     pub(crate) name: String,
     pub(crate) config: String,
-    pub(crate) permissions: Permissions,
+    /// By the experiment.
+    pub(crate) granted: Permissions,
+    /// By the manifest; `None` if there is none, which asks for whatever is granted.
+    pub(crate) asked: Option<Permissions>,
     pub(crate) seed: u64,
     pub(crate) log: LogSink,
 }
@@ -72,6 +78,12 @@ impl Plugin {
         }
         let bytes = read(path, options.limits.file_bytes)?;
         let roles = contract::inspect(&bytes)?;
+        let manifest = Manifest::of_component(&bytes).map_err(|error| LoadProblem::Manifest(format!("{error:#}")))?;
+        let asked = manifest.as_ref().map(permissions::asked).transpose().map_err(LoadProblem::Manifest)?;
+        let config = options.config.unwrap_or_else(|| Value::Object(Default::default()));
+        if let Some(schema) = manifest.as_ref().and_then(|manifest| manifest.config_schema.as_ref()) {
+            config::check(schema, &config)?;
+        }
         let digest = Sha256::digest(&bytes);
         let component = engine.compile(&bytes, &digest)?;
         let linked = engine.linker().instantiate_pre(&component).map_err(signature)?;
@@ -79,11 +91,12 @@ impl Plugin {
             role.check(&linked).map_err(signature)?;
         }
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let config = options.config.unwrap_or_else(|| Value::Object(Default::default())).to_string();
-        let PluginOptions { permissions, seed, log, limits, .. } = options;
+        let PluginOptions { permissions: granted, seed, log, limits, .. } = options;
+        let config = config.to_string();
         Ok(Self {
             engine: engine.clone(),
-            settings: Arc::new(Settings { name, config, permissions, seed, log }),
+            settings: Arc::new(Settings { name, config, granted, asked, seed, log }),
+            manifest,
             limits: Arc::new(limits),
             path: path.to_owned(),
             digest: hex::encode(digest),
@@ -117,6 +130,11 @@ impl Plugin {
         &self.roles
     }
 
+    /// What the component says of itself, if it does.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_ref()
+    }
+
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -131,6 +149,37 @@ impl fmt::Debug for Plugin {
             .field("roles", &self.roles)
             .finish_non_exhaustive()
     }
+}
+
+/// What can be said of a component without compiling it.
+#[derive(Debug)]
+pub struct Inspected {
+    /// The SHA-256 of the file, in hexadecimal.
+    pub digest: String,
+    /// In bytes.
+    pub size: u64,
+    /// The contract that it was built for.
+    pub contract: String,
+    pub roles: Vec<PluginRole>,
+    pub manifest: Option<Manifest>,
+}
+
+/// Looks at the component at `path`.
+///
+/// Errors: [`Error::Load`] with what is wrong with the file.
+pub fn inspect(path: &Path) -> Result<Inspected> {
+    let look = || {
+        let bytes = read(path, Limits::default().file_bytes)?;
+        let manifest = Manifest::of_component(&bytes).map_err(|error| LoadProblem::Manifest(format!("{error:#}")));
+        Ok(Inspected {
+            digest: hex::encode(Sha256::digest(&bytes)),
+            size: bytes.len() as u64,
+            contract: contract::built_for(&bytes),
+            roles: contract::inspect(&bytes)?,
+            manifest: manifest?,
+        })
+    };
+    look().map_err(|problem| Error::Load { path: path.to_owned(), problem })
 }
 
 /// The roles that the component at `path` exports, found without compiling it.

@@ -14,11 +14,15 @@ use crate::{
 impl State {
     pub(crate) fn permit(&mut self, permission: Permission) -> OpResult<()> {
         self.operation()?;
-        if self.settings.permissions.contains(&permission) {
-            return Ok(());
-        }
-        let message =
-            format!("the plugin lacks the permission `{permission}`: the experiment can add it to `permissions`");
+        let is_asked = self.settings.asked.as_ref().is_none_or(|asked| asked.contains(&permission));
+        let is_granted = self.settings.granted.contains(&permission);
+        let message = match (is_asked, is_granted) {
+            (true, true) => return Ok(()),
+            (true, false) => {
+                format!("the plugin lacks the permission `{permission}`: the experiment can add it to `permissions`")
+            }
+            (false, _) => format!("the plugin lacks the permission `{permission}`: its manifest does not ask for it"),
+        };
         Err(OpError::new(ErrorCode::NotPermitted, message))
     }
 

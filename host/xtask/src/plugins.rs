@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use cargo_metadata::{Message, MetadataCommand, Package, PackageId};
 
-use brewer_plugin_kit::{build::rust::WasmToolchain, component, process};
+use brewer_plugin_kit::{build::rust::WasmToolchain, component, manifest::Manifest, process, project::contract};
 
 use crate::{step::note, store, wasm, workspace::Workspace};
 
@@ -120,10 +120,21 @@ fn compile(workspace: &Workspace, toolchain: WasmToolchain, crates: &[Package]) 
     Ok(modules)
 }
 
+/// Puts the manifest beside a plugin's source into its component.
+fn embed(path: &Path, component: Vec<u8>) -> Result<Vec<u8>> {
+    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let manifest = Manifest::parse(&text).with_context(|| format!("{} is not valid", path.display()))?;
+    Manifest { contract: Some(contract()), ..manifest }.embed(component)
+}
+
 /// Makes the component of a compiled plugin and puts it in place. Returns its size in bytes.
 fn finish(workspace: &Workspace, package: &Package, module: &Path) -> Result<usize> {
     let content = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
-    let component = component::encode(&content)?;
+    let mut component = component::encode(&content)?;
+    let manifest = package.manifest_path.with_file_name("plugin.json").into_std_path_buf();
+    if manifest.is_file() {
+        component = embed(&manifest, component)?;
+    }
     let place = workspace.plugins().join(format!("{}.wasm", package.name));
     store::write(&place, &component)?;
     Ok(component.len())

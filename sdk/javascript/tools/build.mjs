@@ -9,6 +9,9 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+/** What lies beside a plugin's source and is not part of it. */
+const ASIDE = new Set(["node_modules", "brewer"]);
+
 const [wit, world, entry, output] = process.argv.slice(2);
 const require = createRequire(join(process.cwd(), "package.json"));
 const { transformSync } = require("amaro");
@@ -40,6 +43,7 @@ try {
 /** Copies a folder, without the types of its TypeScript. */
 function copyPlugin(from, to) {
     for (const item of readdirSync(from, { withFileTypes: true })) {
+        if (ASIDE.has(item.name) || item.name.startsWith(".")) continue;
         const [source, target] = [join(from, item.name), join(to, item.name)];
         if (item.isDirectory()) {
             mkdirSync(target);

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::{Source, finished};
 use crate::process;
@@ -12,14 +12,17 @@ use crate::process;
 /// # Errors
 /// If Node or the tools are missing or refuse the plugin; what they say is part of the error.
 pub fn javascript(source: Source<'_>, tools: &Path) -> Result<Vec<u8>> {
+    if !process::exists("node") || !tools.join("node_modules/componentize-qjs").is_dir() {
+        bail!(
+            "plugins in JavaScript need Node, and the packages of package.json: `npm install` in {}",
+            tools.display()
+        );
+    }
     let made = tempfile::tempdir().context("no folder to build in")?;
     let output = made.path().join("plugin.wasm");
     let mut command = Command::new("node");
     command.current_dir(tools).arg(source.sdk.join("tools/build.mjs"));
     command.args([source.wit.as_os_str(), source.world.as_ref(), source.entry.as_os_str(), output.as_os_str()]);
-    process::capture(&mut command).context(
-        "the plugin could not be built; plugins in JavaScript need Node and the packages of package.json \
-         (`npm install`)",
-    )?;
+    process::capture(&mut command).context("the plugin could not be built")?;
     finished(&output)
 }

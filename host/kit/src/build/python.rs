@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::{Source, finished};
 use crate::process;
@@ -21,7 +21,8 @@ pub fn python(source: Source<'_>, tool: Option<&Path>) -> Result<Vec<u8>> {
             python.env("PYTHONPATH", folder).args(["-c", "import componentize_py; componentize_py.script()"]);
             python
         }
-        None => Command::new("componentize-py"),
+        None if process::exists("componentize-py") => Command::new("componentize-py"),
+        None => bail!("plugins in Python need componentize-py: `pip install componentize-py=={COMPONENTIZE_PY}`"),
     };
     let module = source.entry.file_stem().unwrap_or_default();
     let made = tempfile::tempdir().context("no folder to build in")?;
@@ -31,11 +32,6 @@ pub fn python(source: Source<'_>, tool: Option<&Path>) -> Result<Vec<u8>> {
     command.arg("-d").arg(source.wit).args(["-w", source.world, "componentize", "--stub-wasi"]);
     command.arg("-p").arg(source.sdk).arg("-p").arg(source.entry.parent().unwrap_or(Path::new(".")));
     command.arg("-o").arg(&output).arg(module);
-    process::capture(&mut command).with_context(|| {
-        format!(
-            "the plugin could not be built; plugins in Python need componentize-py \
-             (`pip install componentize-py=={COMPONENTIZE_PY}`)"
-        )
-    })?;
+    process::capture(&mut command).context("the plugin could not be built")?;
     finished(&output)
 }

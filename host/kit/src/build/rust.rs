@@ -1,9 +1,41 @@
-//! The toolchain that compiles plugins in Rust.
+//! Plugins in Rust, and the toolchain that compiles them.
 
-use std::path::Path;
-use std::process::Command;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use crate::process;
+use anyhow::{Context, Result, anyhow, bail};
+use serde_json::Value;
+
+use crate::{component, process};
+
+/// Builds the crate in `folder`, whose library is the plugin.
+///
+/// # Errors
+/// If the target is missing, or if cargo refuses the crate; what it says goes to standard error.
+pub fn build(folder: &Path) -> Result<Vec<u8>> {
+    let Some(toolchain) = WasmToolchain::detect(folder) else {
+        bail!("plugins in Rust need the target {TARGET}: `rustup target add {TARGET}`");
+    };
+    let mut cargo = toolchain.cargo_build(folder);
+    cargo.args(["--release", "--message-format", "json-render-diagnostics"]);
+    let output = cargo.stderr(Stdio::inherit()).output().map_err(|error| process::not_started(&cargo, error))?;
+    process::check(&cargo, output.status).context("the plugin could not be compiled: mend what cargo says above")?;
+    let module = module(&output.stdout).ok_or_else(|| {
+        anyhow!("the crate builds no WebAssembly module: add `crate-type = [\"cdylib\"]` to [lib] in its Cargo.toml")
+    })?;
+    let read = |error: io::Error| anyhow!("cannot read {}: {error}", module.display());
+    component::encode(&fs::read(&module).map_err(read)?)
+}
+
+/// The module among what cargo says it has made.
+fn module(messages: &[u8]) -> Option<PathBuf> {
+    let messages = messages.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    let files = messages.filter_map(|message| message["filenames"].as_array().cloned()).flatten();
+    let modules = files.filter_map(|file| file.as_str().filter(|file| file.ends_with(".wasm")).map(PathBuf::from));
+    modules.last()
+}
 
 /// The target of plugins: no operating system, so a plugin cannot even ask for one.
 pub const TARGET: &str = "wasm32-unknown-unknown";

@@ -9,6 +9,7 @@ use crate::{
     error::{Cause, Released, Result},
     guest::Guest,
     handles::Entry,
+    limits::Usage,
     outputs::ModelOutputs,
     plugin::Plugin,
 };
@@ -22,6 +23,11 @@ impl PluginAdaptor {
     /// Errors: [`Error::Load`](crate::Error::Load) if it does not export the role, or if it fails while it starts.
     pub fn new(plugin: &Plugin) -> Result<Self> {
         Ok(Self(Guest::new(plugin)?))
+    }
+
+    /// What the last call used.
+    pub(crate) fn usage(&self) -> Usage {
+        self.0.usage()
     }
 
     fn call(&mut self, context: &AdaptContext, batch: &Batch, outputs: &Outputs) -> Result<Features> {

@@ -11,6 +11,7 @@ use crate::{
     error::{Cause, Released, Result},
     guest::Guest,
     handles::Entry,
+    limits::Usage,
     plugin::Plugin,
 };
 
@@ -23,6 +24,11 @@ impl PluginBatchPostprocessor {
     /// Errors: [`Error::Load`](crate::Error::Load) if it does not export the role, or if it fails while it starts.
     pub fn new(plugin: &Plugin) -> Result<Self> {
         Ok(Self(Guest::new(plugin)?))
+    }
+
+    /// What the last call used.
+    pub(crate) fn usage(&self) -> Usage {
+        self.0.usage()
     }
 
     fn call(&mut self, context: &AdaptContext, batch: &Batch) -> Result<Batch> {

@@ -12,6 +12,7 @@ use crate::{
     error::Result,
     guest::Guest,
     handles::Entry,
+    limits::Usage,
     loss_inputs::{KdInputs, share},
     plugin::Plugin,
 };
@@ -29,6 +30,11 @@ impl PluginKdLoss {
     pub fn new(plugin: &Plugin) -> Result<Self> {
         let guest = Guest::new(plugin)?;
         Ok(Self { name: guest.name().to_owned(), guest: RefCell::new(guest) })
+    }
+
+    /// What the last call used.
+    pub(crate) fn usage(&self) -> Usage {
+        self.guest.borrow().usage()
     }
 
     fn call(&self, inputs: KdInputs) -> Result<Tensor> {

@@ -12,6 +12,7 @@ use crate::{
     error::{Error, LoadProblem, Result},
     guest::Guest,
     handles::Entry,
+    limits::Usage,
     loss_inputs::MatchInputs,
     plugin::Plugin,
 };
@@ -37,6 +38,11 @@ impl PluginMatchLoss {
             num_layers => num_layers?,
         };
         Ok(Self { name: guest.name().to_owned(), num_layers, guest: RefCell::new(guest) })
+    }
+
+    /// What the last call used.
+    pub(crate) fn usage(&self) -> Usage {
+        self.guest.borrow().usage()
     }
 
     fn call(&self, inputs: MatchInputs) -> Result<Tensor> {

@@ -12,6 +12,7 @@ use crate::{
     error::{Cause, Released, Result},
     guest::Guest,
     handles::Entry,
+    limits::Usage,
     plugin::Plugin,
 };
 
@@ -28,6 +29,11 @@ impl PluginTemperatureScheduler {
     pub fn new(plugin: &Plugin) -> Result<Self> {
         let guest = Guest::new(plugin)?;
         Ok(Self { name: guest.name().to_owned(), guest: RefCell::new(guest) })
+    }
+
+    /// What the last call used.
+    pub(crate) fn usage(&self) -> Usage {
+        self.guest.borrow().usage()
     }
 
     fn call(&self, student: Tensor, teacher: Tensor, base: f64) -> Result<Temperature> {

@@ -6,7 +6,7 @@ use tch::{Device, no_grad};
 use super::{returned, unlike};
 use crate::{
     bindings::exported::weight_scheduler::Guest as Exports, contract::PluginRole, error::Result, guest::Guest,
-    plugin::Plugin,
+    limits::Usage, plugin::Plugin,
 };
 
 /// A component in the role of a weight scheduler.
@@ -18,6 +18,11 @@ impl PluginWeightScheduler {
     /// Errors: [`Error::Load`](crate::Error::Load) if it does not export the role, or if it fails while it starts.
     pub fn new(plugin: &Plugin) -> Result<Self> {
         Ok(Self(Guest::new(plugin)?))
+    }
+
+    /// What the last call used.
+    pub(crate) fn usage(&self) -> Usage {
+        self.0.usage()
     }
 
     fn call(&mut self, progress: f64) -> Result<f64> {

@@ -1,0 +1,109 @@
+//! The file that says what to run a plugin on.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{Limits, Permission, PluginRole};
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cases {
+    /// As in the experiment.
+    #[serde(default)]
+    pub config: Value,
+    #[serde(default)]
+    pub permissions: Vec<Permission>,
+    #[serde(default)]
+    pub limits: Limits,
+    /// Of the plugin's random numbers and of the tensors that are made up.
+    #[serde(default)]
+    pub seed: u64,
+    pub cases: Vec<Case>,
+}
+
+/// One call, and what is to come of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    pub name: String,
+    pub role: PluginRole,
+    /// Whose outputs an adaptor, or whose batch a post-processor gets.
+    #[serde(default)]
+    pub model: Side,
+    #[serde(default)]
+    pub step: u64,
+    #[serde(default)]
+    pub batch: IndexMap<String, TensorSpec>,
+    /// An adaptor's: a tensor, or a list of them.
+    #[serde(default)]
+    pub outputs: IndexMap<String, OutputSpec>,
+    /// Of losses and temperature schedulers: logits for a KD loss or a scheduler, layers for a match loss.
+    #[serde(default)]
+    pub student: Vec<TensorSpec>,
+    #[serde(default)]
+    pub teacher: Vec<TensorSpec>,
+    pub mask: Option<TensorSpec>,
+    pub labels: Option<TensorSpec>,
+    #[serde(default = "default_temperature")]
+    pub temperature: f64,
+    /// Of a weight scheduler.
+    #[serde(default)]
+    pub progress: f64,
+    /// What comes back under each key: `"float32 [2, 3]"`, or a number.
+    #[serde(default)]
+    pub expect: BTreeMap<String, Value>,
+    /// A part of the message, where the call is to fail.
+    pub error: Option<String>,
+}
+
+fn default_temperature() -> f64 {
+    1.0
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    Teacher,
+    #[default]
+    Student,
+}
+
+/// A tensor to be made up.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TensorSpec {
+    pub shape: Vec<i64>,
+    /// `float32` (of a normal distribution), `int64` (0 and up to `below`, excluded) or `bool`.
+    #[serde(default)]
+    pub kind: SpecKind,
+    /// One more than the largest integer.
+    #[serde(default = "default_below")]
+    pub below: i64,
+    /// In row-major order, in place of random ones.
+    pub values: Option<Vec<f64>>,
+}
+
+fn default_below() -> i64 {
+    2
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpecKind {
+    #[default]
+    Float32,
+    Int64,
+    Bool,
+}
+
+/// An output of a model.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a tensor or a list of tensors")]
+pub enum OutputSpec {
+    Tensor(TensorSpec),
+    List(Vec<TensorSpec>),
+}

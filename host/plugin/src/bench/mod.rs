@@ -1,0 +1,118 @@
+//! A test bench for the authors of plugins: runs roles on batches that are made up, without models and without training.
+
+mod cases;
+mod expect;
+mod roles;
+mod tensors;
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use brewer::experiment::{KeyError, from_json};
+
+pub use cases::{Case, Cases};
+
+use crate::{Engine, Error, LogSink, Plugin, PluginOptions, Result, limits::Usage};
+
+/// How often a case is called to find out what a call costs.
+const CALLS: u32 = 50;
+
+/// A plugin and what it is to be run on.
+pub struct Bench {
+    plugin: Plugin,
+    cases: Vec<Case>,
+}
+
+/// What became of a case.
+#[derive(Debug)]
+pub struct Outcome {
+    pub name: String,
+    /// What came back: a key, and kinds and shapes or a number.
+    pub returned: Vec<(String, String)>,
+    /// What one call took; `None` if it failed.
+    pub cost: Option<Cost>,
+    /// What is not as expected, line by line; empty if all is.
+    pub differences: Vec<String>,
+}
+
+/// What one call took.
+#[derive(Debug)]
+pub struct Cost {
+    /// The median of some calls.
+    pub time: Duration,
+    /// Requests to the host.
+    pub operations: u64,
+    /// Of new tensors.
+    pub tensor_bytes: u64,
+    /// Of elements that were read and written.
+    pub value_bytes: u64,
+    pub log_bytes: u64,
+}
+
+impl Bench {
+    /// Loads a plugin and the file that says what to run it on.
+    ///
+    /// Errors: [`Error::Load`] for the plugin, [`Error::Bench`] for the file.
+    pub fn read(plugin: &Path, cases: &Path, log: LogSink) -> Result<Self> {
+        let wrong = |problem: String| Error::Bench { path: cases.to_owned(), problem };
+        let text = fs::read(cases).map_err(|error| {
+            wrong(format!("cannot be read: {error}; it says what to run the plugin on, name another with --cases"))
+        })?;
+        let value = serde_json::from_slice(&text).map_err(|error| wrong(format!("is not valid JSON: {error}")))?;
+        let Cases { config, permissions, limits, seed, cases } =
+            from_json(value).map_err(|KeyError { key, message }| {
+                wrong(if key == "." { message } else { format!("{key}: {message}") })
+            })?;
+        let options = PluginOptions {
+            config: Some(config).filter(|config| !config.is_null()),
+            permissions: permissions.into_iter().collect(),
+            limits,
+            seed,
+            log,
+        };
+        Ok(Self { plugin: Plugin::load(&Engine::new()?, plugin, options)?, cases })
+    }
+
+    pub fn cases(&self) -> &[Case] {
+        &self.cases
+    }
+
+    /// Runs a case in an instance of its own.
+    pub fn run(&self, case: &Case) -> Outcome {
+        let name = case.name.clone();
+        match roles::run(&self.plugin, case) {
+            Ok((returned, cost)) => {
+                let differences = expect::differences(case, Ok(&returned));
+                Outcome { name, returned: returned.into_iter().map(|value| value.shown()).collect(), cost, differences }
+            }
+            Err(message) => {
+                let differences = expect::differences(case, Err(&message));
+                let returned = vec![("error".to_owned(), message)];
+                Outcome { name, returned, cost: None, differences }
+            }
+        }
+    }
+}
+
+/// Makes a call some times; `call` returns what the last one used.
+fn measured<T>(mut call: impl FnMut() -> brewer::Result<(T, Usage)>) -> brewer::Result<(T, Option<Cost>)> {
+    let (first, usage) = call()?;
+    let mut times = vec![];
+    for _ in 0..CALLS {
+        let start = Instant::now();
+        call()?;
+        times.push(start.elapsed());
+    }
+    times.sort();
+    let cost = Cost {
+        time: times[times.len() / 2],
+        operations: usage.operations,
+        tensor_bytes: usage.tensor_bytes,
+        value_bytes: usage.value_bytes,
+        log_bytes: usage.log_bytes,
+    };
+    Ok((first, Some(cost)))
+}

@@ -1,0 +1,148 @@
+//! Running a case in its role.
+
+use brewer::{
+    AdaptContext, Adaptor, Batch, BatchPostprocessor, Outputs, Role,
+    loss::{KdInputs, KdLoss, MatchLoss},
+    temperature::{Temperature, TemperatureScheduler},
+    weight::WeightScheduler,
+};
+use tch::Tensor;
+
+use super::{
+    Cost,
+    cases::{Case, OutputSpec, Side, TensorSpec},
+    expect::Returned,
+    measured,
+    tensors::make,
+};
+use crate::{
+    Plugin, PluginAdaptor, PluginBatchPostprocessor, PluginKdLoss, PluginMatchLoss, PluginRole,
+    PluginTemperatureScheduler, PluginWeightScheduler, tensor_ops::name_of,
+};
+
+type Made = (Vec<Returned>, Option<Cost>);
+
+/// What came back, or the message of an error.
+pub(super) fn run(plugin: &Plugin, case: &Case) -> Result<Made, String> {
+    // The tensors are the same whatever ran before.
+    tch::manual_seed(plugin.settings.seed as i64);
+    let text = |error: brewer::Error| error.to_string();
+    let load = |error: crate::Error| error.to_string();
+    match case.role {
+        PluginRole::Adaptor => {
+            let mut adaptor = PluginAdaptor::new(plugin).map_err(load)?;
+            let (context, batch, outputs) = (context(case), batch(case)?, outputs(case)?);
+            let (features, cost) =
+                measured(|| Ok((adaptor.adapt(&context, &batch, &outputs)?, adaptor.usage()))).map_err(text)?;
+            let returned = features.summary().into_iter();
+            Ok((returned.map(|(key, text)| Returned { key: key.to_owned(), text, number: None }).collect(), cost))
+        }
+        PluginRole::BatchPostprocessor => {
+            let mut postprocessor = PluginBatchPostprocessor::new(plugin).map_err(load)?;
+            let (context, batch) = (context(case), batch(case)?);
+            let copy = || batch.iter().map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).collect();
+            let (processed, cost) =
+                measured(|| Ok((postprocessor.process(&context, copy())?, postprocessor.usage()))).map_err(text)?;
+            let described = |(name, tensor): (&str, &Tensor)| Returned {
+                key: name.to_owned(),
+                text: format!("{} {:?}", name_of(tensor.kind()), tensor.size()),
+                number: None,
+            };
+            Ok((processed.iter().map(described).collect(), cost))
+        }
+        PluginRole::KdLoss => {
+            let loss = PluginKdLoss::new(plugin).map_err(load)?;
+            let (student, teacher) = (trained(one("student", &case.student)?), one("teacher", &case.teacher)?);
+            let labels = case.labels.as_ref().map(|labels| make("labels", labels)).transpose()?;
+            let temperature = Temperature::Scalar(case.temperature);
+            let inputs =
+                KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: labels.as_ref() };
+            let (loss, cost) = measured(|| Ok((loss.loss(&inputs)?, loss.usage()))).map_err(text)?;
+            Ok((vec![Returned::number("loss", loss.double_value(&[]))], cost))
+        }
+        PluginRole::MatchLoss => {
+            let loss = PluginMatchLoss::new(plugin).map_err(load)?;
+            let student: Vec<Tensor> = all("student", &case.student)?.into_iter().map(trained).collect();
+            let teacher = all("teacher", &case.teacher)?;
+            if student.len() != loss.num_layers() || teacher.len() != loss.num_layers() {
+                return Err(format!("the loss takes {} layers of each side", loss.num_layers()));
+            }
+            let mask = case.mask.as_ref().map(|mask| make("mask", mask)).transpose()?;
+            let (loss, cost) =
+                measured(|| Ok((loss.loss(&student, &teacher, mask.as_ref())?, loss.usage()))).map_err(text)?;
+            Ok((vec![Returned::number("loss", loss.double_value(&[]))], cost))
+        }
+        PluginRole::TemperatureScheduler => {
+            let scheduler = PluginTemperatureScheduler::new(plugin).map_err(load)?;
+            let (student, teacher) = (one("student", &case.student)?, one("teacher", &case.teacher)?);
+            let choose = || scheduler.temperature(&student, &teacher, case.temperature);
+            let (temperature, cost) = measured(|| Ok((choose()?, scheduler.usage()))).map_err(text)?;
+            let returned = match temperature {
+                Temperature::Scalar(value) => Returned::number("temperature", value),
+                Temperature::PerExample(values) => Returned {
+                    key: "temperature".to_owned(),
+                    text: format!("{} {:?}", name_of(values.kind()), values.size()),
+                    number: None,
+                },
+            };
+            Ok((vec![returned], cost))
+        }
+        PluginRole::WeightScheduler => {
+            let mut scheduler = PluginWeightScheduler::new(plugin).map_err(load)?;
+            let (weight, cost) =
+                measured(|| Ok((scheduler.weight(case.progress)?, scheduler.usage()))).map_err(text)?;
+            Ok((vec![Returned::number("weight", weight)], cost))
+        }
+        PluginRole::Callback => Err("callbacks need a student: run one in an experiment".to_owned()),
+    }
+}
+
+fn context(case: &Case) -> AdaptContext {
+    let role = match case.model {
+        Side::Teacher => Role::Teacher(0),
+        Side::Student => Role::Student,
+    };
+    AdaptContext { role, task: None, step: case.step }
+}
+
+fn batch(case: &Case) -> Result<Batch, String> {
+    case.batch
+        .iter()
+        .map(|(name, spec)| Ok((name.clone(), make(name, spec)?)))
+        .collect::<Result<Vec<_>, _>>()
+        .map(|tensors| tensors.into_iter().collect())
+}
+
+/// The student's are trained, so a loss that an adaptor makes of them has a gradient.
+fn outputs(case: &Case) -> Result<Outputs, String> {
+    let make = |name: &str, spec: &TensorSpec| {
+        let made = make(name, spec)?;
+        Ok::<Tensor, String>(if matches!(case.model, Side::Student) { trained(made) } else { made })
+    };
+    let mut outputs = Outputs::new();
+    for (name, spec) in &case.outputs {
+        match spec {
+            OutputSpec::Tensor(spec) => outputs.insert(name, Some(make(name, spec)?)),
+            OutputSpec::List(specs) => {
+                let layers = specs.iter().map(|spec| Ok(Some(make(name, spec)?))).collect::<Result<_, String>>()?;
+                outputs.insert_list(name, layers);
+            }
+        }
+    }
+    Ok(outputs)
+}
+
+fn trained(tensor: Tensor) -> Tensor {
+    if tensor.is_floating_point() { tensor.set_requires_grad(true) } else { tensor }
+}
+
+fn all(name: &str, specs: &[TensorSpec]) -> Result<Vec<Tensor>, String> {
+    specs.iter().map(|spec| make(name, spec)).collect()
+}
+
+fn one(name: &str, specs: &[TensorSpec]) -> Result<Tensor, String> {
+    match specs {
+        [spec] => make(name, spec),
+        _ => Err(format!("`{name}` has {} tensors; this role takes one", specs.len())),
+    }
+}

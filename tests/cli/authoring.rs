@@ -1,0 +1,172 @@
+//! `brewer-host plugin`: from `new` to a tested component, in every language, and what a stranger's component is.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::{brewer_host, plugin, repository};
+use crate::workspace::Finished;
+
+fn finished(command: &mut Command) -> Finished {
+    Finished::new(command.output().unwrap())
+}
+
+/// `plugin …` in a folder, with the tools of all languages at hand.
+fn plugin_command(folder: &Path, arguments: &[&str]) -> Command {
+    let tools = repository().join("target/tools");
+    let bin = folder.join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    let script = format!(
+        "#!/bin/sh\nPYTHONPATH={} exec python3 -c 'import componentize_py; componentize_py.script()' \"$@\"\n",
+        tools.join("python").display()
+    );
+    let program = bin.join("componentize-py");
+    fs::write(&program, script).unwrap();
+    Command::new("chmod").arg("+x").arg(&program).status().unwrap();
+    let mut command = brewer_host(folder);
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    // One place for what the crates of all plugins depend on.
+    let target = concat!(env!("CARGO_TARGET_TMPDIR"), "/new-plugin");
+    command.arg("plugin").args(arguments).env("PATH", path).env("CARGO_TARGET_DIR", target);
+    command
+}
+
+/// Makes a plugin, builds it, tests it and looks at it.
+#[track_caller]
+fn made_built_and_tested(language: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| finished(&mut plugin_command(folder.path(), arguments));
+    let made = run(&["new", "my-adaptor", "--lang", language, "--role", "adaptor"]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    assert!(made.stdout.contains("brewer-host plugin build my-adaptor"), "{}", made.stdout);
+    if language.ends_with("script") {
+        let installed = repository().join("target/tools/javascript/node_modules");
+        std::os::unix::fs::symlink(installed, folder.path().join("my-adaptor/node_modules")).unwrap();
+    }
+    let built = run(&["build", "my-adaptor"]);
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    let tested = run(&["test", "my-adaptor.wasm", "--cases", "my-adaptor/plugin.test.json"]);
+    assert_eq!(tested.code, 0, "{}\n{}", tested.stdout, tested.stderr);
+    assert!(tested.stdout.contains("3 of 3 as expected"), "{}", tested.stdout);
+    assert!(tested.stdout.contains("requests to the host"), "{}", tested.stdout);
+    let inspected = run(&["inspect", "my-adaptor.wasm", "--json"]);
+    let inspected: Value = serde_json::from_str(&inspected.stdout).unwrap();
+    assert_eq!(inspected["roles"], json!(["adaptor"]));
+    assert_eq!(inspected["contract"], "brewer:plugin@0.1.0");
+    assert_eq!(inspected["manifest"]["name"], "my-adaptor");
+    assert_eq!(inspected["manifest"]["contract"], "brewer:plugin@0.1.0");
+}
+
+#[test]
+fn a_plugin_in_rust() {
+    made_built_and_tested("rust");
+}
+
+#[test]
+fn a_plugin_in_python() {
+    made_built_and_tested("python");
+}
+
+#[test]
+fn a_plugin_in_javascript() {
+    made_built_and_tested("javascript");
+}
+
+#[test]
+fn a_plugin_in_typescript() {
+    made_built_and_tested("typescript");
+}
+
+#[test]
+fn a_plugin_in_c() {
+    made_built_and_tested("c");
+}
+
+#[test]
+fn what_new_cannot_make_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |arguments: &[&str], expected: &[&str]| {
+        finished(&mut plugin_command(folder.path(), arguments)).check_failure(2, expected);
+    };
+    refused(&["new", "Mine", "--lang", "c"], &["`Mine` cannot be the name", "lower-case"]);
+    refused(
+        &["new", "mine", "--lang", "c", "--role", "teacher"],
+        &["no template for the role `teacher` in c", "adaptor"],
+    );
+    fs::create_dir(folder.path().join("mine")).unwrap();
+    refused(&["new", "mine", "--lang", "c"], &["mine is there already"]);
+    refused(&["build", "mine"], &["mine is no plugin's folder", "plugin new"]);
+    let unknown = finished(&mut plugin_command(folder.path(), &["new", "other", "--lang", "cobol"]));
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.stderr.contains("rust, python, javascript, typescript, c"), "{}", unknown.stderr);
+}
+
+#[test]
+fn a_missing_tool_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for (language, expected) in
+        [("python", "pip install componentize-py=="), ("typescript", "npm install"), ("c", "apt-get install clang-19")]
+    {
+        let run = |arguments: &[&str]| finished(plugin_command(folder.path(), arguments).env("PATH", "/nowhere"));
+        assert_eq!(run(&["new", language, "--lang", language]).code, 0);
+        run(&["build", language]).check_failure(2, &[expected]);
+    }
+}
+
+#[test]
+fn inspecting_shows_what_a_plugin_asks_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let inspect = |name: &str| {
+        let path = plugin(name);
+        finished(&mut plugin_command(folder.path(), &["inspect", path.to_str().unwrap()]))
+    };
+    let official = inspect("early-stopping");
+    for expected in
+        ["early-stopping 0.1.0", "Apache-2.0", "brewer:plugin@0.1.0", "callback", "asks for none", "patience"]
+    {
+        assert!(official.stdout.contains(expected), "`{expected}`: {}", official.stdout);
+    }
+    let bare = inspect("guest-roles");
+    for expected in ["none: it says nothing of itself", "kd-loss, match-loss", "whatever the experiment grants"] {
+        assert!(bare.stdout.contains(expected), "`{expected}`: {}", bare.stdout);
+    }
+}
+
+#[test]
+fn a_test_that_fails_shows_what_differs() {
+    let folder = tempfile::tempdir().unwrap();
+    let test = |cases: Value| {
+        fs::write(folder.path().join("cases.json"), cases.to_string()).unwrap();
+        let path = plugin("guest-losses");
+        let arguments = ["test", path.to_str().unwrap(), "--cases", "cases.json"];
+        finished(&mut plugin_command(folder.path(), &arguments))
+    };
+    let layers = |values: [f64; 4]| json!([{ "shape": [1, 2, 2], "values": values }]);
+    let case = |expected: f64| {
+        json!({
+            "config": { "loss": "hidden_mse" },
+            "cases": [
+                { "name": "a mean of squares", "role": "match-loss", "student": layers([1.0, 2.0, 3.0, 4.0]),
+                  "teacher": layers([1.0, 2.0, 3.0, 2.0]), "expect": { "loss": expected } },
+            ],
+        })
+    };
+    assert_eq!(test(case(1.0)).code, 0);
+    let failed = test(case(2.0));
+    assert_eq!(failed.code, 1);
+    assert!(failed.stdout.contains("loss: expected 2.0, found 1.000000"), "{}", failed.stdout);
+    assert!(failed.stdout.contains("0 of 1 as expected"), "{}", failed.stdout);
+    test(json!({ "case": [] })).check_failure(2, &["cases.json", "`case`", "did you mean `cases`?"]);
+}
+
+#[test]
+fn a_configuration_is_checked_before_the_run() {
+    let mut workspace = crate::workspace::Workspace::new();
+    let callback = |config: Value| json!({ "callbacks": [{ "path": plugin("early-stopping"), "config": config }] });
+    workspace.set("plugins", callback(json!({ "patience": 0 })));
+    workspace.refuses(&["early-stopping.wasm", "cannot be given this `config`", "patience: 0", "minimum of 1"]);
+    workspace.set("plugins", callback(json!({ "patients": 1 })));
+    workspace.refuses(&["early-stopping.wasm", "`config`", "patients"]);
+}
