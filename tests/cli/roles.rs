@@ -163,3 +163,18 @@ fn a_loss_that_is_not_a_number_stops_the_run() {
     workspace.set("plugins", json!({ "losses": { "bad": every_role("nan", json!([])) } }));
     workspace.start(&["run"]).check_failure(1, &["step 0", "unweighted_kd_loss is NaN"]);
 }
+
+#[test]
+fn batches_that_a_plugin_fails_on_are_left_out_if_the_experiment_says_so() {
+    let mut workspace = Workspace::new().with("training.max_grad_norm", json!(1));
+    workspace.set("plugins", json!({ "adaptor": every_role("trap-at-steps", json!([])), "skip_batches": 2 }));
+    let finished = workspace.run();
+    assert_eq!(finished.stderr.matches("batch left out: ").count(), 2, "{}", finished.stderr);
+    assert_eq!(scalars(&workspace, "total_loss").len(), 4);
+    let lines = read_lines(&workspace.path("out/metrics.jsonl"));
+    assert!(lines[2]["skipped"].as_str().unwrap().contains("guest-roles.wasm (teacher, step 2)"), "{}", lines[2]);
+    workspace.set("plugins.skip_batches", json!(1));
+    workspace.start(&["run"]).check_failure(1, &["guest-roles.wasm (teacher, step 4)"]);
+    workspace.set("plugins.skip_batches", json!(0));
+    workspace.start(&["run"]).check_failure(1, &["guest-roles.wasm (teacher, step 2)"]);
+}

@@ -1,12 +1,15 @@
 //! The components of each language, as `cargo xtask plugins` built them, and something to call them with.
 
+#[path = "../../host/plugin/tests/common/mod.rs"]
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use brewer::{AdaptContext, Batch, Outputs, Role};
+use brewer::{AdaptContext, Role};
 use brewer_plugin_host::{CodeCache, Engine, Level, LogSink, Plugin, PluginAdaptor, PluginOptions};
+pub use common::{batch, component, outputs, silent};
 use serde_json::{Value, json};
-use tch::{Device, Kind, Tensor};
 
 /// A language that plugins are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,24 +74,15 @@ macro_rules! each_language {
 }
 pub(crate) use each_language;
 
-pub fn component(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins").join(format!("{name}.wasm"))
-}
-
 /// Loads with a cache of compiled code: a Python component takes seconds to compile. One at a time, so that it happens
 /// once.
 pub fn load(path: &Path, options: PluginOptions) -> Plugin {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     static TURN: Mutex<()> = Mutex::new(());
-    assert!(path.is_file(), "{} is missing; run `cargo xtask languages`", path.display());
     let _turn = TURN.lock();
     let cache = || CodeCache::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/languages"));
     let engine = ENGINE.get_or_init(|| Engine::with_cache(Some(cache())).unwrap());
     Plugin::load(engine, path, options).unwrap()
-}
-
-pub fn silent() -> LogSink {
-    LogSink::new(|_, _, _| {})
 }
 
 /// What was written to a log.
@@ -108,28 +102,6 @@ pub fn student(step: u64) -> AdaptContext {
 
 pub fn teacher(index: usize) -> AdaptContext {
     AdaptContext { role: Role::Teacher(index), task: None, step: 7 }
-}
-
-/// Three sequences of four tokens.
-pub fn batch() -> Batch {
-    [
-        ("input_ids", Tensor::from_slice(&[5i64; 12]).reshape([3, 4])),
-        ("attention_mask", Tensor::from_slice(&[1i64, 1, 1, 0, 1, 1, 0, 0, 1, 1, 1, 1]).reshape([3, 4])),
-        ("labels", Tensor::from_slice(&[0i64, 1, 1])),
-    ]
-    .into_iter()
-    .collect()
-}
-
-/// Logits of two classes, seven hidden states of size 8, six attention maps, a loss.
-pub fn outputs() -> Outputs {
-    let random = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
-    let mut outputs = Outputs::new();
-    outputs.insert("loss", Some(Tensor::from(0.5f32)));
-    outputs.insert("logits", Some(random(&[3, 2])));
-    outputs.insert_list("hidden_states", (0..7).map(|_| Some(random(&[3, 4, 8]))).collect());
-    outputs.insert_list("attentions", (0..6).map(|_| Some(random(&[3, 2, 4, 4]))).collect());
-    outputs
 }
 
 /// The JSON that a plugin wrote to its log.

@@ -62,6 +62,10 @@ impl Observer for Progress {
 
     fn on_step(&mut self, report: &StepReport) -> brewer::Result<()> {
         self.num_examples += report.num_examples;
+        if let Some(reason) = &report.skipped {
+            let head = format!("  step {}", report.step);
+            self.print(&format!("{}  batch left out: {reason}", style(head).bold().for_stderr()));
+        }
         self.bar.set_position(report.step + 1);
         if self.last_draw.is_none_or(|last| last.elapsed() >= REDRAW) {
             self.last_draw = Some(Instant::now());

@@ -86,6 +86,7 @@ pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Resu
         training: training.clone(),
         optimizer: experiment.optimizer.clone(),
         schedule: experiment.schedule.clone(),
+        skip_batches: experiment.plugins.skip_batches,
     };
     Ok(Assembled {
         session: Session { student: student.model, tasks, task_order, distiller, callbacks, device },

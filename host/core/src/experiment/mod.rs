@@ -180,6 +180,14 @@ pub struct PluginSpecs {
     /// Temperature and weight schedulers by the name that `distillation` calls them: `plugin:NAME`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub schedulers: BTreeMap<String, PluginSpec>,
+    /// How many batches on which a plugin fails are left out before the run fails. By default the first failure ends
+    /// the run.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub skip_batches: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl PluginSpecs {

@@ -50,6 +50,9 @@ impl Observer for MetricsLog {
         line.insert("lr".into(), json!(report.lr));
         // Microseconds are as much as a clock and a reader need.
         line.insert("seconds".into(), json!((self.start.elapsed().as_secs_f64() * 1e6).round() / 1e6));
+        if let Some(skipped) = &report.skipped {
+            line.insert("skipped".into(), json!(skipped));
+        }
         self.write(line, &report.losses)
     }
 

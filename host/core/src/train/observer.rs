@@ -18,6 +18,8 @@ pub struct StepReport {
     pub num_examples: usize,
     /// `total_loss`, and the unweighted parts by TextBrewer's names.
     pub losses: Scalars,
+    /// Why the batch was left out, if it was: what went wrong in a plugin. Then there are no losses.
+    pub skipped: Option<String>,
 }
 
 /// What is known of a checkpoint when it is saved and its callbacks have run.

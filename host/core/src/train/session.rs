@@ -13,6 +13,7 @@ use super::{
     TrainingConfig,
 };
 use crate::callback::{Action, Scalars};
+use crate::data::ModelBatches;
 use crate::distiller::Distiller;
 use crate::loss::{Loss, Term};
 use crate::model::Mode;
@@ -37,6 +38,8 @@ pub struct Settings {
     pub training: TrainingConfig,
     pub optimizer: OptimizerConfig,
     pub schedule: ScheduleConfig,
+    /// How many batches on which a plugin fails are left out before the run fails.
+    pub skip_batches: usize,
 }
 
 /// What the check before step 0 found.
@@ -117,6 +120,7 @@ impl Session {
     ) -> Result<Outcome> {
         let timetable = Timetable::new(&settings.training, self.batches_per_epoch())?;
         let mut stepper = Stepper::new(self, settings, &timetable)?;
+        let mut may_skip = settings.skip_batches;
         let mut feed = Feed::new(&self.tasks, self.task_order.clone());
         for observer in &mut *observers {
             observer.on_start(&timetable)?;
@@ -127,8 +131,15 @@ impl Session {
                 stepper.drop_gradients();
             }
             let (task, batches) = feed.next()?;
-            let batch = self.tasks[task].prepare(batches, step as u64, self.device)?;
-            let losses = self.forward_and_backward(task, &batch, step as u64, &mut stepper)?;
+            let (losses, num_examples, skipped) =
+                match self.forward_and_backward(task, batches, step as u64, &mut stepper) {
+                    Ok((losses, num_examples)) => (losses, num_examples, None),
+                    Err(error) if may_skip > 0 && is_of_plugin(&error) => {
+                        may_skip -= 1;
+                        (Scalars::new(), 0, Some(error.to_string()))
+                    }
+                    Err(error) => return Err(error),
+                };
             let is_optimizer_step = timetable.is_optimizer_step(in_epoch, step);
             let lr = stepper.learning_rate();
             if is_optimizer_step {
@@ -141,8 +152,9 @@ impl Session {
                 epoch,
                 task: self.tasks[task].name.clone(),
                 lr,
-                num_examples: batch.student().len(),
+                num_examples,
                 losses,
+                skipped,
             };
             for observer in &mut *observers {
                 observer.on_step(&report)?;
@@ -161,15 +173,16 @@ impl Session {
     fn forward_and_backward(
         &mut self,
         task: usize,
-        batch: &Prepared,
+        batches: ModelBatches,
         step: u64,
         stepper: &mut Stepper,
-    ) -> Result<Scalars> {
+    ) -> Result<(Scalars, usize)> {
+        let batch = self.tasks[task].prepare(batches, step, self.device)?;
         let in_step = |source: crate::Error| TrainError::Step { step, source: Box::new(source) };
-        let loss = self.loss(task, batch, step).map_err(in_step)?;
+        let loss = self.loss(task, &batch, step).map_err(in_step)?;
         let losses = scalars(&loss, step)?;
         stepper.backward(&loss.total).map_err(in_step)?;
-        Ok(losses)
+        Ok((losses, batch.student().len()))
     }
 
     fn loss(&mut self, task: usize, batch: &Prepared, step: u64) -> Result<Loss> {
@@ -197,6 +210,15 @@ impl Session {
             observer.on_checkpoint(&report)?;
         }
         Ok(action)
+    }
+}
+
+/// Whether a plugin failed at a step.
+fn is_of_plugin(error: &crate::Error) -> bool {
+    match error {
+        crate::Error::Plugin(_) => true,
+        crate::Error::Train(TrainError::Step { source, .. }) => is_of_plugin(source),
+        _ => false,
     }
 }
 

@@ -33,8 +33,8 @@ pub fn build(folder: &Path) -> Result<Vec<u8>> {
 fn module(messages: &[u8]) -> Option<PathBuf> {
     let messages = messages.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
     let files = messages.filter_map(|message| message["filenames"].as_array().cloned()).flatten();
-    let modules = files.filter_map(|file| file.as_str().filter(|file| file.ends_with(".wasm")).map(PathBuf::from));
-    modules.last()
+    let mut modules = files.filter_map(|file| file.as_str().filter(|file| file.ends_with(".wasm")).map(PathBuf::from));
+    modules.next_back()
 }
 
 /// The target of plugins: no operating system, so a plugin cannot even ask for one.

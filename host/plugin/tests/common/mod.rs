@@ -9,11 +9,11 @@ use brewer_plugin_host::{Engine, Limits, LogSink, Permission, Plugin, PluginAdap
 use serde_json::Value;
 use tch::{Kind, Tensor};
 
-/// A component that `cargo xtask plugins` built.
+/// A component that `cargo xtask plugins`, or `cargo xtask languages`, built.
 pub fn component(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins");
     let path = folder.join(format!("{name}.wasm"));
-    assert!(path.is_file(), "{} is missing: run `cargo xtask plugins`", path.display());
+    assert!(path.is_file(), "{} is missing: run `cargo xtask languages`", path.display());
     path
 }
 

@@ -1,5 +1,7 @@
 //! Asks for random operations with wild arguments, and goes on whatever the answer is.
 
+use std::cell::RefCell;
+
 use brewer_sdk::{
     host::random_u64,
     losses::{self, Reduction},
@@ -10,6 +12,7 @@ use brewer_sdk::{
 const OPERATIONS: usize = 200;
 
 fn adapt(_: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features> {
+    CHOICES.set(config::<Config>()?.choices.into_iter());
     let mut pool = vec![outputs.tensor("logits")?, batch.tensor("labels")?, batch.tensor("attention_mask")?];
     pool.push(outputs.list("hidden_states")?.get(1)?);
     for _ in 0..OPERATIONS {
@@ -22,8 +25,20 @@ fn adapt(_: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features> {
     Ok(Features { losses: pool.swap_remove(0).into(), ..Features::default() })
 }
 
+/// Choices that the configuration makes, in order; random ones follow.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Config {
+    choices: Vec<u8>,
+}
+
+thread_local! {
+    static CHOICES: RefCell<std::vec::IntoIter<u8>> = RefCell::default();
+}
+
 fn below(end: usize) -> usize {
-    (random_u64() % end as u64) as usize
+    let choice = CHOICES.with_borrow_mut(Iterator::next);
+    choice.map_or_else(|| (random_u64() % end as u64) as usize, |choice| usize::from(choice) % end)
 }
 
 /// Mostly small, sometimes at the edges of what a number can be.
