@@ -66,7 +66,7 @@ fn a_plugin_that_is_not_there_is_named() {
     workspace.set("distillation.kd_loss_type", json!(["plugin:mines", 2]));
     workspace.refuses(&["kd_loss_type", "`config`"]);
     workspace.set("distillation.kd_loss_type", json!("plugin:mines"));
-    workspace.set("plugins.losses.mines.path", json!(plugin("sequence-classification")));
+    workspace.set("plugins.losses.mines", json!({ "path": plugin("sequence-classification") }));
     workspace.refuses(&["sequence-classification.wasm", "has no role `kd-loss`", "`adaptor`"]);
 }
 

@@ -2,7 +2,7 @@
 
     prepare TEACHER DATA FOLDER        a teacher and a student without dropout, and the examples as tokens
     train EXPERIMENT RESULT            what EXPERIMENT describes, by TextBrewer
-    measure RESULT COMMAND ...         runs COMMAND and writes its peak memory
+    measure RESULT METRICS COMMAND ... runs COMMAND, which writes METRICS
 
 An experiment is one of Brewer's; the keys that matter here are read from it.
 """
@@ -121,11 +121,26 @@ def train(experiment, result):
     pathlib.Path(result).write_text(json.dumps({"steps": steps, "peak_kib": peak}))
 
 
-def measure(result, *command):
-    """Runs a command to its end."""
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+def measure(result, metrics, *command):
+    """Runs Brewer, and looks at its metrics while they are written: when each step was done."""
+    metrics = pathlib.Path(metrics)
+    metrics.unlink(missing_ok=True)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    start, steps, seen = time.perf_counter(), [], 0
+    while process.poll() is None:
+        size = metrics.stat().st_size if metrics.exists() else 0
+        if size > seen:
+            seen = size
+            lines = sum(b'"step"' in line for line in metrics.read_bytes().splitlines())
+            steps += [time.perf_counter() - start] * (lines - len(steps))
+        time.sleep(0.005)
+    if process.returncode != 0:
+        sys.exit(process.stderr.read().decode())
+    losses = [json.loads(line)["total_loss"] for line in metrics.read_text().splitlines() if '"step"' in line]
+    steps += [time.perf_counter() - start] * (len(losses) - len(steps))
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    pathlib.Path(result).write_text(json.dumps({"peak_kib": peak}))
+    steps = [{"seconds": seconds, "total_loss": loss} for seconds, loss in zip(steps, losses, strict=True)]
+    pathlib.Path(result).write_text(json.dumps({"steps": steps, "peak_kib": peak}))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use super::{CheckpointReport, Observer, StepReport, Timetable, TrainError};
+use super::{CheckpointReport, Observer, StepReport, TrainError};
 use crate::Result;
 use crate::callback::Scalars;
 
@@ -14,15 +13,13 @@ use crate::callback::Scalars;
 pub struct MetricsLog {
     path: PathBuf,
     writer: BufWriter<File>,
-    /// When the training began.
-    start: Instant,
 }
 
 impl MetricsLog {
     /// Creates the file, in place of one that was there.
     pub fn create(path: &Path) -> Result<Self> {
         let file = File::create(path).map_err(|source| TrainError::Write { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), writer: BufWriter::new(file), start: Instant::now() })
+        Ok(Self { path: path.to_owned(), writer: BufWriter::new(file) })
     }
 
     fn write(&mut self, mut line: Map<String, Value>, scalars: &Scalars) -> Result<()> {
@@ -34,11 +31,6 @@ impl MetricsLog {
 }
 
 impl Observer for MetricsLog {
-    fn on_start(&mut self, _timetable: &Timetable) -> Result<()> {
-        self.start = Instant::now();
-        Ok(())
-    }
-
     fn on_step(&mut self, report: &StepReport) -> Result<()> {
         let mut line = Map::new();
         line.insert("step".into(), json!(report.step));
@@ -48,8 +40,6 @@ impl Observer for MetricsLog {
             line.insert("task".into(), json!(task));
         }
         line.insert("lr".into(), json!(report.lr));
-        // Microseconds are as much as a clock and a reader need.
-        line.insert("seconds".into(), json!((self.start.elapsed().as_secs_f64() * 1e6).round() / 1e6));
         if let Some(skipped) = &report.skipped {
             line.insert("skipped".into(), json!(skipped));
         }

@@ -13,6 +13,7 @@ use super::{cases::Case, environment::Python};
 use crate::workspace::Workspace;
 
 /// What a run took and what came out of it.
+#[derive(Deserialize)]
 pub struct Run {
     pub steps: Vec<Step>,
     pub peak_kib: f64,
@@ -26,37 +27,22 @@ pub struct Step {
     pub total_loss: f64,
 }
 
-#[derive(Deserialize)]
-struct Peak {
-    peak_kib: f64,
-}
-
-#[derive(Deserialize)]
-struct Written {
-    steps: Vec<Step>,
-    peak_kib: f64,
-}
-
 pub fn textbrewer(python: &Python, folder: &Path, case: &Case) -> Result<Run> {
     let result = folder.join("textbrewer.json");
     process::capture(python.side().arg("train").arg(write_experiment(folder, case)?).arg(&result))
         .context("TextBrewer's run failed")?;
-    let Written { steps, peak_kib } = read(&result)?;
-    Ok(Run { steps, peak_kib })
+    read(&result)
 }
 
 pub fn brewer(workspace: &Workspace, python: &Python, folder: &Path, case: &Case) -> Result<Run> {
     let result = folder.join("brewer.json");
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.target(), PathBuf::from);
     let mut command = python.side();
-    command.arg("measure").arg(&result).arg(target.join("debug/brewer-host"));
+    let metrics = folder.join("brewer/metrics.jsonl");
+    command.arg("measure").args([&result, &metrics, &target.join("debug/brewer-host")]);
     process::capture(command.arg("run").arg("--config").arg(write_experiment(folder, case)?))
         .context("Brewer's run failed")?;
-    let metrics = folder.join("brewer/metrics.jsonl");
-    let text = fs::read_to_string(&metrics).with_context(|| format!("cannot read {}", metrics.display()))?;
-    // Lines of checkpoints have no loss.
-    let steps = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    Ok(Run { steps, peak_kib: read::<Peak>(&result)?.peak_kib })
+    read(&result)
 }
 
 fn write_experiment(folder: &Path, case: &Case) -> Result<PathBuf> {
@@ -65,7 +51,7 @@ fn write_experiment(folder: &Path, case: &Case) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
+fn read(path: &Path) -> Result<Run> {
     let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_slice(&text).with_context(|| format!("{} is not what was expected", path.display()))
 }
