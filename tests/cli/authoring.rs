@@ -33,18 +33,25 @@ fn plugin_command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// Makes a project, with the packages of JavaScript installed.
+#[track_caller]
+fn new_project(folder: &Path, name: &str, language: &str, role: &str) -> Finished {
+    let made = finished(&mut plugin_command(folder, &["new", name, "--lang", language, "--role", role]));
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    if language.ends_with("script") {
+        let installed = repository().join("target/tools/javascript/node_modules");
+        std::os::unix::fs::symlink(installed, folder.join(name).join("node_modules")).unwrap();
+    }
+    made
+}
+
 /// Makes a plugin, builds it, tests it and looks at it.
 #[track_caller]
 fn made_built_and_tested(language: &str) {
     let folder = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| finished(&mut plugin_command(folder.path(), arguments));
-    let made = run(&["new", "my-adaptor", "--lang", language, "--role", "adaptor"]);
-    assert_eq!(made.code, 0, "{}", made.stderr);
+    let made = new_project(folder.path(), "my-adaptor", language, "adaptor");
     assert!(made.stdout.contains("brewer-host plugin build my-adaptor"), "{}", made.stdout);
-    if language.ends_with("script") {
-        let installed = repository().join("target/tools/javascript/node_modules");
-        std::os::unix::fs::symlink(installed, folder.path().join("my-adaptor/node_modules")).unwrap();
-    }
     let built = run(&["build", "my-adaptor"]);
     assert_eq!(built.code, 0, "{}", built.stderr);
     let tested = run(&["test", "my-adaptor.wasm", "--cases", "my-adaptor/plugin.test.json"]);
@@ -82,6 +89,48 @@ fn a_plugin_in_typescript() {
 #[test]
 fn a_plugin_in_c() {
     made_built_and_tested("c");
+}
+
+/// The roles beside the adaptor.
+const ROLES: [&str; 6] =
+    ["batch-postprocessor", "callback", "kd-loss", "match-loss", "temperature-scheduler", "weight-scheduler"];
+
+/// Makes, builds and tests a plugin of every role.
+fn every_role(language: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| finished(&mut plugin_command(folder.path(), arguments));
+    for role in ROLES {
+        new_project(folder.path(), role, language, role);
+        let built = run(&["build", role]);
+        assert_eq!(built.code, 0, "{role}: {}", built.stderr);
+        let component = format!("{role}.wasm");
+        let cases = format!("{role}/plugin.test.json");
+        let tested = run(&["test", &component, "--cases", &cases]);
+        assert_eq!(tested.code, 0, "{role}: {}{}", tested.stdout, tested.stderr);
+        let inspected = run(&["inspect", &component, "--json"]);
+        let inspected: Value = serde_json::from_str(&inspected.stdout).unwrap();
+        assert_eq!(inspected["roles"], json!([role]));
+    }
+}
+
+#[test]
+fn every_role_in_rust() {
+    every_role("rust");
+}
+
+#[test]
+fn every_role_in_python() {
+    every_role("python");
+}
+
+#[test]
+fn every_role_in_javascript() {
+    every_role("javascript");
+}
+
+#[test]
+fn every_role_in_typescript() {
+    every_role("typescript");
 }
 
 #[test]

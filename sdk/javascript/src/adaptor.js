@@ -1,46 +1,14 @@
 // The role of an adaptor.
 
 import { featuresOf } from "./features.js";
-import { redirect } from "./host.js";
+import { checked, guarded } from "./guard.js";
 import { Batch, Outputs, contextOf } from "./types.js";
-
-const SHOWN = 12;
 
 /** Makes a function the plugin's adaptor: `export const adaptor = defineAdaptor(adapt)`. */
 export function defineAdaptor(adapt) {
-    if (typeof adapt !== "function") throw new TypeError("an adaptor is a function of batch, outputs and context");
+    checked("an adaptor", adapt);
     return {
-        adapt(context, batch, outputs) {
-            redirect();
-            let failure;
-            try {
-                return featuresOf(adapt(new Batch(batch), new Outputs(outputs), contextOf(context)));
-            } catch (error) {
-                failure = describeFailure(error);
-            }
-            // The contract's error is a string; what is thrown must be exactly that.
-            throw failure;
-        },
+        adapt: (context, batch, outputs) =>
+            guarded(() => featuresOf(adapt(new Batch(batch), new Outputs(outputs), contextOf(context)))),
     };
-}
-
-/** `RangeError: no labels`, and below it the plugin's lines, innermost first. */
-function describeFailure(error) {
-    if (!(error instanceof Error)) return `the adaptor threw ${String(error)}`;
-    const frames = framesOf(error.stack ?? "");
-    const message = error.message ? `${error.name}: ${error.message}` : error.name;
-    const cause = error.cause instanceof Error ? ` (after ${error.cause.name}: ${error.cause.message})` : "";
-    const below = frames.map((frame) => `\n    ${frame}`).join("");
-    return message + cause + (below && `\n  in the plugin, innermost first:${below}`);
-}
-
-/** The frames outside of the SDK: `    at refuse (/adaptor.ts:12:11)` becomes `adaptor.ts:12, in refuse`. */
-function framesOf(stack) {
-    const frames = [];
-    for (const line of stack.split("\n")) {
-        const [, name, file, number] = /^\s*at (.*?) ?\(?\/?([^\s()]+?):(\d+)(?::\d+)?\)?$/.exec(line) ?? [];
-        if (file === undefined || file.startsWith("node_modules/brewer-sdk/")) continue;
-        frames.push(name ? `${file}:${number}, in ${name}` : `${file}:${number}`);
-    }
-    return frames.slice(0, SHOWN);
 }

@@ -10,6 +10,59 @@ export type Adapt = (batch: Batch, outputs: Outputs, context: Context) => Featur
  */
 export function defineAdaptor(adapt: Adapt): { adapt(context: unknown, batch: unknown, outputs: unknown): unknown };
 
+/** Makes a function the plugin's batch post-processor: `export const batchPostprocessor = …`. It changes the batch before
+ * the models see it. */
+export function defineBatchPostprocessor(
+    process: (batch: EditableBatch, context: Context) => EditableBatch | void,
+): { process(context: unknown, batch: unknown): unknown };
+
+/** Makes a function the plugin's KD loss: `export const kdLoss = …`. It returns a tensor of one element, computed from
+ * `inputs.student` by differentiable operations. */
+export function defineKdLoss(loss: (inputs: KdInputs) => Tensor): { loss(inputs: unknown): unknown };
+
+/** Makes a function the plugin's match loss: `export const matchLoss = …`, of one layer of each side or of `numLayers`. */
+export function defineMatchLoss(
+    loss: (inputs: MatchInputs) => Tensor,
+    options?: { numLayers?: number },
+): { numLayers(): number; loss(inputs: unknown): unknown };
+
+/** Makes a function the plugin's weight scheduler: `export const weightScheduler = …`. `progress` is the share of
+ * optimizer steps done, in 0..1. */
+export function defineWeightScheduler(weight: (progress: number) => number): { weight(progress: number): number };
+
+/** What logits are divided by before the softmax: one number, or one for each row of logits. */
+export class Temperature {
+    private constructor();
+    /** The number; undefined if there is one for each row. */
+    readonly value: number | undefined;
+    /** One for each row, `[…]` for logits `[…, classes]`; a scalar tensor if it is one number. */
+    readonly values: Tensor;
+    /** The logits `[…, classes]` divided by the temperature. */
+    soften(logits: Tensor): Tensor;
+}
+
+/** What a KD loss compares: logits of one shape, `[…, classes]`. */
+export interface KdInputs {
+    /** Before any softmax, with a gradient. */
+    readonly student: Tensor;
+    /** Without a gradient. */
+    readonly teacher: Tensor;
+    readonly temperature: Temperature;
+    /** Integers `[…]`, -100 where a row has none. */
+    readonly labels: Tensor | undefined;
+}
+
+/** What a match loss compares: hidden states `[batch, length, hidden]` or attention maps
+ * `[batch, heads, length, length]`. */
+export interface MatchInputs {
+    /** After the projection, with gradients. */
+    readonly student: Tensor[];
+    /** Without gradients. */
+    readonly teacher: Tensor[];
+    /** `[batch, length]`, 1 for tokens and 0 for padding; without one every position counts. */
+    readonly mask: Tensor | undefined;
+}
+
 /** Where in a run a call happens. */
 export interface Context {
     /** Whether the outputs are the student's. */
@@ -53,6 +106,12 @@ export class Batch {
     tensor(name: string): Tensor;
     /** The tensor `name`, if there is one. */
     get(name: string): Tensor | undefined;
+}
+
+/** A batch that is the plugin's to change. */
+export class EditableBatch extends Batch {
+    set(name: string, tensor: Tensor): void;
+    delete(name: string): void;
 }
 
 /** What the model returned, by Hugging Face's names. What no plugin and no loss reads is not computed: ask for what you

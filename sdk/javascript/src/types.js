@@ -2,14 +2,20 @@
 
 import { text } from "./arguments.js";
 import { ask } from "./errors.js";
-import { made } from "./tensor.js";
+import { Tensor, made } from "./tensor.js";
 import { TensorList } from "./tensor_list.js";
 
-export class Batch {
+/** Tensors under names that the host holds. */
+class Named {
     #handle;
 
     constructor(handle) {
         this.#handle = handle;
+    }
+
+    /** The host's handle. */
+    static handle(value) {
+        return value.#handle;
     }
 
     names() {
@@ -29,31 +35,22 @@ export class Batch {
     }
 }
 
-export class Outputs {
-    #handle;
+export class Batch extends Named {}
 
-    constructor(handle) {
-        this.#handle = handle;
+/** A batch that is the plugin's to change. */
+export class EditableBatch extends Batch {
+    set(name, tensor) {
+        ask(() => Named.handle(this).insert(text(name), Tensor.handle(tensor)));
     }
 
-    names() {
-        return Array.from(this.#handle.names());
+    delete(name) {
+        ask(() => Named.handle(this).remove(text(name)));
     }
+}
 
-    has(name) {
-        return this.#handle.has(text(name));
-    }
-
-    tensor(name) {
-        return made(() => this.#handle.tensor(text(name)));
-    }
-
+export class Outputs extends Named {
     list(name) {
-        return new TensorList(ask(() => this.#handle.list(text(name))));
-    }
-
-    get(name) {
-        return this.has(name) ? this.tensor(name) : undefined;
+        return new TensorList(ask(() => Named.handle(this).list(text(name))));
     }
 
     getList(name) {

@@ -4,7 +4,7 @@ from wit_world.imports import types as contract
 
 from .arguments import text
 from .errors import TensorError, ask
-from .tensor import Tensor
+from .tensor import Tensor, handle
 from .tensor_list import TensorList
 
 
@@ -58,6 +58,18 @@ class Batch(_Mapping):
 
     def __getitem__(self, name: str) -> Tensor:
         return Tensor(ask(self._handle.tensor, text(name)))
+
+
+class EditableBatch(Batch):
+    """A batch that is the plugin's to change."""
+
+    __slots__ = ()
+
+    def __setitem__(self, name: str, tensor: Tensor) -> None:
+        ask(self._handle.insert, text(name), handle(tensor))
+
+    def __delitem__(self, name: str) -> None:
+        ask(self._handle.remove, text(name))
 
 
 class Outputs(_Mapping):

@@ -94,5 +94,9 @@ role!(temperature_scheduler, "temperature-scheduler-plugin", "export_temperature
 });
 
 role!(weight_scheduler, "weight-scheduler-plugin", "export_weight_scheduler_component", "brewer_sdk::bindings::weight_scheduler", {
+    "brewer:plugin/tensor@0.1.0" => tensor,
+    "brewer:plugin/losses@0.1.0" => losses,
+    "brewer:plugin/values@0.1.0" => values,
+    "brewer:plugin/types@0.1.0" => types,
     "brewer:plugin/host@0.1.0" => host,
 });
