@@ -27,8 +27,6 @@ pub fn python(source: Source<'_>, tool: Option<&Path>) -> Result<Vec<u8>> {
     let module = source.entry.file_stem().unwrap_or_default();
     let made = tempfile::tempdir().context("no folder to build in")?;
     let output = made.path().join("plugin.wasm");
-    // Nothing is to be left beside the sources.
-    command.env("PYTHONDONTWRITEBYTECODE", "1");
     command.arg("-d").arg(source.wit).args(["-w", source.world, "componentize", "--stub-wasi"]);
     command.arg("-p").arg(source.sdk).arg("-p").arg(source.entry.parent().unwrap_or(Path::new(".")));
     command.arg("-o").arg(&output).arg(module);

@@ -85,6 +85,8 @@ fn copy(entries: &[DirEntry<'_>], to: &Path, within: &Path) -> Result<()> {
     for entry in entries {
         let name = entry.path().strip_prefix(within).unwrap_or(entry.path());
         match entry {
+            // What Python compiled where this program was built.
+            DirEntry::Dir(folder) if folder.path().ends_with("__pycache__") => {}
             DirEntry::Dir(folder) => copy(folder.entries(), &to.join(name), entry.path())?,
             DirEntry::File(file) => write(&to.join(name), file.contents())?,
         }
