@@ -134,6 +134,56 @@ fn every_role_in_typescript() {
 }
 
 #[test]
+fn every_role_in_c() {
+    every_role("c");
+}
+
+/// Gives an adaptor's project a second role, a weight scheduler's, and builds it.
+#[track_caller]
+fn two_roles(language: &str, source: &str, append: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    new_project(folder.path(), "both", language, "adaptor");
+    let project = folder.path().join("both");
+    let manifest = project.join("plugin.json");
+    let mut keys: Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+    keys["roles"] = json!(["adaptor", "weight-scheduler"]);
+    fs::write(&manifest, keys.to_string()).unwrap();
+    let path = project.join(source);
+    fs::write(&path, fs::read_to_string(&path).unwrap() + append).unwrap();
+    let cases = project.join("plugin.test.json");
+    let mut written: Value = serde_json::from_slice(&fs::read(&cases).unwrap()).unwrap();
+    let case = json!({ "name": "a half", "role": "weight-scheduler", "progress": 0.5, "expect": { "weight": 0.25 } });
+    written["cases"].as_array_mut().unwrap().push(case);
+    fs::write(&cases, written.to_string()).unwrap();
+    let run = |arguments: &[&str]| finished(&mut plugin_command(folder.path(), arguments));
+    let built = run(&["build", "both"]);
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    let inspected: Value = serde_json::from_str(&run(&["inspect", "both.wasm", "--json"]).stdout).unwrap();
+    assert_eq!(inspected["roles"], json!(["adaptor", "weight-scheduler"]));
+    let tested = run(&["test", "both.wasm", "--cases", "both/plugin.test.json"]);
+    assert_eq!(tested.code, 0, "{}\n{}", tested.stdout, tested.stderr);
+    assert!(tested.stdout.contains("4 of 4 as expected"), "{}", tested.stdout);
+}
+
+#[test]
+fn two_roles_in_python() {
+    let append = "\n\nfrom brewer_sdk import weight_scheduler\n\n\n@weight_scheduler\ndef weight(progress):\n    return progress**2\n";
+    two_roles("python", "adaptor.py", append);
+}
+
+#[test]
+fn two_roles_in_typescript() {
+    let append = "\nimport { defineWeightScheduler } from \"brewer-sdk\";\n\nexport const weightScheduler = defineWeightScheduler((progress: number) => progress ** 2);\n";
+    two_roles("typescript", "adaptor.ts", append);
+}
+
+#[test]
+fn two_roles_in_c() {
+    let append = "\n#include <brewer_losses.h>\n\ndouble weight(double progress) {\n    return progress * progress;\n}\n";
+    two_roles("c", "adaptor.c", append);
+}
+
+#[test]
 fn what_new_cannot_make_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |arguments: &[&str], expected: &[&str]| {

@@ -1,8 +1,8 @@
 /* Write plugins for Brewer in C. README.md beside this folder is the guide.
  *
  * An operation that cannot be done fails the call: its first error is kept, with the line it happened on, and every
- * later operation does nothing and returns an empty handle. So calls nest, and nothing needs a check; when the adaptor
- * returns, the SDK reports the error in place of the features.
+ * later operation does nothing and returns an empty handle. So calls nest, and nothing needs a check; when the plugin
+ * returns, the SDK reports the error in place of its result.
  *
  * All handles and all memory that these functions return are freed when the call ends. Keep numbers between calls, not
  * handles or pointers. */
@@ -49,8 +49,13 @@ typedef struct {
     uint64_t step;
 } Context;
 
-/* Implement this function. `features` comes empty. */
+/* ---- Roles: implement the function of the one that the plugin has. Those of losses and schedulers are in
+ * brewer_losses.h, a callback's in brewer_callback.h ---- */
+
+/* An adaptor. `features` comes empty. */
 void adapt(Context context, Batch batch, Outputs outputs, Features features);
+/* A batch post-processor: returns `batch`, changed, or another. */
+Batch process(Context context, Batch batch);
 
 /* ---- Errors ---- */
 
@@ -103,7 +108,9 @@ bool config_bool(const char *key, bool fallback);
 /* Drops a handle before the call ends, to stay below the limit on live handles. */
 void tensor_drop(Tensor tensor);
 void tensor_list_drop(TensorList list);
-/* Drops all handles and frees all memory of the call. The SDK calls it when the adaptor has returned. */
+void batch_drop(Batch batch);
+void outputs_drop(Outputs outputs);
+/* Drops all handles and frees all memory of the call. The SDK calls it when the plugin has returned. */
 void brewer_free_call(void);
 
 /* ---- Batch, outputs, features ---- */
@@ -118,6 +125,12 @@ Names batch_names(Batch batch);
 bool batch_has(Batch batch, const char *name);
 /* Fails if there is none of that name. */
 Tensor batch_tensor(Batch batch, const char *name);
+/* An empty batch. */
+Batch batch_new(void);
+/* Puts a tensor in, in place of one of that name. */
+void batch_insert(Batch batch, const char *name, Tensor tensor);
+/* Fails if there is none of that name. */
+void batch_remove(Batch batch, const char *name);
 
 Names outputs_names(Outputs outputs);
 bool outputs_has(Outputs outputs, const char *name);

@@ -26,6 +26,8 @@ static inline Scalar brewer_scalar_int(int64_t integer) {
 
 #define brewer_fail(...) BREWER_HERE(brewer_fail, __VA_ARGS__)
 #define batch_tensor(...) BREWER_HERE(batch_tensor, __VA_ARGS__)
+#define batch_insert(...) BREWER_HERE(batch_insert, __VA_ARGS__)
+#define batch_remove(...) BREWER_HERE(batch_remove, __VA_ARGS__)
 #define outputs_tensor(...) BREWER_HERE(outputs_tensor, __VA_ARGS__)
 #define outputs_list(...) BREWER_HERE(outputs_list, __VA_ARGS__)
 #define features_push_logits(...) BREWER_HERE(features_push_logits, __VA_ARGS__)

@@ -1,4 +1,4 @@
-/* The running call: what it made, its failure, and the export that the host calls. */
+/* The running call: what it made, and its failure. */
 #include "call.h"
 
 #include <stdarg.h>
@@ -6,14 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { OWN_TENSOR, OWN_LIST, OWN_MEMORY } Ownership;
-
 typedef struct {
-    Ownership ownership;
-    union {
-        int32_t handle;
-        void *memory;
-    };
+    Free *free;
+    uintptr_t what;
 } Kept;
 
 enum { MESSAGE_BYTES = 2048 };
@@ -35,27 +30,74 @@ void brewer_here(const char *file, int line, const char *function) {
     call.here = (struct place){file, function, line};
 }
 
-static void keep(Kept kept) {
+void keep(Free *free, uintptr_t what) {
     if (call.count == call.capacity) {
         call.capacity = call.capacity ? 2 * call.capacity : 64;
         call.kept = realloc(call.kept, call.capacity * sizeof(Kept));
         if (!call.kept) abort();
     }
-    call.kept[call.count++] = kept;
+    call.kept[call.count++] = (Kept){free, what};
+}
+
+/* Strikes it from what is kept; false if it is not there. */
+static bool strike(Free *free, uintptr_t what) {
+    /* The newest first: it is the likeliest. */
+    for (size_t position = call.count; position-- > 0;) {
+        if (call.kept[position].free == free && call.kept[position].what == what) {
+            call.kept[position] = call.kept[--call.count];
+            return true;
+        }
+    }
+    return false;
+}
+
+int32_t give(Free *free, int32_t handle, const char *what) {
+    if (!call.failed && !strike(free, (uintptr_t)handle)) brewer_fail("the %s that is returned is none of this call's", what);
+    return call.failed ? 0 : handle;
+}
+
+static void free_memory(uintptr_t memory) {
+    free((void *)memory);
+}
+
+void free_tensor(uintptr_t handle) {
+    brewer_plugin_tensor_tensor_drop_own((brewer_plugin_tensor_own_tensor_t){(int32_t)handle});
+}
+
+static void free_list(uintptr_t handle) {
+    brewer_plugin_tensor_tensor_list_drop_own((brewer_plugin_tensor_own_tensor_list_t){(int32_t)handle});
+}
+
+void free_batch(uintptr_t handle) {
+    brewer_plugin_types_batch_drop_own((brewer_plugin_types_own_batch_t){(int32_t)handle});
+}
+
+static void free_outputs(uintptr_t handle) {
+    brewer_plugin_types_outputs_drop_own((brewer_plugin_types_own_outputs_t){(int32_t)handle});
 }
 
 Tensor keep_tensor(brewer_plugin_tensor_own_tensor_t made) {
-    keep((Kept){.ownership = OWN_TENSOR, .handle = made.__handle});
+    keep(free_tensor, (uintptr_t)made.__handle);
     return (Tensor){made.__handle};
 }
 
 TensorList keep_list(brewer_plugin_tensor_own_tensor_list_t made) {
-    keep((Kept){.ownership = OWN_LIST, .handle = made.__handle});
+    keep(free_list, (uintptr_t)made.__handle);
     return (TensorList){made.__handle};
 }
 
+Batch keep_batch(brewer_plugin_types_own_batch_t made) {
+    keep(free_batch, (uintptr_t)made.__handle);
+    return (Batch){made.__handle};
+}
+
+Outputs keep_outputs(brewer_plugin_types_own_outputs_t made) {
+    keep(free_outputs, (uintptr_t)made.__handle);
+    return (Outputs){made.__handle};
+}
+
 void *keep_memory(void *memory) {
-    keep((Kept){.ownership = OWN_MEMORY, .memory = memory});
+    keep(free_memory, (uintptr_t)memory);
     return memory;
 }
 
@@ -68,42 +110,41 @@ const char *keep_text(contract_string_t text) {
     return keep_memory(copy);
 }
 
-static void let_go(Kept kept) {
-    switch (kept.ownership) {
-    case OWN_TENSOR:
-        brewer_plugin_tensor_tensor_drop_own((brewer_plugin_tensor_own_tensor_t){kept.handle});
-        break;
-    case OWN_LIST:
-        brewer_plugin_tensor_tensor_list_drop_own((brewer_plugin_tensor_own_tensor_list_t){kept.handle});
-        break;
-    case OWN_MEMORY:
-        free(kept.memory);
-        break;
-    }
+Names keep_names(contract_list_string_t list) {
+    if (list.len == 0) return (Names){NULL, 0};
+    const char **names = keep_memory(malloc(list.len * sizeof *names));
+    if (!names) abort();
+    for (size_t position = 0; position < list.len; position++) names[position] = keep_text(list.ptr[position]);
+    free(list.ptr);
+    return (Names){names, list.len};
 }
 
-static void drop(Ownership ownership, int32_t handle) {
-    /* The newest first: it is the likeliest. A handle that was dropped before is not found, and nothing happens. */
-    for (size_t position = call.count; position-- > 0;) {
-        Kept kept = call.kept[position];
-        if (kept.ownership == ownership && kept.handle == handle) {
-            let_go(kept);
-            call.kept[position] = call.kept[--call.count];
-            return;
-        }
-    }
+/* A handle that was dropped before is not kept any more, and nothing happens. */
+static void drop(Free *free, int32_t handle) {
+    if (strike(free, (uintptr_t)handle)) free((uintptr_t)handle);
 }
 
 void tensor_drop(Tensor tensor) {
-    drop(OWN_TENSOR, tensor.handle);
+    drop(free_tensor, tensor.handle);
 }
 
 void tensor_list_drop(TensorList list) {
-    drop(OWN_LIST, list.handle);
+    drop(free_list, list.handle);
+}
+
+void batch_drop(Batch batch) {
+    drop(free_batch, batch.handle);
+}
+
+void outputs_drop(Outputs outputs) {
+    drop(free_outputs, outputs.handle);
 }
 
 void brewer_free_call(void) {
-    while (call.count > 0) let_go(call.kept[--call.count]);
+    while (call.count > 0) {
+        Kept kept = call.kept[--call.count];
+        kept.free(kept.what);
+    }
 }
 
 /* Keeps the first failure. */
@@ -166,27 +207,23 @@ static void describe_failure(contract_string_t *error) {
     contract_string_dup(error, text);
 }
 
-bool exports_brewer_plugin_adaptor_adapt(exports_brewer_plugin_adaptor_context_t *context,
-                                         exports_brewer_plugin_adaptor_own_batch_t batch,
-                                         exports_brewer_plugin_adaptor_own_outputs_t outputs,
-                                         exports_brewer_plugin_adaptor_own_features_t *made,
-                                         contract_string_t *error) {
+void begin_call(void) {
     call.failed = false;
     call.here = (struct place){0};
-    *made = brewer_plugin_types_constructor_features();
+}
+
+bool end_call(contract_string_t *error) {
+    if (call.failed) describe_failure(error);
+    brewer_free_call();
+    return !call.failed;
+}
+
+Context context_of(brewer_plugin_types_context_t *context) {
     Context where = {
         .is_student = context->model.tag == BREWER_PLUGIN_TYPES_MODEL_STUDENT,
         .task = context->task.is_some ? keep_text(context->task.val) : NULL,
         .step = context->step,
     };
     if (!where.is_student) where.teacher = context->model.val.teacher;
-    adapt(where, (Batch){batch.__handle}, (Outputs){outputs.__handle}, (Features){made->__handle});
-    if (call.failed) {
-        describe_failure(error);
-        brewer_plugin_types_features_drop_own(*made);
-    }
-    brewer_free_call();
-    brewer_plugin_types_batch_drop_own(batch);
-    brewer_plugin_types_outputs_drop_own(outputs);
-    return !call.failed;
+    return where;
 }

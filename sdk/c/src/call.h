@@ -6,13 +6,39 @@
 #include "brewer.h"
 #include "contract.h"
 
-/* What is freed when the call ends. Each returns what it was given. */
+/* Each export begins and ends so. The end frees what the call kept; false if the call has failed, whose error is then for
+ * the host. */
+void begin_call(void);
+bool end_call(contract_string_t *error);
+
+/* Takes the context. */
+Context context_of(brewer_plugin_types_context_t *context);
+
+/* Frees a handle or memory when the call ends. */
+typedef void Free(uintptr_t what);
+void keep(Free *free, uintptr_t what);
+
+/* Each returns what it was given. */
 Tensor keep_tensor(brewer_plugin_tensor_own_tensor_t made);
 TensorList keep_list(brewer_plugin_tensor_own_tensor_list_t made);
+Batch keep_batch(brewer_plugin_types_own_batch_t made);
+Outputs keep_outputs(brewer_plugin_types_own_outputs_t made);
 void *keep_memory(void *memory);
 
-/* The host's text as a string of C's, freed when the call ends. Takes the text. */
+/* The host's text as a string of C's, and its names. They take the text. */
 const char *keep_text(contract_string_t text);
+Names keep_names(contract_list_string_t list);
+
+/* The handle, no longer the call's but the host's. Fails the call if it is none of the call's; `what` names it. */
+int32_t give(Free *free, int32_t handle, const char *what);
+Free free_tensor, free_batch;
+
+/* The text for the host to read. */
+static inline contract_string_t borrowed(const char *text) {
+    contract_string_t string;
+    contract_string_set(&string, text);
+    return string;
+}
 
 /* Fails the call with the host's error, and frees the error. */
 void fail_with(brewer_plugin_tensor_error_t error);
@@ -25,8 +51,16 @@ static inline brewer_plugin_tensor_borrow_tensor_list_t of_list(TensorList list)
     return (brewer_plugin_tensor_borrow_tensor_list_t){list.handle};
 }
 
+static inline brewer_plugin_types_borrow_batch_t of_batch(Batch batch) {
+    return (brewer_plugin_types_borrow_batch_t){batch.handle};
+}
+
 /* Whether the host can be asked: no failure so far, and no handle that is empty because of one that was recovered from. */
 bool can_ask(int32_t handle);
 bool can_ask2(int32_t first, int32_t second);
+
+/* What became of a request for a tensor or for a list: kept, or the call's failure. */
+Tensor tensor_or(bool is_made, brewer_plugin_tensor_own_tensor_t made, brewer_plugin_tensor_error_t error);
+TensorList list_or(bool is_made, brewer_plugin_tensor_own_tensor_list_t made, brewer_plugin_tensor_error_t error);
 
 #endif

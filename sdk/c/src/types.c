@@ -1,20 +1,17 @@
 /* Lists, batch, outputs and features. */
 #include "call.h"
 
-#include <stdlib.h>
-
 typedef brewer_plugin_tensor_own_tensor_t Own;
 typedef brewer_plugin_tensor_own_tensor_list_t OwnList;
 typedef brewer_plugin_tensor_error_t Error;
 
-/* What became of a request for a tensor, for a list, or for nothing. */
-static Tensor tensor_or(bool is_made, Own made, Error error) {
+Tensor tensor_or(bool is_made, Own made, Error error) {
     if (is_made) return keep_tensor(made);
     fail_with(error);
     return (Tensor){0};
 }
 
-static TensorList list_or(bool is_made, OwnList made, Error error) {
+TensorList list_or(bool is_made, OwnList made, Error error) {
     if (is_made) return keep_list(made);
     fail_with(error);
     return (TensorList){0};
@@ -67,31 +64,19 @@ Tensor tensor_list_stack(TensorList self, int64_t dim) {
     return tensor_or(is_made, made, error);
 }
 
-/* Takes the host's names. */
-static Names names_of(contract_list_string_t list) {
-    if (list.len == 0) return (Names){NULL, 0};
-    const char **names = keep_memory(malloc(list.len * sizeof *names));
-    if (!names) abort();
-    for (size_t position = 0; position < list.len; position++) names[position] = keep_text(list.ptr[position]);
-    free(list.ptr);
-    return (Names){names, list.len};
-}
-
-static contract_string_t borrowed(const char *text) {
-    contract_string_t string;
-    contract_string_set(&string, text);
-    return string;
+Batch batch_new(void) {
+    return keep_batch(brewer_plugin_types_constructor_batch());
 }
 
 Names batch_names(Batch batch) {
     contract_list_string_t list;
-    brewer_plugin_types_method_batch_names((brewer_plugin_types_borrow_batch_t){batch.handle}, &list);
-    return names_of(list);
+    brewer_plugin_types_method_batch_names(of_batch(batch), &list);
+    return keep_names(list);
 }
 
 bool batch_has(Batch batch, const char *name) {
     contract_string_t text = borrowed(name);
-    return brewer_plugin_types_method_batch_has((brewer_plugin_types_borrow_batch_t){batch.handle}, &text);
+    return brewer_plugin_types_method_batch_has(of_batch(batch), &text);
 }
 
 Tensor batch_tensor(Batch batch, const char *name) {
@@ -104,10 +89,24 @@ Tensor batch_tensor(Batch batch, const char *name) {
     return tensor_or(is_made, made, error);
 }
 
+void batch_insert(Batch batch, const char *name, Tensor tensor) {
+    if (!can_ask2(batch.handle, tensor.handle)) return;
+    contract_string_t text = borrowed(name);
+    Error error;
+    if (!brewer_plugin_types_method_batch_insert(of_batch(batch), &text, of(tensor), &error)) fail_with(error);
+}
+
+void batch_remove(Batch batch, const char *name) {
+    if (!can_ask(batch.handle)) return;
+    contract_string_t text = borrowed(name);
+    Error error;
+    if (!brewer_plugin_types_method_batch_remove(of_batch(batch), &text, &error)) fail_with(error);
+}
+
 Names outputs_names(Outputs outputs) {
     contract_list_string_t list;
     brewer_plugin_types_method_outputs_names((brewer_plugin_types_borrow_outputs_t){outputs.handle}, &list);
-    return names_of(list);
+    return keep_names(list);
 }
 
 bool outputs_has(Outputs outputs, const char *name) {

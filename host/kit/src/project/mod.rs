@@ -9,6 +9,7 @@
 
 mod embedded;
 mod template;
+mod world;
 
 use std::fmt;
 use std::fs;
@@ -24,6 +25,7 @@ use crate::manifest::Manifest;
 
 pub use embedded::contract;
 pub use template::create;
+use world::World;
 
 /// A language that plugins are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,14 +86,15 @@ pub struct Project {
     folder: PathBuf,
     pub manifest: Manifest,
     pub language: Language,
-    role: String,
+    /// At least one.
+    roles: Vec<String>,
 }
 
 /// The keys of `plugin.json` that are not the manifest's.
 #[derive(Deserialize)]
 struct ProjectKeys {
     language: Language,
-    role: String,
+    roles: Vec<String>,
 }
 
 impl Project {
@@ -106,13 +109,16 @@ impl Project {
         })?;
         let wrong = || format!("{} is not valid", path.display());
         let mut keys: Value = serde_json::from_str(&text).with_context(wrong)?;
-        let ProjectKeys { language, role } = ProjectKeys::deserialize(&keys).with_context(wrong)?;
+        let ProjectKeys { language, roles } = ProjectKeys::deserialize(&keys).with_context(wrong)?;
+        if roles.is_empty() {
+            bail!("{} names no role: put one of the contract into `roles`", path.display());
+        }
         if let Some(keys) = keys.as_object_mut() {
-            keys.retain(|key, _| !matches!(key.as_str(), "language" | "role"));
+            keys.retain(|key, _| !matches!(key.as_str(), "language" | "roles"));
         }
         let manifest = Manifest::parse(keys.to_string().as_bytes()).with_context(wrong)?;
         let folder = std::path::absolute(folder).context("the current folder is not there")?;
-        Ok(Self { folder, manifest, language, role })
+        Ok(Self { folder, manifest, language, roles })
     }
 
     /// Builds the component, with its manifest inside.
@@ -121,9 +127,9 @@ impl Project {
     /// If a tool of the language is missing, with what to install; or what the tool says of the source.
     pub fn build(&self) -> Result<Vec<u8>> {
         let sdk = self.folder.join("brewer/sdk").join(self.language.sdk());
-        let (wit, world) = (self.folder.join("brewer/wit"), format!("{}-plugin", self.role));
+        let world = World::of(&self.roles, self.folder.join("brewer/wit"))?;
         let entry = self.entry()?;
-        let source = Source { entry: &entry, world: &world, wit: &wit, sdk: &sdk };
+        let source = Source { entry: &entry, world: &world.name, wit: &world.wit, sdk: &sdk };
         let component = match self.language {
             Language::Rust => build::rust::build(&self.folder)?,
             Language::Python => build::python(source, None)?,
@@ -134,9 +140,10 @@ impl Project {
         Manifest { contract, ..self.manifest.clone() }.embed(component)
     }
 
-    /// The file that the component is made of.
+    /// The file that the component is made of: that of the first role.
     fn entry(&self) -> Result<PathBuf> {
-        let name = self.role.replace('-', "_");
+        let role = &self.roles[0];
+        let name = role.replace('-', "_");
         let name = match self.language {
             Language::Rust => "src/lib.rs".to_owned(),
             Language::Python => format!("{name}.py"),
@@ -147,10 +154,9 @@ impl Project {
         let entry = self.folder.join(&name);
         if !entry.is_file() {
             bail!(
-                "{} is missing: a plugin in {} for the role {} begins there",
+                "{} is missing: a plugin in {} whose first role is {role} begins there",
                 entry.display(),
-                self.language,
-                self.role
+                self.language
             );
         }
         Ok(entry)

@@ -10,6 +10,9 @@ use serde_json::json;
 use super::Language;
 use super::embedded::{WIT, sdk};
 
+/// The file of a template that becomes the manifest's `config_schema`.
+const CONFIG_SCHEMA: &str = "config_schema.json";
+
 /// Makes the folder `folder` with a working plugin of that language and role, whose manifest calls it `name`.
 ///
 /// # Errors
@@ -35,6 +38,10 @@ pub fn create(folder: &Path, name: &str, language: Language, role: &str) -> Resu
     if sdk.get_dir("templates").is_some() {
         fs::remove_dir_all(inner.join("templates")).context("the templates cannot be left out")?;
     }
+    let config_schema = match template.get_file(template.path().join(CONFIG_SCHEMA)) {
+        Some(file) => serde_json::from_slice(file.contents()).context("the template's schema is no JSON")?,
+        None => json!({ "type": "object", "properties": {}, "additionalProperties": false }),
+    };
     let manifest = json!({
         "name": name,
         "version": "0.1.0",
@@ -42,9 +49,9 @@ pub fn create(folder: &Path, name: &str, language: Language, role: &str) -> Resu
         "license": "Apache-2.0",
         "description": format!("A plugin of Brewer for the role {role}"),
         "permissions": [],
-        "config_schema": { "type": "object", "properties": {}, "additionalProperties": false },
+        "config_schema": config_schema,
         "language": language,
-        "role": role,
+        "roles": [role],
     });
     let text = serde_json::to_string_pretty(&manifest).context("the manifest cannot be written")?;
     write(&folder.join("plugin.json"), format!("{text}\n").as_bytes())
@@ -75,6 +82,7 @@ fn place(file: &File<'_>, language: Language) -> Option<String> {
     match (name.as_str(), language) {
         (name, Language::JavaScript) if name.ends_with(".ts") => None,
         (name, Language::TypeScript) if name.ends_with(".js") => None,
+        (CONFIG_SCHEMA, _) => None,
         ("lib.rs", _) => Some("src/lib.rs".to_owned()),
         ("Cargo.toml.template", _) => Some("Cargo.toml".to_owned()),
         (name, _) => Some(name.to_owned()),

@@ -1,0 +1,45 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+/// The world of a project in the contract: that of its role, or one of all its roles.
+#[derive(Debug)]
+pub struct World {
+    pub name: String,
+    /// The folder of WIT files that the world is in.
+    pub wit: PathBuf,
+    /// Holds the folder where the contract had to be written anew.
+    _made: Option<TempDir>,
+}
+
+impl World {
+    /// The world of `roles`, of the contract in the folder `wit`.
+    pub fn of(roles: &[String], wit: PathBuf) -> Result<Self> {
+        if let [role] = roles {
+            return Ok(Self { name: world(role), wit, _made: None });
+        }
+        let made = tempfile::tempdir().context("no folder to write the contract in")?;
+        copy_files(&wit, made.path())?;
+        let name = "plugin-of-several-roles".to_owned();
+        let includes: String = roles.iter().map(|role| format!("    include {};\n", world(role))).collect();
+        let text = format!("world {name} {{\n{includes}}}\n");
+        fs::write(made.path().join("several-roles.wit"), text).context("the contract cannot be written")?;
+        Ok(Self { name, wit: made.path().to_owned(), _made: Some(made) })
+    }
+}
+
+/// The world of one role.
+fn world(role: &str) -> String {
+    format!("{role}-plugin")
+}
+
+fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    let unreadable = || format!("cannot read the contract in {}", from.display());
+    for entry in from.read_dir().with_context(unreadable)? {
+        let entry = entry.with_context(unreadable)?;
+        fs::copy(entry.path(), to.join(entry.file_name())).with_context(unreadable)?;
+    }
+    Ok(())
+}
