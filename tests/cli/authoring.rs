@@ -1,6 +1,8 @@
 //! `brewer-host plugin`: from `new` to a tested component, in every language, and what a stranger's component is.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::iter;
 use std::path::Path;
 use std::process::Command;
 
@@ -138,49 +140,46 @@ fn every_role_in_c() {
     every_role("c");
 }
 
-/// Gives an adaptor's project a second role, a weight scheduler's, and builds it.
+/// Builds one component with every role, and has it do in each what it does in the other languages.
 #[track_caller]
-fn two_roles(language: &str, source: &str, append: &str) {
+fn all_roles_at_once(language: &str, source: &str) {
     let folder = tempfile::tempdir().unwrap();
-    new_project(folder.path(), "both", language, "adaptor");
-    let project = folder.path().join("both");
+    new_project(folder.path(), "all", language, "adaptor");
+    let (project, every_role) = (folder.path().join("all"), repository().join("tests/languages/every_role"));
     let manifest = project.join("plugin.json");
     let mut keys: Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
-    keys["roles"] = json!(["adaptor", "weight-scheduler"]);
+    let roles: Vec<&str> = iter::once("adaptor").chain(ROLES).collect();
+    keys["roles"] = json!(roles);
+    keys["permissions"] = json!(["dataset", "read-values"]);
     fs::write(&manifest, keys.to_string()).unwrap();
-    let path = project.join(source);
-    fs::write(&path, fs::read_to_string(&path).unwrap() + append).unwrap();
-    let cases = project.join("plugin.test.json");
-    let mut written: Value = serde_json::from_slice(&fs::read(&cases).unwrap()).unwrap();
-    let case = json!({ "name": "a half", "role": "weight-scheduler", "progress": 0.5, "expect": { "weight": 0.25 } });
-    written["cases"].as_array_mut().unwrap().push(case);
-    fs::write(&cases, written.to_string()).unwrap();
+    for file in [source, "plugin.test.json"] {
+        fs::copy(every_role.join(file), project.join(file)).unwrap();
+    }
     let run = |arguments: &[&str]| finished(&mut plugin_command(folder.path(), arguments));
-    let built = run(&["build", "both"]);
+    let built = run(&["build", "all"]);
     assert_eq!(built.code, 0, "{}", built.stderr);
-    let inspected: Value = serde_json::from_str(&run(&["inspect", "both.wasm", "--json"]).stdout).unwrap();
-    assert_eq!(inspected["roles"], json!(["adaptor", "weight-scheduler"]));
-    let tested = run(&["test", "both.wasm", "--cases", "both/plugin.test.json"]);
+    let inspected: Value = serde_json::from_str(&run(&["inspect", "all.wasm", "--json"]).stdout).unwrap();
+    let found: BTreeSet<&str> =
+        inspected["roles"].as_array().unwrap().iter().map(|role| role.as_str().unwrap()).collect();
+    assert_eq!(found, roles.into_iter().collect());
+    let tested = run(&["test", "all.wasm", "--cases", "all/plugin.test.json"]);
     assert_eq!(tested.code, 0, "{}\n{}", tested.stdout, tested.stderr);
-    assert!(tested.stdout.contains("4 of 4 as expected"), "{}", tested.stdout);
+    assert!(tested.stdout.contains("11 of 11 as expected"), "{}", tested.stdout);
 }
 
 #[test]
-fn two_roles_in_python() {
-    let append = "\n\nfrom brewer_sdk import weight_scheduler\n\n\n@weight_scheduler\ndef weight(progress):\n    return progress**2\n";
-    two_roles("python", "adaptor.py", append);
+fn all_roles_at_once_in_python() {
+    all_roles_at_once("python", "adaptor.py");
 }
 
 #[test]
-fn two_roles_in_typescript() {
-    let append = "\nimport { defineWeightScheduler } from \"brewer-sdk\";\n\nexport const weightScheduler = defineWeightScheduler((progress: number) => progress ** 2);\n";
-    two_roles("typescript", "adaptor.ts", append);
+fn all_roles_at_once_in_typescript() {
+    all_roles_at_once("typescript", "adaptor.ts");
 }
 
 #[test]
-fn two_roles_in_c() {
-    let append = "\n#include <brewer_losses.h>\n\ndouble weight(double progress) {\n    return progress * progress;\n}\n";
-    two_roles("c", "adaptor.c", append);
+fn all_roles_at_once_in_c() {
+    all_roles_at_once("c", "adaptor.c");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{fmt, rc::Rc};
 
-use brewer::{Model, callback::Scalars, data::Loader};
+use brewer::{Batch, Model, callback::Scalars, data::Loader};
 
 use crate::{
     bindings::tensor::ErrorCode,
@@ -20,9 +20,39 @@ pub(crate) struct Checkpoint {
 /// A part of the data.
 pub(crate) struct Split {
     pub(crate) name: String,
-    pub(crate) loader: Loader,
-    /// Its examples in the order in which batches take them.
-    pub(crate) examples: Vec<usize>,
+    pub(crate) batches: Box<dyn Batches>,
+}
+
+/// Batches that are the same whenever they are read.
+pub(crate) trait Batches {
+    fn count(&self) -> usize;
+
+    /// The batch at a place, on the CPU; `None` past the end.
+    fn batch(&self, index: usize) -> brewer::Result<Option<Batch>>;
+}
+
+/// The batches of a loader's first epoch.
+pub(crate) struct FirstEpoch {
+    loader: Loader,
+    /// In the order in which batches take them.
+    examples: Vec<usize>,
+}
+
+impl FirstEpoch {
+    pub(crate) fn new(loader: Loader) -> Self {
+        Self { examples: loader.examples(0), loader }
+    }
+}
+
+impl Batches for FirstEpoch {
+    fn count(&self) -> usize {
+        self.loader.len()
+    }
+
+    fn batch(&self, index: usize) -> brewer::Result<Option<Batch>> {
+        let examples = self.examples.chunks(self.loader.batch_size()).nth(index);
+        examples.map(|examples| self.loader.dataset().batch(examples)).transpose()
+    }
 }
 
 impl fmt::Debug for Checkpoint {

@@ -34,17 +34,16 @@ impl dataset::Host for State {
     }
 
     fn num_batches(&mut self, split: String) -> OpResult<u32> {
-        let batches = self.split(&split)?.loader.len();
+        let batches = self.split(&split)?.batches.count();
         Ok(u32::try_from(batches).unwrap_or(u32::MAX))
     }
 
     fn read_batch(&mut self, split: String, index: u32) -> OpResult<Resource<Columns>> {
-        let Split { loader, examples, .. } = self.split(&split)?;
-        let Some(examples) = examples.chunks(loader.batch_size()).nth(index as usize) else {
-            let message = format!("there is no batch {index} in `{split}`; it has {}", loader.len());
+        let batches = &self.split(&split)?.batches;
+        let Some(batch) = batches.batch(index as usize).map_err(failed)? else {
+            let message = format!("there is no batch {index} in `{split}`; it has {}", batches.count());
             return Err(OpError::argument(message));
         };
-        let batch = loader.dataset().batch(examples).map_err(failed)?;
         for (_, tensor) in batch.iter() {
             check_elements(&self.limits, tensor.numel() as u64)?;
             self.call.usage.tensor(&self.limits, bytes(tensor)?)?;

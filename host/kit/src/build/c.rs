@@ -67,7 +67,9 @@ fn interfaces<'a>(
     items: impl IntoIterator<Item = (&'a WorldKey, &'a WorldItem)>,
 ) -> impl Iterator<Item = String> {
     items.into_iter().filter_map(|(_, item)| match item {
-        WorldItem::Interface { id, .. } => Some(format!("{}.c", resolve.interfaces[*id].name.as_ref()?.replace('-', "_"))),
+        WorldItem::Interface { id, .. } => {
+            Some(format!("{}.c", resolve.interfaces[*id].name.as_ref()?.replace('-', "_")))
+        }
         _ => None,
     })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use brewer::callback::Scalars;
 use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::Value;
@@ -37,8 +38,8 @@ pub struct Case {
     #[serde(default)]
     pub step: u64,
     #[serde(default)]
-    pub batch: IndexMap<String, TensorSpec>,
-    /// An adaptor's: a tensor, or a list of them.
+    pub batch: BatchSpec,
+    /// What an adaptor gets, and what the student of a callback returns: a tensor, or a list of them.
     #[serde(default)]
     pub outputs: IndexMap<String, OutputSpec>,
     /// Of losses and temperature schedulers: logits for a KD loss or a scheduler, layers for a match loss.
@@ -53,12 +54,26 @@ pub struct Case {
     /// Of a weight scheduler.
     #[serde(default)]
     pub progress: f64,
-    /// What comes back under each key: `"float32 [2, 3]"`, or a number.
+    /// Of a callback: what was reported before it, at each checkpoint of the case. What comes back of the last counts,
+    /// and `step` is that of the first.
+    #[serde(default)]
+    pub metrics: Vec<Scalars>,
+    /// Of a callback: the data, a list of batches by name.
+    #[serde(default)]
+    pub splits: IndexMap<String, Vec<BatchSpec>>,
+    /// Of a callback: the student's parameters.
+    #[serde(default)]
+    pub parameters: IndexMap<String, TensorSpec>,
+    /// What comes back under each key: `"float32 [2, 3]"`, or a number; of a callback `action` (`"continue"`, `"stop"`)
+    /// and what it reports.
     #[serde(default)]
     pub expect: BTreeMap<String, Value>,
     /// A part of the message, where the call is to fail.
     pub error: Option<String>,
 }
+
+/// Tensors by name.
+pub type BatchSpec = IndexMap<String, TensorSpec>;
 
 fn default_temperature() -> f64 {
     1.0

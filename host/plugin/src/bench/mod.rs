@@ -1,6 +1,7 @@
 //! A test bench for the authors of plugins: runs roles on batches that are made up, without models and without training.
 
 mod cases;
+mod checkpoint;
 mod expect;
 mod roles;
 mod tensors;

@@ -10,7 +10,8 @@ use tch::Tensor;
 
 use super::{
     Cost,
-    cases::{Case, OutputSpec, Side, TensorSpec},
+    cases::{BatchSpec, Case, OutputSpec, Side, TensorSpec},
+    checkpoint,
     expect::Returned,
     measured,
     tensors::make,
@@ -31,7 +32,7 @@ pub(super) fn run(plugin: &Plugin, case: &Case) -> Result<Made, String> {
     match case.role {
         PluginRole::Adaptor => {
             let mut adaptor = PluginAdaptor::new(plugin).map_err(load)?;
-            let (context, batch, outputs) = (context(case), batch(case)?, outputs(case)?);
+            let (context, batch, outputs) = (context(case), batch(&case.batch)?, outputs(case)?);
             let (features, cost) =
                 measured(|| Ok((adaptor.adapt(&context, &batch, &outputs)?, adaptor.usage()))).map_err(text)?;
             let returned = features.summary().into_iter();
@@ -39,7 +40,7 @@ pub(super) fn run(plugin: &Plugin, case: &Case) -> Result<Made, String> {
         }
         PluginRole::BatchPostprocessor => {
             let mut postprocessor = PluginBatchPostprocessor::new(plugin).map_err(load)?;
-            let (context, batch) = (context(case), batch(case)?);
+            let (context, batch) = (context(case), batch(&case.batch)?);
             let copy = || batch.iter().map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).collect();
             let (processed, cost) =
                 measured(|| Ok((postprocessor.process(&context, copy())?, postprocessor.usage()))).map_err(text)?;
@@ -93,7 +94,7 @@ pub(super) fn run(plugin: &Plugin, case: &Case) -> Result<Made, String> {
                 measured(|| Ok((scheduler.weight(case.progress)?, scheduler.usage()))).map_err(text)?;
             Ok((vec![Returned::number("weight", weight)], cost))
         }
-        PluginRole::Callback => Err("callbacks need a student: run one in an experiment".to_owned()),
+        PluginRole::Callback => checkpoint::run(plugin, case),
     }
 }
 
@@ -105,16 +106,15 @@ fn context(case: &Case) -> AdaptContext {
     AdaptContext { role, task: None, step: case.step }
 }
 
-fn batch(case: &Case) -> Result<Batch, String> {
-    case.batch
-        .iter()
+pub(super) fn batch(spec: &BatchSpec) -> Result<Batch, String> {
+    spec.iter()
         .map(|(name, spec)| Ok((name.clone(), make(name, spec)?)))
         .collect::<Result<Vec<_>, _>>()
         .map(|tensors| tensors.into_iter().collect())
 }
 
 /// The student's are trained, so a loss that an adaptor makes of them has a gradient.
-fn outputs(case: &Case) -> Result<Outputs, String> {
+pub(super) fn outputs(case: &Case) -> Result<Outputs, String> {
     let make = |name: &str, spec: &TensorSpec| {
         let made = make(name, spec)?;
         Ok::<Tensor, String>(if matches!(case.model, Side::Student) { trained(made) } else { made })

@@ -12,10 +12,11 @@ use tch::no_grad;
 use super::{place, returned};
 use crate::{
     bindings::exported::callback::{Action as Answer, Guest as Exports},
-    checkpoint::{Checkpoint, Split},
+    checkpoint::{Checkpoint, FirstEpoch, Split},
     contract::PluginRole,
     error::Result,
     guest::Guest,
+    limits::Usage,
     plugin::Plugin,
 };
 
@@ -32,8 +33,18 @@ impl PluginCallback {
     ///
     /// Errors: [`Error::Load`](crate::Error::Load) if it does not export the role, or if it fails while it starts.
     pub fn new(plugin: &Plugin, splits: impl IntoIterator<Item = (String, Loader)>) -> Result<Self> {
-        let splits = splits.into_iter().map(|(name, loader)| Split { name, examples: loader.examples(0), loader });
-        Ok(Self { guest: Guest::new(plugin)?, splits: splits.collect() })
+        let splits = splits.into_iter();
+        let splits = splits.map(|(name, loader)| Split { name, batches: Box::new(FirstEpoch::new(loader)) });
+        Self::with_splits(plugin, splits.collect())
+    }
+
+    pub(crate) fn with_splits(plugin: &Plugin, splits: Vec<Split>) -> Result<Self> {
+        Ok(Self { guest: Guest::new(plugin)?, splits: splits.into() })
+    }
+
+    /// What the last call used.
+    pub(crate) fn usage(&self) -> Usage {
+        self.guest.usage()
     }
 
     fn call(&mut self, model: &Rc<dyn Model>, step: u64, scalars: &mut Scalars) -> Result<Action> {

@@ -1,0 +1,117 @@
+//! A checkpoint that is made up: a student that returns what the case says, data, and the numbers so far.
+
+use std::{path::Path, rc::Rc};
+
+use brewer::{
+    Batch, Model, OutputRequest, Outputs, Parameters,
+    callback::{Action, Callback, Scalars},
+    model::{Mode, ModelConfig, ModelInfo},
+};
+use tch::Device;
+
+use super::{Cost, cases::Case, expect::Returned, measured, roles, tensors::make};
+use crate::{
+    Error, Plugin, PluginCallback,
+    checkpoint::{Batches, Split},
+};
+
+/// Calls a callback at each checkpoint of the case; what the last one answers and reports counts.
+pub(super) fn run(plugin: &Plugin, case: &Case) -> Result<(Vec<Returned>, Option<Cost>), String> {
+    let text = |error: brewer::Error| error.to_string();
+    let student: Rc<dyn Model> = Rc::new(Student::new(case)?);
+    let mut callback = PluginCallback::with_splits(plugin, splits(case)?).map_err(|error| error.to_string())?;
+    let no_numbers = [Scalars::new()];
+    let checkpoints = if case.metrics.is_empty() { &no_numbers[..] } else { &case.metrics };
+    let mut call = |index: usize| {
+        let mut scalars = checkpoints[index].clone();
+        let action = callback.on_checkpoint(&student, case.step + index as u64, &mut scalars)?;
+        Ok(((action, scalars), callback.usage()))
+    };
+    let last = checkpoints.len() - 1;
+    for index in 0..last {
+        call(index).map_err(text)?;
+    }
+    let ((action, scalars), cost) = measured(|| call(last)).map_err(text)?;
+    let answer = match action {
+        Action::Continue => "continue",
+        Action::Stop => "stop",
+    };
+    let mut returned = vec![Returned { key: "action".to_owned(), text: answer.to_owned(), number: None }];
+    let reported = scalars.iter().filter(|(name, _)| !checkpoints[last].contains_key(*name));
+    returned.extend(reported.map(|(name, number)| Returned::number(name, *number)));
+    Ok((returned, cost))
+}
+
+fn splits(case: &Case) -> Result<Vec<Split>, String> {
+    let split = |(name, batches): (&String, &Vec<_>)| {
+        let batches = batches.iter().map(roles::batch).collect::<Result<Vec<_>, _>>()?;
+        Ok(Split { name: name.clone(), batches: Box::new(batches) })
+    };
+    case.splits.iter().map(split).collect()
+}
+
+impl Batches for Vec<Batch> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn batch(&self, index: usize) -> brewer::Result<Option<Batch>> {
+        self.get(index).map(|batch| batch.to_device(Device::Cpu)).transpose()
+    }
+}
+
+struct Student {
+    info: ModelInfo,
+    parameters: Parameters,
+    outputs: Outputs,
+}
+
+impl Student {
+    fn new(case: &Case) -> Result<Self, String> {
+        let mut parameters = Parameters::new();
+        for (name, spec) in &case.parameters {
+            parameters.insert(name, make(name, spec)?);
+        }
+        let info = ModelInfo {
+            architecture: "Bench".to_owned(),
+            num_layers: 1,
+            hidden_size: 1,
+            num_attention_heads: 1,
+            vocab_size: i64::MAX,
+            max_length: usize::MAX,
+            type_vocab_size: i64::MAX,
+            pad_token_id: 0,
+            labels: vec![],
+            labels_per_token: false,
+        };
+        Ok(Self { info, parameters, outputs: roles::outputs(case)? })
+    }
+}
+
+impl Model for Student {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn config(&self) -> Option<&ModelConfig> {
+        None
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// What the case says, whatever the batch is.
+    fn forward(&self, _batch: &Batch, _request: &OutputRequest, _mode: Mode) -> brewer::Result<Outputs> {
+        self.outputs.to_device(Device::Cpu)
+    }
+
+    fn save(&self, folder: &Path) -> brewer::Result<()> {
+        let problem = "the student of a test has nothing to save".to_owned();
+        Err(Error::Bench { path: folder.to_owned(), problem }.into())
+    }
+
+    fn device(&self) -> Device {
+        Device::Cpu
+    }
+}
