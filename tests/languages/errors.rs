@@ -41,8 +41,28 @@ fn check(language: Language) {
             let options = PluginOptions { log: silent(), ..Default::default() };
             let recovered = language.guest("recover", options).adapt(&student(3), &batch(), &outputs()).unwrap();
             assert_eq!(recovered.logits.len(), 1);
+            handles_that_are_none();
         }
     }
+}
+
+/// C can make handles up. The component model knows them for what they are: a trap, after which the instance is a new
+/// one.
+fn handles_that_are_none() {
+    let options = || PluginOptions { log: silent(), ..Default::default() };
+    for (deed, expected) in [
+        ("dropped", "unknown handle index"),
+        ("invented", "unknown handle index 4242"),
+        ("another-kind", "handle index"),
+    ] {
+        let mut guest = Language::C.guest(deed, options());
+        for _ in 0..2 {
+            let message = failure(&mut guest);
+            assert!(message.contains("it was stopped") && message.contains(expected), "{deed}: {message}");
+        }
+    }
+    let features = Language::C.guest("same-twice", options()).adapt(&student(3), &batch(), &outputs()).unwrap();
+    assert_eq!(features.logits.len(), 2);
 }
 
 /// Has the guest fail twice and then behave. Its state must outlive the failures: a trap would have cost it.

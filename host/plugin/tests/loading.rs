@@ -96,6 +96,40 @@ fn a_file_above_its_limit_is_refused() {
 }
 
 #[test]
+fn a_component_of_a_hundred_megabytes_is_refused_or_loaded() {
+    const HUNDRED_MEGABYTES: usize = 100 << 20;
+    // A custom section: a name, and bytes that mean nothing.
+    let mut padding = b"\x03pad".to_vec();
+    padding.resize(HUNDRED_MEGABYTES, 0);
+    let large = with_section(0, &padding);
+    refused(&large, &["is larger than 64.0 MiB; raise `limits.file_bytes`"]);
+    let limits = Limits { file_bytes: 1 << 30, ..Limits::default() };
+    let (folder, options) = (Folder::new(), PluginOptions { limits, ..Default::default() });
+    let plugin = Plugin::load(&engine(), folder.file(&large), options).unwrap();
+    PluginAdaptor::new(&plugin).unwrap().adapt(&student(0), &batch(), &outputs()).unwrap();
+}
+
+/// The official plugin with one more section.
+fn with_section(id: u8, content: &[u8]) -> Vec<u8> {
+    let mut bytes = official();
+    bytes.push(id);
+    bytes.extend(leb128(content.len()));
+    bytes.extend(content);
+    bytes
+}
+
+/// A number as WebAssembly writes it: seven bits a byte, the lowest first.
+fn leb128(mut number: usize) -> Vec<u8> {
+    let mut bytes = vec![];
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+#[test]
 fn a_component_for_another_contract_is_refused_and_a_later_patch_is_not() {
     refused(&for_version("0.2.0"), &["was built for the contract brewer:plugin@0.2.0", "speaks brewer:plugin@0.1.0"]);
     refused(&for_version("1.0.0"), &["was built for the contract brewer:plugin@1.0.0"]);
@@ -132,10 +166,20 @@ fn imports_from_elsewhere_are_refused_by_name() {
         (import "wasi:cli/environment@0.2.6" (instance)) (import "wasi:filesystem/types@0.2.6" (instance))
         (import "wasi:io/streams@0.2.6" (instance)) (import "wasi:random/random@0.2.6" (instance)))"#;
     refused_text(wasi, &["(WASI): `wasi:cli/environment@0.2.6`", "and 1 more", "wasm32-unknown-unknown"]);
+    for name in ["wasi:clocks/wall-clock", "wasi:sockets/tcp", "wasi:filesystem/preopens", "wasi:cli/terminal-input"] {
+        let import = format!(r#"(component (import "{name}@0.2.6" (instance)))"#);
+        refused_text(&import, &["an operating system (WASI)", name]);
+    }
     refused_text(
         r#"(component (import "env:host/gpu" (instance)))"#,
         &["imports what no plugin is given: `env:host/gpu`"],
     );
+}
+
+#[test]
+fn threads_are_refused() {
+    let module = wat::parse_str("(module (memory 1 1 shared))").unwrap();
+    refused(&with_section(1, &module), &["is damaged or truncated", "threads"]);
 }
 
 #[test]

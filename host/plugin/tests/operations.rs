@@ -2,9 +2,10 @@
 
 mod common;
 
-use brewer::Adaptor;
+use brewer::{Adaptor, Batch, Output, Outputs};
 use brewer_plugin_host::{Limits, Permission, PluginOptions};
-use common::{adaptor_with, batch, outputs, silent, student};
+use common::{adaptor_with, batch, outputs, same, silent, student};
+use tch::Tensor;
 
 #[test]
 fn wild_operations_never_bring_the_host_down() {
@@ -13,6 +14,7 @@ fn wild_operations_never_bring_the_host_down() {
     let options = PluginOptions { limits, permissions, seed: 7, log: silent(), ..Default::default() };
     let mut adaptor = adaptor_with("guest-operations", options);
     let (batch, outputs) = (batch(), outputs());
+    let before = tensors(&batch, &outputs);
     let mut succeeded = 0;
     for step in 0..100 {
         let first = adaptor.adapt(&student(step), &batch, &outputs);
@@ -28,4 +30,18 @@ fn wild_operations_never_bring_the_host_down() {
         }
     }
     assert!(succeeded > 90, "{succeeded} of 100 calls came to an end");
+    for ((name, before), (_, after)) in before.iter().zip(tensors(&batch, &outputs)) {
+        assert!(same(before, &after), "a guest has changed `{name}`");
+    }
+}
+
+/// Copies of all that a guest is given.
+fn tensors(batch: &Batch, outputs: &Outputs) -> Vec<(String, Tensor)> {
+    let batch = batch.iter().map(|(name, tensor)| (name.to_owned(), tensor.copy()));
+    let outputs = outputs.names().flat_map(|name| match outputs.peek(name) {
+        Some(Output::Tensor(Some(tensor))) => vec![(name.to_owned(), tensor.copy())],
+        Some(Output::List(layers)) => layers.iter().flatten().map(|layer| (name.to_owned(), layer.copy())).collect(),
+        _ => vec![],
+    });
+    batch.chain(outputs).collect()
 }

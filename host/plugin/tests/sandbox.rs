@@ -9,7 +9,7 @@ use std::{
 
 use brewer::{Adaptor, Error, Fault};
 use brewer_plugin_host::{Level, Limits, LogSink, Permission, PluginAdaptor, PluginOptions};
-use common::{adaptor_with, batch, failure, guest, outputs, silent, student};
+use common::{adaptor_with, batch, failure, guest, outputs, same, silent, student};
 use serde_json::json;
 
 /// Limits that a test reaches soon.
@@ -59,6 +59,26 @@ fn what_the_plugin_says_reaches_the_user() {
     check("return-nothing", &["it returned no features"]);
     let message = check("return-escapes", &["[2Jcleared"]);
     assert!(!message.contains('\u{1b}'));
+}
+
+#[test]
+fn what_goes_to_the_host_at_once_has_a_limit() {
+    let roomy = Limits { memory_bytes: 1 << 30, ..tight() };
+    for deed in ["return-long", "long-name"] {
+        check_within(roomy.clone(), deed, &["passed too much to the host in one request (limit: 1.0 MiB)"]);
+    }
+}
+
+#[test]
+fn inputs_may_be_returned_and_stay_what_they_are() {
+    let (batch, outputs) = (batch(), outputs());
+    let features = doing("return-inputs").adapt(&student(0), &batch, &outputs).unwrap();
+    let logits = outputs.tensor("logits").unwrap();
+    assert!(features.logits.iter().all(|returned| same(returned, logits)));
+    assert_eq!(
+        [features.logits.len(), features.labels.len(), features.losses.len(), features.hidden.len()],
+        [2, 2, 2, 7]
+    );
 }
 
 #[test]

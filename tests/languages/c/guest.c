@@ -187,6 +187,18 @@ void adapt(Context context, Batch batch, Outputs outputs, Features features) {
         features_push_logits(features, tensor_softmax(sum, -1));
     } else if (strcmp(deed, "recover") == 0) {
         recover(outputs, features);
+    } else if (strcmp(deed, "dropped") == 0) {
+        Tensor logits = outputs_tensor(outputs, "logits");
+        tensor_drop(logits);
+        features_push_logits(features, logits);
+    } else if (strcmp(deed, "invented") == 0) {
+        features_push_logits(features, (Tensor){4242});
+    } else if (strcmp(deed, "another-kind") == 0) {
+        features_push_logits(features, (Tensor){batch.handle});
+    } else if (strcmp(deed, "same-twice") == 0) {
+        Tensor logits = outputs_tensor(outputs, "logits");
+        features_push_logits(features, logits);
+        features_push_logits(features, logits);
     } else if (strcmp(deed, "count") == 0) {
         count(outputs, features);
     } else if (strcmp(deed, "describe") == 0) {

@@ -11,6 +11,8 @@ use brewer_sdk::{
 };
 use serde::Deserialize;
 
+const HUNDREDS_OF_MEGABYTES: usize = 200 << 20;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Config {
@@ -25,6 +27,8 @@ enum Deed {
     ReturnError,
     ReturnNothing,
     ReturnEscapes,
+    ReturnLong,
+    ReturnInputs,
     Panic,
     Unwrap,
     Trap,
@@ -46,6 +50,7 @@ enum Deed {
     ExpandHuge,
     MultiplyHuge,
     LongShape,
+    LongName,
     WrongShape,
     WrongKind,
     IndexOutside,
@@ -70,6 +75,8 @@ fn adapt(context: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features
         Deed::ReturnError => return Err("the batch is not to my taste".into()),
         Deed::ReturnNothing => return Ok(Features::default()),
         Deed::ReturnEscapes => return Err("\u{1b}[2Jcleared".into()),
+        Deed::ReturnLong => return Err("long ".repeat(HUNDREDS_OF_MEGABYTES / 5).into()),
+        Deed::ReturnInputs => return tensors::return_inputs(batch, outputs),
         Deed::Panic => panic!("no logits for step {}", context.step),
         Deed::Unwrap => _ = &logits()? + &Tensor::zeros(&[17], Kind::Float32)?,
         Deed::Trap => trap(),
@@ -96,6 +103,7 @@ fn adapt(context: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features
         Deed::ExpandHuge => _ = Tensor::zeros(&[1, 1], Kind::Int8)?.expand(&[1 << 40, 1 << 40])?,
         Deed::MultiplyHuge => tensors::multiply()?,
         Deed::LongShape => _ = Tensor::zeros(&vec![1; 1_000_000], Kind::Float32)?,
+        Deed::LongName => _ = batch.tensor(&"n".repeat(HUNDREDS_OF_MEGABYTES))?,
         Deed::WrongShape => _ = logits()?.matmul(&logits()?)?,
         Deed::WrongKind => _ = batch.tensor("labels")?.softmax(0)?,
         Deed::IndexOutside => _ = logits()?.index_select(0, &Tensor::full(&[1], 99, Kind::Int64)?)?,

@@ -42,6 +42,18 @@ pub fn keep(tensor: Tensor) -> Result<()> {
     earlier.map_or(Ok(()), |earlier| earlier.exp().map(drop))
 }
 
+/// What the model was called with and what it returned, some of it twice.
+pub fn return_inputs(batch: &Batch, outputs: &Outputs) -> Result<Features> {
+    let (logits, labels, loss) = (outputs.tensor("logits")?, batch.tensor("labels")?, outputs.tensor("loss")?);
+    Ok(Features {
+        logits: [logits.clone(), logits].into(),
+        labels: [labels.clone(), labels].into(),
+        losses: [loss.clone(), loss].into(),
+        hidden: outputs.list("hidden_states")?,
+        ..Default::default()
+    })
+}
+
 /// Many tensors, each within the limits, none alive for long.
 pub fn make_many() -> Result<()> {
     loop {
