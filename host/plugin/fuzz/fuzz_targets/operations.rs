@@ -6,45 +6,45 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use brewer::{AdaptContext, Adaptor, Batch, Outputs, Role};
-use brewer_plugin_host::{CodeCache, Engine, Limits, LogSink, Permission, Plugin, PluginAdaptor, PluginOptions};
+use brewer_plugin_host::{Engine, Limits, LogSink, Permission, Plugin, PluginAdaptor, PluginOptions};
 use libfuzzer_sys::fuzz_target;
-use serde_json::json;
 use tch::{Device, Kind, Tensor};
 
 thread_local! {
-    static ENGINE: RefCell<Option<Engine>> = const { RefCell::new(None) };
+    static GUEST: RefCell<PluginAdaptor> = RefCell::new(guest());
 }
 
-fn plugin(choices: &[u8]) -> Plugin {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
+fn guest() -> PluginAdaptor {
     let options = PluginOptions {
-        config: Some(json!({ "choices": choices })),
         limits: Limits { tensor_elements: 1 << 16, tensor_bytes: 1 << 26, work: 1 << 28, ..Limits::default() },
         permissions: [Permission::ReadValues, Permission::WriteValues].into(),
-        seed: 0,
         log: LogSink::new(|_, _, _| {}),
+        ..PluginOptions::default()
     };
-    ENGINE.with_borrow_mut(|engine| {
-        let cache = || CodeCache::new(root.join("target/fuzz-cache"));
-        let engine = engine.get_or_insert_with(|| Engine::with_cache(Some(cache())).expect("an engine"));
-        let path = root.join("target/plugins/guest-operations.wasm");
-        Plugin::load(engine, path, options).expect("run `cargo xtask plugins` first")
-    })
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target/plugins/guest-operations.wasm");
+    let plugin = Plugin::load(&Engine::with_cache(None).expect("an engine"), path, options);
+    PluginAdaptor::new(&plugin.expect("run `cargo xtask plugins` first")).expect("an instance")
 }
 
-fn inputs() -> (Batch, Outputs) {
-    let ones = |shape: &[i64], kind| Tensor::ones(shape, (kind, Device::Cpu));
-    let batch =
-        [("labels", ones(&[3], Kind::Int64)), ("attention_mask", ones(&[3, 4], Kind::Int64))].into_iter().collect();
+fn batch(choices: &[u8]) -> Batch {
+    let ones = |shape: &[i64]| Tensor::ones(shape, (Kind::Int64, Device::Cpu));
+    let choices: Vec<i64> = choices.iter().map(|choice| i64::from(*choice)).collect();
+    [("labels", ones(&[3])), ("attention_mask", ones(&[3, 4])), ("choices", Tensor::from_slice(&choices))]
+        .into_iter()
+        .collect()
+}
+
+fn outputs() -> Outputs {
+    let ones = |shape: &[i64]| Tensor::ones(shape, (Kind::Float, Device::Cpu));
     let mut outputs = Outputs::new();
-    outputs.insert("logits", Some(ones(&[3, 2], Kind::Float).set_requires_grad(true)));
-    outputs.insert_list("hidden_states", (0..3).map(|_| Some(ones(&[3, 4, 8], Kind::Float))).collect());
-    (batch, outputs)
+    outputs.insert("logits", Some(ones(&[3, 2]).set_requires_grad(true)));
+    outputs.insert_list("hidden_states", (0..3).map(|_| Some(ones(&[3, 4, 8]))).collect());
+    outputs
 }
 
 fuzz_target!(|choices: &[u8]| {
-    let mut adaptor = PluginAdaptor::new(&plugin(choices)).expect("an instance");
-    let (batch, outputs) = inputs();
     let context = AdaptContext { role: Role::Student, task: None, step: 0 };
-    let _ = adaptor.adapt(&context, &batch, &outputs);
+    GUEST.with_borrow_mut(|guest| {
+        let _ = guest.adapt(&context, &batch(choices), &outputs());
+    });
 });

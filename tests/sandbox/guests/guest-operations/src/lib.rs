@@ -12,7 +12,8 @@ use brewer_sdk::{
 const OPERATIONS: usize = 200;
 
 fn adapt(_: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features> {
-    CHOICES.set(config::<Config>()?.choices.into_iter());
+    let choices = batch.get("choices")?.map_or(Ok(vec![]), |choices| values::read::<i64>(&choices))?;
+    CHOICES.set(choices.into_iter());
     let mut pool = vec![outputs.tensor("logits")?, batch.tensor("labels")?, batch.tensor("attention_mask")?];
     pool.push(outputs.list("hidden_states")?.get(1)?);
     for _ in 0..OPERATIONS {
@@ -25,20 +26,14 @@ fn adapt(_: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features> {
     Ok(Features { losses: pool.swap_remove(0).into(), ..Features::default() })
 }
 
-/// Choices that the configuration makes, in order; random ones follow.
-#[derive(Default, serde::Deserialize)]
-#[serde(default)]
-struct Config {
-    choices: Vec<u8>,
-}
-
 thread_local! {
-    static CHOICES: RefCell<std::vec::IntoIter<u8>> = RefCell::default();
+    /// Those of the batch, in order; random ones follow.
+    static CHOICES: RefCell<std::vec::IntoIter<i64>> = RefCell::default();
 }
 
 fn below(end: usize) -> usize {
     let choice = CHOICES.with_borrow_mut(Iterator::next);
-    choice.map_or_else(|| (random_u64() % end as u64) as usize, |choice| usize::from(choice) % end)
+    choice.map_or_else(|| (random_u64() % end as u64) as usize, |choice| choice.unsigned_abs() as usize % end)
 }
 
 /// Mostly small, sometimes at the edges of what a number can be.
