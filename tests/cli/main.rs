@@ -8,6 +8,7 @@ mod cache;
 mod commands;
 mod data;
 mod experiment;
+mod languages;
 mod matches;
 mod misbehaving;
 mod models;

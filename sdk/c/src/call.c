@@ -52,7 +52,9 @@ static bool strike(Free *free, uintptr_t what) {
 }
 
 int32_t give(Free *free, int32_t handle, const char *what) {
-    if (!call.failed && !strike(free, (uintptr_t)handle)) brewer_fail("the %s that is returned is none of this call's", what);
+    if (!call.failed && !strike(free, (uintptr_t)handle)) {
+        brewer_fail("the %s that is returned is none of this call's", what);
+    }
     return call.failed ? 0 : handle;
 }
 

@@ -13,7 +13,8 @@ Outputs model_forward_names(Batch batch, Mode mode, Names wanted) {
     if (!texts) abort();
     for (size_t position = 0; position < wanted.count; position++) texts[position] = borrowed(wanted.names[position]);
     contract_list_string_t list = {texts, wanted.count};
-    brewer_plugin_model_mode_t how = mode == MODE_TRAIN ? BREWER_PLUGIN_MODEL_MODE_TRAIN : BREWER_PLUGIN_MODEL_MODE_EVAL;
+    brewer_plugin_model_mode_t how =
+        mode == MODE_TRAIN ? BREWER_PLUGIN_MODEL_MODE_TRAIN : BREWER_PLUGIN_MODEL_MODE_EVAL;
     brewer_plugin_model_own_outputs_t made = {0};
     Error error;
     if (brewer_plugin_model_forward(of_batch(batch), &list, how, &made, &error)) return keep_outputs(made);

@@ -65,6 +65,7 @@ enum Deed {
     Loss,
     Random,
     Count,
+    CountAndFail,
 }
 
 fn adapt(context: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features> {
@@ -126,8 +127,18 @@ fn adapt(context: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features
         }
         Deed::Random => return number(host::random_uniform()),
         Deed::Count => return number(memory::count() as f64),
+        Deed::CountAndFail => return count_and_fail(),
     }
     Ok(Features { logits: logits()?.into(), ..Default::default() })
+}
+
+/// The number of the call; every tenth call fails.
+fn count_and_fail() -> Result<Features> {
+    let call = memory::count();
+    if call % 10 == 0 {
+        return Err(format!("call {call} of this instance").into());
+    }
+    Ok(Features { losses: Tensor::full(&[], call as f64, Kind::Float64)?.into(), ..Default::default() })
 }
 
 /// A number where a test can see it.
