@@ -135,7 +135,7 @@ fn adapt(context: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features
 /// The number of the call; every tenth call fails.
 fn count_and_fail() -> Result<Features> {
     let call = memory::count();
-    if call % 10 == 0 {
+    if call.is_multiple_of(10) {
         return Err(format!("call {call} of this instance").into());
     }
     Ok(Features { losses: Tensor::full(&[], call as f64, Kind::Float64)?.into(), ..Default::default() })
