@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use crate::support::{brewer_host, plugin, repository};
 use crate::workspace::Finished;
 
-fn finished(command: &mut Command) -> Finished {
+pub fn finished(command: &mut Command) -> Finished {
     Finished::new(command.output().unwrap())
 }
 
 /// `plugin …` in a folder, with the tools of all languages at hand.
-fn plugin_command(folder: &Path, arguments: &[&str]) -> Command {
+pub fn plugin_command(folder: &Path, arguments: &[&str]) -> Command {
     let tools = repository().join("target/tools");
     let bin = folder.join("bin");
     fs::create_dir_all(&bin).unwrap();

@@ -18,4 +18,5 @@ mod roles;
 mod rows;
 mod running;
 mod teachers;
+mod wasi;
 mod workspace;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use wasmparser::{Parser, Payload};
 
-use crate::error::LoadProblem;
+use crate::{error::LoadProblem, wasi};
 
 /// The version of `brewer:plugin` that this host speaks.
 pub const VERSION: &str = "0.1.0";
@@ -145,14 +145,10 @@ fn series(version: &str) -> &str {
     &version[..end.unwrap_or(version.len())]
 }
 
-fn check_imports(imports: Vec<String>) -> Result<(), LoadProblem> {
-    let (wasi, others): (Vec<_>, Vec<_>) =
-        imports.into_iter().filter(|name| !name.starts_with(PACKAGE)).partition(|name| name.starts_with("wasi:"));
-    match (wasi.is_empty(), others.is_empty()) {
-        (true, true) => Ok(()),
-        (false, _) => Err(LoadProblem::Wasi { imports: wasi }),
-        (true, false) => Err(LoadProblem::UnknownImports { imports: others }),
-    }
+/// Refuses what this host does not give: all but the contract and WASI 0.2.
+fn check_imports(mut imports: Vec<String>) -> Result<(), LoadProblem> {
+    imports.retain(|name| !name.starts_with(PACKAGE) && !wasi::is_given(name));
+    if imports.is_empty() { Ok(()) } else { Err(LoadProblem::UnknownImports { imports }) }
 }
 
 /// `adaptor` of `brewer:plugin/adaptor@0.1.0`.

@@ -4,7 +4,7 @@ use std::{sync::Arc, thread, time::Duration};
 
 use wasmtime::{
     Config,
-    component::{Component, HasSelf, Linker},
+    component::{Component, HasSelf, InstancePre, Linker},
 };
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     cache::CodeCache,
     error::{Error, LoadProblem, Result},
     state::State,
+    wasi,
 };
 
 /// Compiles plugins and interrupts those that run too long. Clones share everything.
@@ -44,8 +45,11 @@ impl Engine {
         &self.inner
     }
 
-    pub(crate) fn linker(&self) -> &Linker<State> {
-        &self.linker
+    /// A component with all that it imports.
+    pub(crate) fn link(&self, component: &Component) -> wasmtime::Result<InstancePre<State>> {
+        let mut linker = Linker::clone(&self.linker);
+        wasi::define(&mut linker, component)?;
+        linker.instantiate_pre(component)
     }
 
     /// The compiled code of a component with this digest, from the cache if it is there.

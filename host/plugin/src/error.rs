@@ -75,13 +75,8 @@ pub enum LoadProblem {
     #[error("exports no role: it exports {}; roles are {}", listed(exports, "nothing"), contract::role_names())]
     NoRole { exports: Vec<String> },
     #[error(
-        "imports an operating system (WASI): {}; a plugin has no files, network, clock or environment, so build it \
-         without WASI (Rust: target wasm32-unknown-unknown)",
-        listed(imports, "")
-    )]
-    Wasi { imports: Vec<String> },
-    #[error(
-        "imports what no plugin is given: {}; a plugin may import interfaces of brewer:plugin",
+        "imports what no plugin is given: {}; a plugin may import brewer:plugin and WASI 0.2, which has no \
+         files and no network here",
         listed(imports, "")
     )]
     UnknownImports { imports: Vec<String> },

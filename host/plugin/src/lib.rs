@@ -47,6 +47,7 @@ mod source;
 mod state;
 mod tensor_ops;
 mod values;
+mod wasi;
 
 pub use cache::CodeCache;
 pub use contract::{PluginRole, VERSION as CONTRACT_VERSION};

@@ -86,7 +86,7 @@ impl Plugin {
         }
         let digest = Sha256::digest(&bytes);
         let component = engine.compile(&bytes, &digest)?;
-        let linked = engine.linker().instantiate_pre(&component).map_err(signature)?;
+        let linked = engine.link(&component).map_err(signature)?;
         for role in &roles {
             role.check(&linked).map_err(signature)?;
         }

@@ -27,6 +27,11 @@ impl Random {
         Self::new(seed, [plugin_role as u64, number])
     }
 
+    /// The sequence while a plugin starts.
+    pub(crate) fn for_start(seed: u64) -> Self {
+        Self::new(seed, [])
+    }
+
     fn new(seed: u64, words: impl IntoIterator<Item = u64>) -> Self {
         let mut random = Self { state: seed };
         for word in words {

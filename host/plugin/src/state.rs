@@ -13,6 +13,7 @@ use crate::{
     limits::{Limits, MemoryLimiter, Usage},
     plugin::Settings,
     random::Random,
+    wasi::Console,
 };
 
 /// The data of a wasmtime store.
@@ -23,6 +24,7 @@ pub struct State {
     pub(crate) memory: MemoryLimiter,
     pub(crate) handles: Handles,
     pub(crate) call: Call,
+    pub(crate) console: Console,
 }
 
 /// What belongs to the call that is running.
@@ -47,11 +49,13 @@ impl Call {
 impl State {
     pub(crate) fn new(settings: Arc<Settings>, limits: Arc<Limits>) -> Self {
         let memory = MemoryLimiter::new(&limits);
-        Self { settings, limits, memory, handles: Handles::default(), call: Call::new(Random::default(), Device::Cpu) }
+        let call = Call::new(Random::for_start(settings.seed), Device::Cpu);
+        Self { settings, limits, memory, handles: Handles::default(), call, console: Console::default() }
     }
 
     /// Releases all that the call held.
     pub(crate) fn end_call(&mut self) {
+        self.end_lines();
         self.call = Call::new(Random::default(), Device::Cpu);
         self.handles.end_call();
     }

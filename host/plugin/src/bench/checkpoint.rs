@@ -9,14 +9,14 @@ use brewer::{
 };
 use tch::Device;
 
-use super::{Cost, cases::Case, expect::Returned, measured, roles, tensors::make};
+use super::{Cost, cases::Case, expect::Returned, roles, tensors::make};
 use crate::{
     Error, Plugin, PluginCallback,
     checkpoint::{Batches, Split},
 };
 
 /// Calls a callback at each checkpoint of the case; what the last one answers and reports counts.
-pub(super) fn run(plugin: &Plugin, case: &Case) -> Result<(Vec<Returned>, Option<Cost>), String> {
+pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<(Vec<Returned>, Option<Cost>), String> {
     let text = |error: brewer::Error| error.to_string();
     let student: Rc<dyn Model> = Rc::new(Student::new(case)?);
     let mut callback = PluginCallback::with_splits(plugin, splits(case)?).map_err(|error| error.to_string())?;
@@ -31,7 +31,7 @@ pub(super) fn run(plugin: &Plugin, case: &Case) -> Result<(Vec<Returned>, Option
     for index in 0..last {
         call(index).map_err(text)?;
     }
-    let ((action, scalars), cost) = measured(|| call(last)).map_err(text)?;
+    let ((action, scalars), cost) = meter.measured(|| call(last)).map_err(text)?;
     let answer = match action {
         Action::Continue => "continue",
         Action::Stop => "stop",

@@ -9,6 +9,10 @@ mod tensors;
 use std::{
     fs,
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -25,6 +29,7 @@ const CALLS: u32 = 50;
 pub struct Bench {
     plugin: Plugin,
     cases: Vec<Case>,
+    meter: Meter,
 }
 
 /// What became of a case.
@@ -67,6 +72,13 @@ impl Bench {
             from_json(value).map_err(|KeyError { key, message }| {
                 wrong(if key == "." { message } else { format!("{key}: {message}") })
             })?;
+        let is_quiet = Arc::new(AtomicBool::new(false));
+        let meter = Meter { is_quiet: Arc::clone(&is_quiet) };
+        let log = LogSink::new(move |plugin, level, message| {
+            if !is_quiet.load(Ordering::Relaxed) {
+                log.write(plugin, level, message);
+            }
+        });
         let options = PluginOptions {
             config: Some(config).filter(|config| !config.is_null()),
             permissions: permissions.into_iter().collect(),
@@ -74,7 +86,7 @@ impl Bench {
             seed,
             log,
         };
-        Ok(Self { plugin: Plugin::load(&Engine::new()?, plugin, options)?, cases })
+        Ok(Self { plugin: Plugin::load(&Engine::new()?, plugin, options)?, cases, meter })
     }
 
     pub fn cases(&self) -> &[Case] {
@@ -84,7 +96,7 @@ impl Bench {
     /// Runs a case in an instance of its own.
     pub fn run(&self, case: &Case) -> Outcome {
         let name = case.name.clone();
-        match roles::run(&self.plugin, case) {
+        match roles::run(&self.plugin, case, &self.meter) {
             Ok((returned, cost)) => {
                 let differences = expect::differences(case, Ok(&returned));
                 Outcome { name, returned: returned.into_iter().map(|value| value.shown()).collect(), cost, differences }
@@ -98,22 +110,37 @@ impl Bench {
     }
 }
 
-/// Makes a call some times; `call` returns what the last one used.
-fn measured<T>(mut call: impl FnMut() -> brewer::Result<(T, Usage)>) -> brewer::Result<(T, Option<Cost>)> {
-    let (first, usage) = call()?;
-    let mut times = vec![];
-    for _ in 0..CALLS {
-        let start = Instant::now();
-        call()?;
-        times.push(start.elapsed());
+/// Finds out what a call costs.
+struct Meter {
+    /// Whether what the plugin logs is left out: the calls after the first say what it has said.
+    is_quiet: Arc<AtomicBool>,
+}
+
+impl Meter {
+    /// Makes a call some times; `call` returns what it used.
+    fn measured<T>(&self, mut call: impl FnMut() -> brewer::Result<(T, Usage)>) -> brewer::Result<(T, Option<Cost>)> {
+        let (first, usage) = call()?;
+        self.is_quiet.store(true, Ordering::Relaxed);
+        let times = Self::times(|| call().map(drop));
+        self.is_quiet.store(false, Ordering::Relaxed);
+        let mut times = times?;
+        times.sort();
+        let cost = Cost {
+            time: times[times.len() / 2],
+            operations: usage.operations,
+            tensor_bytes: usage.tensor_bytes,
+            value_bytes: usage.value_bytes,
+            log_bytes: usage.log_bytes,
+        };
+        Ok((first, Some(cost)))
     }
-    times.sort();
-    let cost = Cost {
-        time: times[times.len() / 2],
-        operations: usage.operations,
-        tensor_bytes: usage.tensor_bytes,
-        value_bytes: usage.value_bytes,
-        log_bytes: usage.log_bytes,
-    };
-    Ok((first, Some(cost)))
+
+    fn times(mut call: impl FnMut() -> brewer::Result<()>) -> brewer::Result<Vec<Duration>> {
+        let time = |_| {
+            let start = Instant::now();
+            call()?;
+            Ok(start.elapsed())
+        };
+        (0..CALLS).map(time).collect()
+    }
 }

@@ -9,11 +9,10 @@ use brewer::{
 use tch::Tensor;
 
 use super::{
-    Cost,
+    Cost, Meter,
     cases::{BatchSpec, Case, OutputSpec, Side, TensorSpec},
     checkpoint,
     expect::Returned,
-    measured,
     tensors::make,
 };
 use crate::{
@@ -24,7 +23,7 @@ use crate::{
 type Made = (Vec<Returned>, Option<Cost>);
 
 /// What came back, or the message of an error.
-pub(super) fn run(plugin: &Plugin, case: &Case) -> Result<Made, String> {
+pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, String> {
     // The tensors are the same whatever ran before.
     tch::manual_seed(plugin.settings.seed as i64);
     let text = |error: brewer::Error| error.to_string();
@@ -34,7 +33,7 @@ pub(super) fn run(plugin: &Plugin, case: &Case) -> Result<Made, String> {
             let mut adaptor = PluginAdaptor::new(plugin).map_err(load)?;
             let (context, batch, outputs) = (context(case), batch(&case.batch)?, outputs(case)?);
             let (features, cost) =
-                measured(|| Ok((adaptor.adapt(&context, &batch, &outputs)?, adaptor.usage()))).map_err(text)?;
+                meter.measured(|| Ok((adaptor.adapt(&context, &batch, &outputs)?, adaptor.usage()))).map_err(text)?;
             let returned = features.summary().into_iter();
             Ok((returned.map(|(key, text)| Returned { key: key.to_owned(), text, number: None }).collect(), cost))
         }
@@ -42,8 +41,9 @@ pub(super) fn run(plugin: &Plugin, case: &Case) -> Result<Made, String> {
             let mut postprocessor = PluginBatchPostprocessor::new(plugin).map_err(load)?;
             let (context, batch) = (context(case), batch(&case.batch)?);
             let copy = || batch.iter().map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).collect();
-            let (processed, cost) =
-                measured(|| Ok((postprocessor.process(&context, copy())?, postprocessor.usage()))).map_err(text)?;
+            let (processed, cost) = meter
+                .measured(|| Ok((postprocessor.process(&context, copy())?, postprocessor.usage())))
+                .map_err(text)?;
             let described = |(name, tensor): (&str, &Tensor)| Returned {
                 key: name.to_owned(),
                 text: format!("{} {:?}", name_of(tensor.kind()), tensor.size()),
@@ -58,7 +58,7 @@ pub(super) fn run(plugin: &Plugin, case: &Case) -> Result<Made, String> {
             let temperature = Temperature::Scalar(case.temperature);
             let inputs =
                 KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: labels.as_ref() };
-            let (loss, cost) = measured(|| Ok((loss.loss(&inputs)?, loss.usage()))).map_err(text)?;
+            let (loss, cost) = meter.measured(|| Ok((loss.loss(&inputs)?, loss.usage()))).map_err(text)?;
             Ok((vec![Returned::number("loss", loss.double_value(&[]))], cost))
         }
         PluginRole::MatchLoss => {
@@ -70,14 +70,14 @@ pub(super) fn run(plugin: &Plugin, case: &Case) -> Result<Made, String> {
             }
             let mask = case.mask.as_ref().map(|mask| make("mask", mask)).transpose()?;
             let (loss, cost) =
-                measured(|| Ok((loss.loss(&student, &teacher, mask.as_ref())?, loss.usage()))).map_err(text)?;
+                meter.measured(|| Ok((loss.loss(&student, &teacher, mask.as_ref())?, loss.usage()))).map_err(text)?;
             Ok((vec![Returned::number("loss", loss.double_value(&[]))], cost))
         }
         PluginRole::TemperatureScheduler => {
             let scheduler = PluginTemperatureScheduler::new(plugin).map_err(load)?;
             let (student, teacher) = (one("student", &case.student)?, one("teacher", &case.teacher)?);
             let choose = || scheduler.temperature(&student, &teacher, case.temperature);
-            let (temperature, cost) = measured(|| Ok((choose()?, scheduler.usage()))).map_err(text)?;
+            let (temperature, cost) = meter.measured(|| Ok((choose()?, scheduler.usage()))).map_err(text)?;
             let returned = match temperature {
                 Temperature::Scalar(value) => Returned::number("temperature", value),
                 Temperature::PerExample(values) => Returned {
@@ -91,10 +91,10 @@ pub(super) fn run(plugin: &Plugin, case: &Case) -> Result<Made, String> {
         PluginRole::WeightScheduler => {
             let mut scheduler = PluginWeightScheduler::new(plugin).map_err(load)?;
             let (weight, cost) =
-                measured(|| Ok((scheduler.weight(case.progress)?, scheduler.usage()))).map_err(text)?;
+                meter.measured(|| Ok((scheduler.weight(case.progress)?, scheduler.usage()))).map_err(text)?;
             Ok((vec![Returned::number("weight", weight)], cost))
         }
-        PluginRole::Callback => checkpoint::run(plugin, case),
+        PluginRole::Callback => checkpoint::run(plugin, case, meter),
     }
 }
 
