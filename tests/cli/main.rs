@@ -14,6 +14,7 @@ mod misbehaving;
 mod models;
 mod plugins;
 mod results;
+mod resuming;
 mod roles;
 mod rows;
 mod running;

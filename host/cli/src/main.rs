@@ -28,7 +28,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Train the student of an experiment
-    Run(options::ExperimentOptions),
+    Run(run::RunOptions),
     /// Run one batch through everything, verify every shape, train nothing
     Check(options::ExperimentOptions),
     /// Keep what the teachers return for all examples, for runs to come

@@ -3,8 +3,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use brewer::assemble::assemble;
-use brewer::train::{MetricsLog, Observer, Outcome, RunFolder, TokenizerFiles};
+use brewer::experiment::Experiment;
+use brewer::train::{MetricsLog, Observer, Outcome, Resume, RunFolder, TokenizerFiles};
 use brewer_plugin_host::Plugins;
+use clap::Args;
 use indicatif::HumanDuration;
 
 use crate::exit::INTERRUPTED;
@@ -14,9 +16,21 @@ use crate::log;
 use crate::options::ExperimentOptions;
 use crate::progress::Progress;
 
+#[derive(Args)]
+pub struct RunOptions {
+    #[command(flatten)]
+    experiment: ExperimentOptions,
+
+    /// Go on with the run in the experiment's output_dir from its last checkpoint
+    #[arg(long)]
+    resume: bool,
+}
+
 /// Trains the student of an experiment.
-pub fn run(options: &ExperimentOptions) -> Result<ExitCode> {
-    let experiment = options.experiment()?;
+pub fn run(options: &RunOptions) -> Result<ExitCode> {
+    let experiment = options.experiment.experiment()?;
+    let resume = options.resume.then(|| Resume::find(&experiment)).transpose()?;
+    let experiment = resume.as_ref().map_or_else(|| experiment.clone(), |resume| resume.experiment(&experiment));
     let mut progress = Progress::new();
     let mut plugins =
         Plugins::new(experiment.training.seed, log::sink(Some(progress.bar()))).map_err(brewer::Error::from)?;
@@ -27,23 +41,30 @@ pub fn run(options: &ExperimentOptions) -> Result<ExitCode> {
     header::print("run", &experiment, &assembled, &checked.terms, &assembled.timetable()?);
 
     let tokenizer = TokenizerFiles::read(&assembled.tokenizer_folder)?;
-    let (folder, earlier) = RunFolder::create(&experiment.training.output_dir, tokenizer)?;
-    if let Some(earlier) = earlier {
-        eprintln!("  the results of an earlier run are kept in {}", header::shown(&earlier));
-    }
-    folder.save_experiment(&experiment.to_json())?;
-    let mut metrics = MetricsLog::create(&folder.metrics())?;
+    let (folder, mut metrics) = match &resume {
+        Some(resume) => {
+            eprintln!("  goes on after step {} of the optimizer", resume.state.global_step);
+            let folder = resume.folder(&experiment, tokenizer);
+            let metrics = MetricsLog::resume(&folder.metrics(), &resume.state)?;
+            (folder, metrics)
+        }
+        None => begin(&experiment, tokenizer)?,
+    };
     let interrupt = interrupt_flag()?;
 
-    let start = Instant::now();
+    let begun = Instant::now();
     let session = &mut assembled.session;
     let observers: &mut [&mut dyn Observer] = &mut [&mut metrics, &mut progress];
-    let outcome = session.train(&assembled.settings, &folder, observers, &interrupt);
+    let start = resume.map(|resume| resume.state).unwrap_or_default();
+    let outcome = session.train(&assembled.settings, &start, &folder, observers, &interrupt);
     progress.finish();
-    let elapsed = HumanDuration(Duration::from_secs(start.elapsed().as_secs()));
+    let elapsed = HumanDuration(Duration::from_secs(begun.elapsed().as_secs()));
     match outcome? {
         Outcome::Interrupted { global_step } => {
-            eprintln!("interrupted after step {global_step}; checkpoints are in {}", header::shown(folder.path()));
+            eprintln!(
+                "interrupted after step {global_step}; checkpoints are in {}, and `brewer-host run --resume` goes on",
+                header::shown(folder.path())
+            );
             return Ok(ExitCode::from(INTERRUPTED));
         }
         Outcome::Stopped { global_step } => eprintln!("  stopped by a callback after step {global_step}"),
@@ -56,4 +77,15 @@ pub fn run(options: &ExperimentOptions) -> Result<ExitCode> {
         progress.examples_per_second()
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the folder of a new run.
+fn begin(experiment: &Experiment, tokenizer: TokenizerFiles) -> Result<(RunFolder, MetricsLog)> {
+    let (folder, earlier) = RunFolder::create(&experiment.training.output_dir, tokenizer)?;
+    if let Some(earlier) = earlier {
+        eprintln!("  the results of an earlier run are kept in {}", header::shown(&earlier));
+    }
+    folder.save_experiment(&experiment.to_json())?;
+    let metrics = MetricsLog::create(&folder.metrics())?;
+    Ok((folder, metrics))
 }

@@ -7,7 +7,9 @@ use std::sync::atomic::AtomicBool;
 
 use brewer::assemble::{PluginSource, assemble};
 use brewer::experiment::{Experiment, PluginSpec};
-use brewer::train::{CheckpointReport, Observer, Outcome, RunFolder, StepReport, TaskOrder, TokenizerFiles};
+use brewer::train::{
+    CheckpointReport, Observer, Outcome, RunFolder, StepReport, TaskOrder, TokenizerFiles, TrainingState,
+};
 use brewer::{Adaptor, Result, Role};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -74,7 +76,8 @@ fn agrees_with_the_recorded_run() {
     let (out, _) = RunFolder::create(&folder.path().join("out"), TokenizerFiles::default()).unwrap();
     let mut recorder = Recorder::default();
     let interrupt = AtomicBool::new(false);
-    let outcome = assembled.session.train(&assembled.settings, &out, &mut [&mut recorder], &interrupt);
+    let outcome =
+        assembled.session.train(&assembled.settings, &TrainingState::default(), &out, &mut [&mut recorder], &interrupt);
     assert_eq!(outcome.unwrap(), Outcome::Finished);
 
     assert_eq!(json!(recorder.checkpoints), run["callback_steps"]);

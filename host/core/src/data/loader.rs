@@ -43,18 +43,23 @@ impl Loader {
     /// last may be smaller. They are made ahead in a thread of their own, which ends with the iterator.
     pub fn epoch(&self, epoch: u64) -> impl Iterator<Item = Result<Batch>> + Send + use<> {
         let dataset = Arc::clone(&self.dataset);
-        self.epoch_of(epoch, move |examples| dataset.batch(examples))
+        self.epoch_of(epoch, 0, move |examples| dataset.batch(examples))
     }
 
-    /// As [`Loader::epoch`], with what `make` makes of the examples of each batch.
-    pub fn epoch_of<T, M>(&self, epoch: u64, make: M) -> impl Iterator<Item = Result<T>> + Send + use<T, M>
+    /// As [`Loader::epoch`] from batch `first` on, with what `make` makes of the examples of each batch.
+    pub fn epoch_of<T, M>(
+        &self,
+        epoch: u64,
+        first: usize,
+        make: M,
+    ) -> impl Iterator<Item = Result<T>> + Send + use<T, M>
     where
         T: Send + 'static,
         M: Fn(&[usize]) -> Result<T> + Send + 'static,
     {
         let batch_size = self.batch_size.get();
         let examples = self.examples(epoch);
-        let mut start = 0;
+        let mut start = first * batch_size;
         Prefetch::new(std::iter::from_fn(move || {
             let rest = examples.get(start..).filter(|rest| !rest.is_empty())?;
             let batch = &rest[..rest.len().min(batch_size)];

@@ -39,6 +39,10 @@ pub enum TrainError {
     #[error("step {step}: {source}")]
     Step { step: u64, source: Box<crate::Error> },
 
+    /// A run that cannot go on.
+    #[error("cannot go on with the run in {}: {problem}", path.display())]
+    Resume { path: PathBuf, problem: String },
+
     #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
 }
@@ -49,7 +53,8 @@ impl TrainError {
             TrainError::Value { .. }
             | TrainError::Options { .. }
             | TrainError::NoSteps { .. }
-            | TrainError::NoGradient { .. } => Fault::Input,
+            | TrainError::NoGradient { .. }
+            | TrainError::Resume { .. } => Fault::Input,
             // The check before step 0 has seen what the user gave.
             TrainError::Step { .. }
             | TrainError::NotFinite { .. }

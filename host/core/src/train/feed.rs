@@ -19,8 +19,12 @@ struct Stream {
 }
 
 impl Feed {
-    pub fn new(tasks: &[Task], order: TaskOrder) -> Self {
-        let streams = tasks.iter().map(|task| Stream::new(task.loader.clone(), Arc::new(task.views.clone())));
+    /// The feed after `steps` forward steps.
+    pub fn new(tasks: &[Task], mut order: TaskOrder, steps: u64) -> Self {
+        let mut taken = vec![0; tasks.len()];
+        (0..steps).for_each(|_| taken[order.next_task()] += 1);
+        let streams = tasks.iter().zip(taken);
+        let streams = streams.map(|(task, taken)| Stream::new(task.loader.clone(), task.views.clone().into(), taken));
         Self { streams: streams.collect(), order }
     }
 
@@ -32,9 +36,11 @@ impl Feed {
 }
 
 impl Stream {
-    fn new(loader: Loader, views: Arc<Views>) -> Self {
-        let batches = epoch(&loader, &views, 0);
-        Self { loader, views, epoch: 0, batches }
+    /// The stream after `taken` batches.
+    fn new(loader: Loader, views: Arc<Views>, taken: usize) -> Self {
+        let (epoch, first) = (taken / loader.len(), taken % loader.len());
+        let batches = batches(&loader, &views, epoch as u64, first);
+        Self { loader, views, epoch: epoch as u64, batches }
     }
 
     fn next(&mut self) -> Result<ModelBatches> {
@@ -44,12 +50,18 @@ impl Stream {
             }
             // An epoch has one batch or more, so this ends.
             self.epoch += 1;
-            self.batches = epoch(&self.loader, &self.views, self.epoch);
+            self.batches = batches(&self.loader, &self.views, self.epoch, 0);
         }
     }
 }
 
-fn epoch(loader: &Loader, views: &Arc<Views>, epoch: u64) -> Box<dyn Iterator<Item = Result<ModelBatches>>> {
+/// The batches of an epoch from `first` on.
+fn batches(
+    loader: &Loader,
+    views: &Arc<Views>,
+    epoch: u64,
+    first: usize,
+) -> Box<dyn Iterator<Item = Result<ModelBatches>>> {
     let views = Arc::clone(views);
-    Box::new(loader.epoch_of(epoch, move |examples| views.batches(examples)))
+    Box::new(loader.epoch_of(epoch, first, move |examples| views.batches(examples)))
 }

@@ -1,10 +1,10 @@
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::{CheckpointReport, Observer, StepReport, TrainError};
+use super::{CheckpointReport, Observer, StepReport, TrainError, TrainingState};
 use crate::Result;
 use crate::callback::Scalars;
 
@@ -20,6 +20,23 @@ impl MetricsLog {
     pub fn create(path: &Path) -> Result<Self> {
         let file = File::create(path).map_err(|source| TrainError::Write { path: path.to_owned(), source })?;
         Ok(Self { path: path.to_owned(), writer: BufWriter::new(file) })
+    }
+
+    /// Goes on with the file of an earlier run: what that run wrote after `state` is taken off.
+    pub fn resume(path: &Path, state: &TrainingState) -> Result<Self> {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let is_before = |line: &&str| match serde_json::from_str::<Value>(line) {
+            Ok(line) => match (line["step"].as_u64(), line["checkpoint"].as_u64()) {
+                (Some(step), _) => step < state.step,
+                (None, checkpoint) => checkpoint.is_some_and(|global_step| global_step <= state.global_step),
+            },
+            Err(_) => false,
+        };
+        let kept: String = text.lines().filter(is_before).map(|line| format!("{line}\n")).collect();
+        let mut log = Self::create(path)?;
+        let written = log.writer.write_all(kept.as_bytes()).and_then(|()| log.writer.flush());
+        written.map_err(|source| TrainError::Write { path: path.to_owned(), source })?;
+        Ok(log)
     }
 
     fn write(&mut self, mut line: Map<String, Value>, scalars: &Scalars) -> Result<()> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tch::Tensor;
 
-use super::TrainError;
+use super::{TrainError, TrainingState};
 use crate::data::DataError;
 use crate::distiller::Trained;
 use crate::{Model, Result};
@@ -14,7 +14,7 @@ use crate::{Model, Result};
 /// ```text
 /// experiment.resolved.json   the experiment with every default
 /// metrics.jsonl              a line a forward step
-/// checkpoints/step-12/       the student after 12 optimizer steps, and the projections
+/// checkpoints/step-12/       the student after 12 optimizer steps, the projections, and what a run needs to go on
 /// student/                   the final student in Hugging Face layout
 /// ```
 ///
@@ -51,6 +51,23 @@ impl RunFolder {
         Ok((Self { path: path.to_owned(), tokenizer }, earlier))
     }
 
+    /// The folder of a run that goes on, as it is.
+    pub(super) fn of_earlier_run(path: &Path, tokenizer: TokenizerFiles) -> Self {
+        Self { path: path.to_owned(), tokenizer }
+    }
+
+    pub(super) fn experiment_in(path: &Path) -> PathBuf {
+        path.join("experiment.resolved.json")
+    }
+
+    pub(super) fn checkpoints_in(path: &Path) -> PathBuf {
+        path.join("checkpoints")
+    }
+
+    pub(super) fn projections_in(checkpoint: &Path) -> PathBuf {
+        checkpoint.join("projections.safetensors")
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -65,23 +82,28 @@ impl RunFolder {
 
     /// Writes the experiment as it was run.
     pub fn save_experiment(&self, text: &str) -> Result<()> {
-        let path = self.path.join("experiment.resolved.json");
+        let path = Self::experiment_in(&self.path);
         Ok(fs::write(&path, text).map_err(|source| write_error(&path, source))?)
     }
 
-    /// Saves the student and the distiller's own parameters after `global_step` optimizer steps.
-    pub fn save_checkpoint(&self, global_step: u64, model: &dyn Model, trained: &[Trained<'_>]) -> Result<()> {
-        self.save_whole(&self.path.join("checkpoints").join(format!("step-{global_step}")), model, trained)
+    /// Saves the student, the distiller's own parameters, and what the run needs to go on from here.
+    pub fn save_checkpoint(&self, state: &TrainingState, model: &dyn Model, trained: &[Trained<'_>]) -> Result<()> {
+        let folder = Self::checkpoints_in(&self.path).join(format!("step-{}", state.global_step));
+        self.save_whole(&folder, |partial| {
+            self.save_model(partial, model)?;
+            save_trained(partial, trained)?;
+            state.save(partial)
+        })
     }
 
     /// Saves the student at the end of the run.
     pub fn save_student(&self, model: &dyn Model) -> Result<()> {
-        self.save_whole(&self.student(), model, &[])
+        self.save_whole(&self.student(), |partial| self.save_model(partial, model))
     }
 
-    fn save_whole(&self, folder: &Path, model: &dyn Model, trained: &[Trained<'_>]) -> Result<()> {
+    fn save_whole(&self, folder: &Path, save: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let partial = folder.with_extension("partial");
-        let saved = self.save_parts(&partial, model, trained).and_then(|()| {
+        let saved = make_folder(&partial).and_then(|()| save(&partial)).and_then(|()| {
             remove_folder(folder)?;
             Ok(fs::rename(&partial, folder).map_err(|source| write_error(folder, source))?)
         });
@@ -92,26 +114,34 @@ impl RunFolder {
         saved
     }
 
-    fn save_parts(&self, folder: &Path, model: &dyn Model, trained: &[Trained<'_>]) -> Result<()> {
-        remove_folder(folder)?;
-        fs::create_dir_all(folder).map_err(|source| write_error(folder, source))?;
+    fn save_model(&self, folder: &Path, model: &dyn Model) -> Result<()> {
         model.save(folder)?;
         for (name, content) in &self.tokenizer.0 {
             let copy = folder.join(name);
             fs::write(&copy, content).map_err(|source| write_error(&copy, source))?;
         }
-        let tensors: Vec<(String, Tensor)> = trained
-            .iter()
-            .flat_map(|trained| {
-                let named = trained.parameters.iter();
-                named.map(|(name, tensor)| (format!("{}.{name}", trained.prefix), tensor.detach()))
-            })
-            .collect();
-        if !tensors.is_empty() {
-            Tensor::write_safetensors(&tensors, folder.join("projections.safetensors"))?;
-        }
         Ok(())
     }
+}
+
+fn save_trained(folder: &Path, trained: &[Trained<'_>]) -> Result<()> {
+    let tensors: Vec<(String, Tensor)> = trained
+        .iter()
+        .flat_map(|trained| {
+            let named = trained.parameters.iter();
+            named.map(|(name, tensor)| (format!("{}.{name}", trained.prefix), tensor.detach()))
+        })
+        .collect();
+    if !tensors.is_empty() {
+        Tensor::write_safetensors(&tensors, RunFolder::projections_in(folder))?;
+    }
+    Ok(())
+}
+
+/// Makes an empty folder.
+fn make_folder(folder: &Path) -> Result<()> {
+    remove_folder(folder)?;
+    Ok(fs::create_dir_all(folder).map_err(|source| write_error(folder, source))?)
 }
 
 /// The files of a tokenizer, by name. They are held in memory, because the model that they belong to may itself be one

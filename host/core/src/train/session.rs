@@ -10,7 +10,7 @@ use super::stepper::Stepper;
 use super::task::Prepared;
 use super::{
     CheckpointReport, Observer, RunFolder, ScheduleConfig, StepReport, Task, TaskOrder, Timetable, TrainError,
-    TrainingConfig,
+    TrainingConfig, TrainingState,
 };
 use crate::callback::{Action, Scalars};
 use crate::data::ModelBatches;
@@ -110,32 +110,42 @@ impl Session {
         Stepper::new(self, settings, &timetable).map(drop)
     }
 
-    /// Trains the student. `check` must have passed. A raised `interrupt` ends the run after the current step.
+    /// Trains the student, from `start` on: that of a checkpoint which the student comes from, or the beginning. `check`
+    /// must have passed. A raised `interrupt` ends the run after the current step.
+    ///
+    /// # Errors
+    /// If something goes wrong in a step, or if `start` is another optimizer's.
     pub fn train(
         &mut self,
         settings: &Settings,
+        start: &TrainingState,
         folder: &RunFolder,
         observers: &mut [&mut dyn Observer],
         interrupt: &AtomicBool,
     ) -> Result<Outcome> {
         let timetable = Timetable::new(&settings.training, self.batches_per_epoch())?;
         let mut stepper = Stepper::new(self, settings, &timetable)?;
-        let mut may_skip = settings.skip_batches;
-        let mut feed = Feed::new(&self.tasks, self.task_order.clone());
+        stepper.restore(start)?;
+        if start.global_step > 0 {
+            self.distiller.advance(stepper.progress(&timetable))?;
+        }
+        let mut skipped_batches = start.skipped;
+        let mut feed = Feed::new(&self.tasks, self.task_order.clone(), start.step);
         for observer in &mut *observers {
             observer.on_start(&timetable)?;
         }
-        for step in 0..timetable.forward_steps() {
+        for step in start.step as usize..timetable.forward_steps() {
             let (epoch, in_epoch) = (step / timetable.batches_per_epoch(), step % timetable.batches_per_epoch());
             if in_epoch == 0 && timetable.drops_rest_of_epoch() {
                 stepper.drop_gradients();
             }
+            tch::manual_seed(seed_of_step(settings.training.seed, step as u64));
             let (task, batches) = feed.next()?;
             let (losses, num_examples, skipped) =
                 match self.forward_and_backward(task, batches, step as u64, &mut stepper) {
                     Ok((losses, num_examples)) => (losses, num_examples, None),
-                    Err(error) if may_skip > 0 && is_of_plugin(&error) => {
-                        may_skip -= 1;
+                    Err(error) if skipped_batches < settings.skip_batches as u64 && is_of_plugin(&error) => {
+                        skipped_batches += 1;
                         (Scalars::new(), 0, Some(error.to_string()))
                     }
                     Err(error) => return Err(error),
@@ -144,7 +154,7 @@ impl Session {
             let lr = stepper.learning_rate();
             if is_optimizer_step {
                 stepper.step()?;
-                self.distiller.advance(stepper.global_step as f64 / timetable.optimizer_steps() as f64)?;
+                self.distiller.advance(stepper.progress(&timetable))?;
             }
             let report = StepReport {
                 step: step as u64,
@@ -160,8 +170,11 @@ impl Session {
                 observer.on_step(&report)?;
             }
             let is_checkpoint = is_optimizer_step && timetable.is_checkpoint(stepper.global_step, epoch);
-            if is_checkpoint && self.checkpoint(&report, folder, observers)? == Action::Stop {
-                return Ok(Outcome::Stopped { global_step: report.global_step });
+            if is_checkpoint {
+                let state = stepper.state(step as u64 + 1, skipped_batches)?;
+                if self.checkpoint(&report, &state, folder, observers)? == Action::Stop {
+                    return Ok(Outcome::Stopped { global_step: report.global_step });
+                }
             }
             if interrupt.load(Ordering::Relaxed) {
                 return Ok(Outcome::Interrupted { global_step: report.global_step });
@@ -194,10 +207,11 @@ impl Session {
     fn checkpoint(
         &mut self,
         report: &StepReport,
+        state: &TrainingState,
         folder: &RunFolder,
         observers: &mut [&mut dyn Observer],
     ) -> Result<Action> {
-        folder.save_checkpoint(report.global_step, self.student.as_ref(), &self.distiller.trained())?;
+        folder.save_checkpoint(state, self.student.as_ref(), &self.distiller.trained())?;
         let mut scalars = Scalars::new();
         let mut action = Action::Continue;
         for callback in &mut self.callbacks {
@@ -211,6 +225,16 @@ impl Session {
         }
         Ok(action)
     }
+}
+
+/// What torch's random numbers in a step follow from, dropout above all: the experiment's seed and the step, so that a run
+/// that goes on from a checkpoint draws what it would have drawn.
+fn seed_of_step(seed: u64, step: u64) -> i64 {
+    // The finalizer of SplitMix64: neighbouring steps have seeds far apart.
+    let mut bits = seed.wrapping_add((step + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (bits ^ (bits >> 31)) as i64
 }
 
 /// Whether a plugin failed at a step.

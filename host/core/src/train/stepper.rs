@@ -1,8 +1,10 @@
+use std::collections::HashMap;
+
 use tch::Tensor;
 
 use super::gradients::Gradients;
 use super::optimizer::{ParameterGroups, TrainedParameter, clip_gradients};
-use super::{Schedule, Session, Settings, Timetable};
+use super::{Schedule, Session, Settings, Timetable, TrainingState};
 use crate::Result;
 
 /// The student's parameters and the distiller's own, on their way from gradients to steps.
@@ -63,6 +65,32 @@ impl Stepper {
         self.groups.step(&self.gradients.sums, self.schedule.factor(self.global_step))?;
         self.gradients.clear();
         self.global_step += 1;
+        Ok(())
+    }
+
+    /// The share of optimizer steps done.
+    pub fn progress(&self, timetable: &Timetable) -> f64 {
+        self.global_step as f64 / timetable.optimizer_steps() as f64
+    }
+
+    /// What a run needs to go on from here, after `step` forward steps; no gradient is waiting for its step.
+    pub fn state(&self, step: u64, skipped: u64) -> Result<TrainingState> {
+        let mut optimizer = HashMap::new();
+        for (position, parameter) in self.parameters.iter().enumerate() {
+            for (name, tensor) in self.groups.state(position)? {
+                optimizer.insert(format!("{}.{name}", parameter.name), tensor);
+            }
+        }
+        Ok(TrainingState { step, global_step: self.global_step as u64, skipped, optimizer })
+    }
+
+    /// Goes on from a state; the parameters have its values already.
+    pub fn restore(&mut self, state: &TrainingState) -> Result<()> {
+        self.global_step = state.global_step as usize;
+        for (position, parameter) in self.parameters.iter().enumerate() {
+            let find = |name: &str| state.optimizer.get(&format!("{}.{name}", parameter.name));
+            self.groups.restore(position, &find)?;
+        }
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use brewer::{
 };
 use tch::Device;
 
-use super::{Cost, cases::Case, expect::Returned, roles, tensors::make};
+use super::{Cost, Meter, cases::Case, expect::Returned, roles, tensors::make};
 use crate::{
     Error, Plugin, PluginCallback,
     checkpoint::{Batches, Split},

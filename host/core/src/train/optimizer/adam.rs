@@ -1,7 +1,7 @@
 use tch::Tensor;
 
 use super::adam_kernel::{self, StepConstants};
-use super::{AdamConfig, AdamWConfig, Optimizer};
+use super::{AdamConfig, AdamWConfig, Find, Optimizer, remembered};
 use crate::Result;
 
 /// Adam, with weight decay added to the gradient (Adam) or taken off the parameter (AdamW).
@@ -80,6 +80,24 @@ impl Optimizer for Adam {
             if !done {
                 tch::no_grad(|| step_with_tensors(&mut slot.parameter, gradient, exp_avg, exp_avg_sq, &constants))?;
             }
+        }
+        Ok(())
+    }
+
+    fn state(&self, position: usize) -> Result<Vec<(&'static str, Tensor)>> {
+        let Some(Moments { steps, exp_avg, exp_avg_sq }) = &self.slots[position].moments else { return Ok(vec![]) };
+        let [exp_avg, exp_avg_sq] = [exp_avg.shallow_clone(), exp_avg_sq.shallow_clone()];
+        Ok(vec![("step", Tensor::from(i64::from(*steps))), ("exp_avg", exp_avg), ("exp_avg_sq", exp_avg_sq)])
+    }
+
+    fn restore(&mut self, position: usize, find: &Find<'_>) -> Result<()> {
+        let slot = &mut self.slots[position];
+        if let (Some(steps), Some(exp_avg), Some(exp_avg_sq)) = (find("step"), find("exp_avg"), find("exp_avg_sq")) {
+            slot.moments = Some(Moments {
+                steps: i32::try_from(steps)?,
+                exp_avg: remembered(&slot.parameter, "exp_avg", exp_avg)?,
+                exp_avg_sq: remembered(&slot.parameter, "exp_avg_sq", exp_avg_sq)?,
+            });
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ pub use clip::clip_gradients;
 pub use config::{AdamConfig, AdamWConfig, OptimizerConfig, SgdConfig};
 pub use sgd::Sgd;
 
+use super::TrainError;
 use crate::Result;
 
 /// Changes parameters in place by their gradients.
@@ -21,6 +22,30 @@ pub trait Optimizer {
     /// One step at `lr_factor` times the configured learning rate. `gradients` are in the order of the parameters that
     /// the optimizer was made with; a parameter without one is left alone, weight decay included.
     fn step(&mut self, gradients: &[Option<Tensor>], lr_factor: f64) -> Result<()>;
+
+    /// What it remembers of a parameter, by torch's names (`step`, `exp_avg`, …); nothing of one that it never stepped.
+    fn state(&self, position: usize) -> Result<Vec<(&'static str, Tensor)>>;
+
+    /// Remembers what `find` has under the names of [`Optimizer::state`].
+    ///
+    /// # Errors
+    /// A tensor that is not of the parameter's shape.
+    fn restore(&mut self, position: usize, find: &Find<'_>) -> Result<()>;
+}
+
+/// Looks a tensor up by the name it has in [`Optimizer::state`].
+pub type Find<'a> = dyn Fn(&str) -> Option<&'a Tensor> + 'a;
+
+/// A copy of what a state has of a parameter, where the parameter is.
+fn remembered(parameter: &Tensor, name: &str, found: &Tensor) -> Result<Tensor> {
+    if found.size() != parameter.size() {
+        let (key, found) = (format!("the optimizer's `{name}`"), format!("of shape {:?}", found.size()));
+        let expected = format!("the parameter's, {:?}", parameter.size());
+        return Err(TrainError::Value { key, found, expected }.into());
+    }
+    let mut copy = parameter.f_zeros_like()?;
+    copy.f_copy_(found)?;
+    Ok(copy)
 }
 
 /// A parameter to be trained.
@@ -75,6 +100,30 @@ impl ParameterGroups {
             group.optimizer.step(&own, lr_factor)?;
         }
         Ok(())
+    }
+
+    /// What the optimizer remembers of a parameter.
+    pub fn state(&self, position: usize) -> Result<Vec<(&'static str, Tensor)>> {
+        match self.place(position) {
+            Some((group, place)) => self.groups[group].optimizer.state(place),
+            None => Ok(vec![]),
+        }
+    }
+
+    /// Has the optimizer remember what `find` has of a parameter.
+    pub fn restore(&mut self, position: usize, find: &Find<'_>) -> Result<()> {
+        match self.place(position) {
+            Some((group, place)) => self.groups[group].optimizer.restore(place, find),
+            None => Ok(()),
+        }
+    }
+
+    /// The group of a parameter, and its place there.
+    fn place(&self, position: usize) -> Option<(usize, usize)> {
+        let places = self.groups.iter().enumerate();
+        let mut places = places
+            .filter_map(|(index, group)| Some((index, group.positions.iter().position(|other| *other == position)?)));
+        places.next()
     }
 
     /// The first group's configured learning rate.

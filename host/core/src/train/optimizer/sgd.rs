@@ -1,6 +1,6 @@
 use tch::Tensor;
 
-use super::{Optimizer, SgdConfig};
+use super::{Find, Optimizer, SgdConfig, remembered};
 use crate::Result;
 
 /// Stochastic gradient descent with momentum.
@@ -32,6 +32,18 @@ impl Optimizer for Sgd {
             }
             Ok(())
         })
+    }
+
+    fn state(&self, position: usize) -> Result<Vec<(&'static str, Tensor)>> {
+        let momentum = self.slots[position].momentum.iter();
+        Ok(momentum.map(|momentum| ("momentum_buffer", momentum.shallow_clone())).collect())
+    }
+
+    fn restore(&mut self, position: usize, find: &Find<'_>) -> Result<()> {
+        let slot = &mut self.slots[position];
+        let momentum = find("momentum_buffer");
+        slot.momentum = momentum.map(|found| remembered(&slot.parameter, "momentum_buffer", found)).transpose()?;
+        Ok(())
     }
 }
 
