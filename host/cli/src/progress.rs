@@ -66,6 +66,11 @@ impl Observer for Progress {
             let head = format!("  step {}", report.step);
             self.print(&format!("{}  batch left out: {reason}", style(head).bold().for_stderr()));
         }
+        if self.last_draw.is_none() {
+            // What an earlier run did says nothing about how long this one takes.
+            self.bar.set_position(report.step);
+            self.bar.reset_eta();
+        }
         self.bar.set_position(report.step + 1);
         if self.last_draw.is_none_or(|last| last.elapsed() >= REDRAW) {
             self.last_draw = Some(Instant::now());

@@ -30,7 +30,10 @@ pub struct RunOptions {
 pub fn run(options: &RunOptions) -> Result<ExitCode> {
     let experiment = options.experiment.experiment()?;
     let resume = options.resume.then(|| Resume::find(&experiment)).transpose()?;
-    let experiment = resume.as_ref().map_or_else(|| experiment.clone(), |resume| resume.experiment(&experiment));
+    let experiment = match &resume {
+        Some(resume) => resume.experiment(&experiment),
+        None => experiment,
+    };
     let mut progress = Progress::new();
     let mut plugins =
         Plugins::new(experiment.training.seed, log::sink(Some(progress.bar()))).map_err(brewer::Error::from)?;
@@ -44,7 +47,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     let (folder, mut metrics) = match &resume {
         Some(resume) => {
             eprintln!("  goes on after step {} of the optimizer", resume.state.global_step);
-            let folder = resume.folder(&experiment, tokenizer);
+            let folder = RunFolder::open(&experiment.training.output_dir, tokenizer);
             let metrics = MetricsLog::resume(&folder.metrics(), &resume.state)?;
             (folder, metrics)
         }

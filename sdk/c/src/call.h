@@ -43,6 +43,9 @@ static inline contract_string_t borrowed(const char *text) {
 /* Fails the call with the host's error, and frees the error. */
 void fail_with(brewer_plugin_tensor_error_t error);
 
+/* Asks the host, unless the call has failed. If the host refuses, the call fails with what it wrote to `error`. */
+#define ASK(request) (!brewer_failed() && ((request) || (fail_with(error), false)))
+
 static inline brewer_plugin_tensor_borrow_tensor_t of(Tensor tensor) {
     return (brewer_plugin_tensor_borrow_tensor_t){tensor.handle};
 }

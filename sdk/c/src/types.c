@@ -93,14 +93,14 @@ void batch_insert(Batch batch, const char *name, Tensor tensor) {
     if (!can_ask2(batch.handle, tensor.handle)) return;
     contract_string_t text = borrowed(name);
     Error error;
-    if (!brewer_plugin_types_method_batch_insert(of_batch(batch), &text, of(tensor), &error)) fail_with(error);
+    (void)ASK(brewer_plugin_types_method_batch_insert(of_batch(batch), &text, of(tensor), &error));
 }
 
 void batch_remove(Batch batch, const char *name) {
     if (!can_ask(batch.handle)) return;
     contract_string_t text = borrowed(name);
     Error error;
-    if (!brewer_plugin_types_method_batch_remove(of_batch(batch), &text, &error)) fail_with(error);
+    (void)ASK(brewer_plugin_types_method_batch_remove(of_batch(batch), &text, &error));
 }
 
 Names outputs_names(Outputs outputs) {

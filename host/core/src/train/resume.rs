@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{RunFolder, TokenizerFiles, TrainError, TrainingState};
+use super::{RunFolder, TrainError, TrainingState};
 use crate::Result;
 use crate::experiment::{Experiment, StudentSpec};
 
@@ -40,11 +40,6 @@ impl Resume {
         Ok(Self { checkpoint, state })
     }
 
-    /// The folder that the student comes from.
-    pub fn checkpoint(&self) -> &Path {
-        &self.checkpoint
-    }
-
     /// The experiment, with student and projections as they are in the checkpoint.
     pub fn experiment(&self, experiment: &Experiment) -> Experiment {
         let projections = RunFolder::projections_in(&self.checkpoint);
@@ -56,11 +51,6 @@ impl Resume {
             ..experiment.student.clone()
         };
         Experiment { student, ..experiment.clone() }
-    }
-
-    /// The folder of the run, to write on in.
-    pub fn folder(&self, experiment: &Experiment, tokenizer: TokenizerFiles) -> RunFolder {
-        RunFolder::of_earlier_run(&experiment.training.output_dir, tokenizer)
     }
 }
 

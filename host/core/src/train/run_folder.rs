@@ -52,7 +52,7 @@ impl RunFolder {
     }
 
     /// The folder of a run that goes on, as it is.
-    pub(super) fn of_earlier_run(path: &Path, tokenizer: TokenizerFiles) -> Self {
+    pub fn open(path: &Path, tokenizer: TokenizerFiles) -> Self {
         Self { path: path.to_owned(), tokenizer }
     }
 

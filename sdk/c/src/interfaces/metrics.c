@@ -7,9 +7,7 @@ typedef brewer_plugin_tensor_error_t Error;
 Names metrics_names(void) {
     contract_list_string_t list;
     Error error;
-    if (brewer_failed()) return (Names){0};
-    if (brewer_plugin_metrics_names(&list, &error)) return keep_names(list);
-    fail_with(error);
+    if (ASK(brewer_plugin_metrics_names(&list, &error))) return keep_names(list);
     return (Names){0};
 }
 
@@ -17,14 +15,12 @@ double metrics_value(const char *name) {
     contract_string_t text = borrowed(name);
     double value;
     Error error;
-    if (brewer_failed()) return 0;
-    if (brewer_plugin_metrics_value(&text, &value, &error)) return value;
-    fail_with(error);
+    if (ASK(brewer_plugin_metrics_value(&text, &value, &error))) return value;
     return 0;
 }
 
 void metrics_report(const char *name, double value) {
     contract_string_t text = borrowed(name);
     Error error;
-    if (!brewer_failed() && !brewer_plugin_metrics_report(&text, value, &error)) fail_with(error);
+    (void)ASK(brewer_plugin_metrics_report(&text, value, &error));
 }

@@ -17,17 +17,14 @@ Outputs model_forward_names(Batch batch, Mode mode, Names wanted) {
         mode == MODE_TRAIN ? BREWER_PLUGIN_MODEL_MODE_TRAIN : BREWER_PLUGIN_MODEL_MODE_EVAL;
     brewer_plugin_model_own_outputs_t made = {0};
     Error error;
-    if (brewer_plugin_model_forward(of_batch(batch), &list, how, &made, &error)) return keep_outputs(made);
-    fail_with(error);
+    if (ASK(brewer_plugin_model_forward(of_batch(batch), &list, how, &made, &error))) return keep_outputs(made);
     return (Outputs){0};
 }
 
 Names model_parameter_names(void) {
     contract_list_string_t list;
     Error error;
-    if (brewer_failed()) return (Names){0};
-    if (brewer_plugin_model_parameter_names(&list, &error)) return keep_names(list);
-    fail_with(error);
+    if (ASK(brewer_plugin_model_parameter_names(&list, &error))) return keep_names(list);
     return (Names){0};
 }
 
@@ -35,22 +32,14 @@ Shape model_parameter_shape(const char *name) {
     contract_string_t text = borrowed(name);
     contract_list_s64_t sizes;
     Error error;
-    if (brewer_failed()) return (Shape){0};
-    if (brewer_plugin_model_parameter_shape(&text, &sizes, &error)) {
-        return (Shape){sizes.len ? keep_memory(sizes.ptr) : NULL, sizes.len};
-    }
-    fail_with(error);
-    return (Shape){0};
+    if (!ASK(brewer_plugin_model_parameter_shape(&text, &sizes, &error))) return (Shape){0};
+    return (Shape){sizes.len ? keep_memory(sizes.ptr) : NULL, sizes.len};
 }
 
 Statistics model_parameter_statistics(const char *name) {
     contract_string_t text = borrowed(name);
     brewer_plugin_model_statistics_t found;
     Error error;
-    if (brewer_failed()) return (Statistics){0};
-    if (brewer_plugin_model_parameter_statistics(&text, &found, &error)) {
-        return (Statistics){found.mean, found.std, found.norm, found.min, found.max, found.count};
-    }
-    fail_with(error);
-    return (Statistics){0};
+    if (!ASK(brewer_plugin_model_parameter_statistics(&text, &found, &error))) return (Statistics){0};
+    return (Statistics){found.mean, found.std, found.norm, found.min, found.max, found.count};
 }
