@@ -82,6 +82,17 @@ fn a_plugin_goes_on_and_left_out_batches_stay_counted() {
 }
 
 #[test]
+fn plugins_draw_the_random_numbers_that_they_would_have_drawn() {
+    let random = json!({ "path": plugin("guest-roles"), "config": { "do": "random" } });
+    let mut workspace = workspace();
+    let loss = json!({ "kd_loss_type": "plugin:r", "temperature_scheduler": "plugin:r", "kd_loss_weight_scheduler": "plugin:r" });
+    workspace.set("distillation", loss);
+    let plugins = json!({ "losses": { "r": random }, "schedulers": { "r": random } });
+    workspace.set("plugins", plugins);
+    goes_on(&workspace, 6);
+}
+
+#[test]
 fn what_cannot_go_on_is_said() {
     let mut workspace = workspace();
     workspace.refuses_to(&["run", "--resume"], &["cannot go on with the run in", "no checkpoint", "without --resume"]);

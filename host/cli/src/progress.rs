@@ -50,11 +50,14 @@ impl Progress {
 }
 
 impl Observer for Progress {
-    fn on_start(&mut self, timetable: &Timetable) -> brewer::Result<()> {
+    fn on_start(&mut self, timetable: &Timetable, first_step: u64) -> brewer::Result<()> {
         let template = "  {prefix} {bar:24.cyan/black.bright} {percent:>3} %  {msg}  {eta} left";
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         self.bar.set_style(style.progress_chars("━╸━"));
         self.bar.set_length(timetable.forward_steps() as u64);
+        // Only the steps to come tell how long they take.
+        self.bar.set_position(first_step);
+        self.bar.reset_eta();
         self.epochs = timetable.epochs();
         self.start = Instant::now();
         Ok(())
@@ -65,11 +68,6 @@ impl Observer for Progress {
         if let Some(reason) = &report.skipped {
             let head = format!("  step {}", report.step);
             self.print(&format!("{}  batch left out: {reason}", style(head).bold().for_stderr()));
-        }
-        if self.last_draw.is_none() {
-            // What an earlier run did says nothing about how long this one takes.
-            self.bar.set_position(report.step);
-            self.bar.reset_eta();
         }
         self.bar.set_position(report.step + 1);
         if self.last_draw.is_none_or(|last| last.elapsed() >= REDRAW) {

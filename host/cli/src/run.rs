@@ -57,8 +57,10 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
 
     let begun = Instant::now();
     let session = &mut assembled.session;
-    let observers: &mut [&mut dyn Observer] = &mut [&mut metrics, &mut progress];
     let start = resume.map(|resume| resume.state).unwrap_or_default();
+    let mut clock = plugins.clock();
+    clock.set(start.step.saturating_sub(1));
+    let observers: &mut [&mut dyn Observer] = &mut [&mut metrics, &mut progress, &mut clock];
     let outcome = session.train(&assembled.settings, &start, &folder, observers, &interrupt);
     progress.finish();
     let elapsed = HumanDuration(Duration::from_secs(begun.elapsed().as_secs()));

@@ -24,8 +24,9 @@ pub(crate) struct Guest<E> {
     name: String,
     /// `None` after a trap: what the guest's memory holds then cannot be relied on.
     instance: Option<Instance<E>>,
-    /// How many calls were made: what random numbers follow from in a role that is not told the step.
-    calls: u64,
+    /// The step of the last call, and how many calls were made at it: what random numbers follow from in a role that is
+    /// not told the step.
+    calls: (u64, u64),
     /// What the last call used.
     usage: Usage,
 }
@@ -46,7 +47,7 @@ impl<E: Export> Guest<E> {
             return Err(load_error(LoadProblem::OtherRole { role: E::ROLE, exports }));
         }
         let name = format!("plugin {}", plugin.name());
-        let mut guest = Self { plugin: plugin.clone(), name, instance: None, calls: 0, usage: Usage::default() };
+        let mut guest = Self { plugin: plugin.clone(), name, instance: None, calls: (0, 0), usage: Usage::default() };
         match guest.start() {
             Ok(instance) => guest.instance = Some(instance),
             Err(error) => {
@@ -77,9 +78,13 @@ impl<E: Export> Guest<E> {
 
     /// What the next call begins with in a role that is not told the step.
     pub(crate) fn next_call(&mut self, device: Device) -> Call {
-        let number = self.calls;
-        self.calls += 1;
-        Call::new(Random::for_number(self.plugin.settings.seed, E::ROLE, number), device)
+        let step = self.plugin.settings.clock.step();
+        if self.calls.0 != step {
+            self.calls = (step, 0);
+        }
+        let number = self.calls.1;
+        self.calls.1 += 1;
+        Call::new(Random::for_number(self.plugin.settings.seed, E::ROLE, step, number), device)
     }
 
     fn start(&self) -> wasmtime::Result<Instance<E>> {

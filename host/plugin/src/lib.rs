@@ -24,6 +24,7 @@ pub mod bench;
 mod bindings;
 mod cache;
 mod checkpoint;
+mod clock;
 mod config;
 mod contract;
 mod dataset;
@@ -50,6 +51,7 @@ mod values;
 mod wasi;
 
 pub use cache::CodeCache;
+pub use clock::Clock;
 pub use contract::{PluginRole, VERSION as CONTRACT_VERSION};
 pub use engine::Engine;
 pub use error::{CallError, Cause, Error, LoadProblem, Result};

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::InstancePre;
 
 use crate::{
+    clock::Clock,
     config,
     contract::{self, PluginRole},
     engine::Engine,
@@ -32,6 +33,8 @@ pub struct PluginOptions {
     pub permissions: Permissions,
     /// The experiment's seed: the plugin's random numbers follow from it.
     pub seed: u64,
+    /// Where the run is: random numbers of roles that are not told the step follow from it too.
+    pub clock: Clock,
     pub log: LogSink,
 }
 
@@ -60,6 +63,7 @@ pub(crate) struct Settings {
     /// By the manifest; `None` if there is none, which asks for whatever is granted.
     pub(crate) asked: Option<Permissions>,
     pub(crate) seed: u64,
+    pub(crate) clock: Clock,
     pub(crate) log: LogSink,
 }
 
@@ -91,11 +95,11 @@ impl Plugin {
             role.check(&linked).map_err(signature)?;
         }
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let PluginOptions { permissions: granted, seed, log, limits, .. } = options;
+        let PluginOptions { permissions: granted, seed, clock, log, limits, .. } = options;
         let config = config.to_string();
         Ok(Self {
             engine: engine.clone(),
-            settings: Arc::new(Settings { name, config, granted, asked, seed, log }),
+            settings: Arc::new(Settings { name, config, granted, asked, seed, clock, log }),
             manifest,
             limits: Arc::new(limits),
             path: path.to_owned(),

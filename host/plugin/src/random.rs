@@ -22,9 +22,9 @@ impl Random {
         Self::new(seed, [plugin_role as u64, model, context.step].into_iter().chain(task))
     }
 
-    /// The sequence of the call of that number of a role that is not told the step.
-    pub(crate) fn for_number(seed: u64, plugin_role: PluginRole, number: u64) -> Self {
-        Self::new(seed, [plugin_role as u64, number])
+    /// The sequence of the call of that number, among those at a step, of a role that is not told the step.
+    pub(crate) fn for_number(seed: u64, plugin_role: PluginRole, step: u64, number: u64) -> Self {
+        Self::new(seed, [plugin_role as u64, step, number])
     }
 
     /// The sequence while a plugin starts.
@@ -69,7 +69,7 @@ mod tests {
         for other in [draw(2, Role::Student, 5), draw(1, Role::Teacher(0), 5), draw(1, Role::Student, 6)] {
             assert_ne!(drawn, other);
         }
-        let numbered = |role, number| Random::for_number(1, role, number).next();
+        let numbered = |role, number| Random::for_number(1, role, 3, number).next();
         assert_eq!(numbered(PluginRole::KdLoss, 5), numbered(PluginRole::KdLoss, 5));
         assert_ne!(numbered(PluginRole::KdLoss, 5), numbered(PluginRole::KdLoss, 6));
         assert_ne!(numbered(PluginRole::KdLoss, 5), numbered(PluginRole::MatchLoss, 5));

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{
-    Engine, Error, Limits, LogSink, Permission, Plugin, PluginAdaptor, PluginBatchPostprocessor, PluginCallback,
+    Clock, Engine, Error, Limits, LogSink, Permission, Plugin, PluginAdaptor, PluginBatchPostprocessor, PluginCallback,
     PluginKdLoss, PluginMatchLoss, PluginOptions, PluginTemperatureScheduler, PluginWeightScheduler, Result,
 };
 
@@ -24,6 +24,7 @@ use crate::{
 pub struct Plugins {
     engine: Engine,
     seed: u64,
+    clock: Clock,
     log: LogSink,
     loaded: HashMap<String, Plugin>,
 }
@@ -33,7 +34,12 @@ impl Plugins {
     ///
     /// Errors: [`Error::Engine`].
     pub fn new(seed: u64, log: LogSink) -> Result<Self> {
-        Ok(Self { engine: Engine::new()?, seed, log, loaded: HashMap::new() })
+        Ok(Self { engine: Engine::new()?, seed, clock: Clock::default(), log, loaded: HashMap::new() })
+    }
+
+    /// Where the run is; it is to watch the run.
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
     }
 
     /// The plugin that the experiment describes.
@@ -50,6 +56,7 @@ impl Plugins {
             limits: parse(spec, "limits", Value::Object(spec.limits.clone()))?,
             permissions: parse(spec, "permissions", json!(spec.permissions))?,
             seed: self.seed,
+            clock: self.clock.clone(),
             log: self.log.clone(),
         };
         let plugin = Plugin::load(&self.engine, &spec.path, options)?;

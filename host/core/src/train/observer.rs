@@ -33,7 +33,8 @@ pub struct CheckpointReport {
 
 /// Watches a run: a progress bar, a log.
 pub trait Observer {
-    fn on_start(&mut self, _timetable: &Timetable) -> Result<()> {
+    /// Before the forward step `first_step`, which is 0 but in a run that goes on.
+    fn on_start(&mut self, _timetable: &Timetable, _first_step: u64) -> Result<()> {
         Ok(())
     }
 

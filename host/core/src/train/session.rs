@@ -132,7 +132,7 @@ impl Session {
         let mut skipped_batches = start.skipped;
         let mut feed = Feed::new(&self.tasks, self.task_order.clone(), start.step);
         for observer in &mut *observers {
-            observer.on_start(&timetable)?;
+            observer.on_start(&timetable, start.step)?;
         }
         for step in start.step as usize..timetable.forward_steps() {
             let (epoch, in_epoch) = (step / timetable.batches_per_epoch(), step % timetable.batches_per_epoch());

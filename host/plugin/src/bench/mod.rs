@@ -20,7 +20,7 @@ use brewer::experiment::{KeyError, from_json};
 
 pub use cases::{Case, Cases};
 
-use crate::{Engine, Error, LogSink, Plugin, PluginOptions, Result, limits::Usage};
+use crate::{Clock, Engine, Error, LogSink, Plugin, PluginOptions, Result, limits::Usage};
 
 /// How often a case is called to find out what a call costs.
 const CALLS: u32 = 50;
@@ -84,6 +84,7 @@ impl Bench {
             permissions: permissions.into_iter().collect(),
             limits,
             seed,
+            clock: Clock::default(),
             log,
         };
         Ok(Self { plugin: Plugin::load(&Engine::new()?, plugin, options)?, cases, meter })

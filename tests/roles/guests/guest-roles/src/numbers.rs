@@ -1,4 +1,4 @@
-use brewer_sdk::prelude::*;
+use brewer_sdk::{host::random_uniform, prelude::*};
 
 use crate::deed;
 
@@ -25,6 +25,7 @@ fn loss(squares: Tensor) -> Result<Tensor> {
         "integers" => squares.mean(&[], false)?.to_kind(Kind::Int64),
         "constant" => Tensor::full(&[], 1.5, Kind::Float32),
         "nan" => Ok(squares.mean(&[], false)? * f64::NAN),
+        "random" => Ok(squares.mean(&[], false)? * random_uniform()),
         _ => squares.mean(&[], false),
     }
 }
@@ -34,6 +35,7 @@ pub fn temperature(student: &Tensor, _: &Tensor, base: f64) -> Result<Temperatur
         "zero" => Ok(Temperature::scalar(0.0)),
         "nan" => Temperature::per_example(&(student.sum(&[-1], false)? * f64::NAN)),
         "wrong-rows" => Temperature::per_example(&Tensor::ones(&[17], Kind::Float32)?),
+        "random" => Ok(Temperature::scalar(base + random_uniform())),
         _ => Ok(Temperature::scalar(base)),
     }
 }
@@ -41,6 +43,7 @@ pub fn temperature(student: &Tensor, _: &Tensor, base: f64) -> Result<Temperatur
 pub fn weight(progress: f64) -> Result<f64> {
     match deed()?.as_str() {
         "infinite" => Ok(f64::INFINITY),
+        "random" => Ok(random_uniform()),
         _ => Ok(1.0 - progress / 2.0),
     }
 }

@@ -1,0 +1,36 @@
+//! The step that a run is at, for roles that are not told it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use brewer::train::{Observer, StepReport, Timetable};
+
+/// The forward step of a run, shared by all of its plugins. It watches the run.
+#[derive(Debug, Clone, Default)]
+pub struct Clock(Arc<AtomicU64>);
+
+impl Clock {
+    /// The step under way, counted from 0.
+    pub(crate) fn step(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Puts the clock at a step: the last one done, in a run that goes on.
+    pub fn set(&self, step: u64) {
+        self.0.store(step, Ordering::Relaxed);
+    }
+}
+
+impl Observer for Clock {
+    fn on_start(&mut self, _timetable: &Timetable, first_step: u64) -> brewer::Result<()> {
+        self.set(first_step);
+        Ok(())
+    }
+
+    fn on_step(&mut self, report: &StepReport) -> brewer::Result<()> {
+        self.set(report.step + 1);
+        Ok(())
+    }
+}
