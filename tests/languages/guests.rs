@@ -1,7 +1,7 @@
 //! The components of each language, as `cargo xtask plugins` built them, and something to call them with.
 
 #[path = "../../host/plugin/tests/common/mod.rs"]
-mod common;
+pub mod common;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};

@@ -4,13 +4,13 @@
 #[allow(dead_code, reason = "each test crate uses a part of it")]
 mod guests;
 
-use std::fs;
 use std::sync::{Mutex, PoisonError};
 
 use brewer::Adaptor;
 use brewer_plugin_host::{Limits, PluginAdaptor, PluginOptions};
 use serde_json::json;
 
+use guests::common::resident_kib;
 use guests::{Language, batch, component, each_language, load, outputs, silent, student};
 
 each_language!(check);
@@ -56,11 +56,4 @@ fn call_often(language: &str, start: impl FnOnce() -> PluginAdaptor) {
     }
     let grown = resident_kib().saturating_sub(settled);
     assert!(grown < 16 * 1024, "{language}: the host's memory grew by {grown} KiB in 8,000 calls");
-}
-
-/// What this process occupies of the machine's memory.
-fn resident_kib() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }

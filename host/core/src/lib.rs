@@ -31,6 +31,7 @@ mod names;
 mod outputs;
 mod postprocessor;
 pub mod projection;
+pub mod random;
 mod request;
 pub mod temperature;
 pub mod train;

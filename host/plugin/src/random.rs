@@ -1,13 +1,15 @@
 //! Seeded random numbers for plugins.
 
-use brewer::{AdaptContext, Role};
+use brewer::{AdaptContext, Role, random::split_mix};
 
 use crate::contract::PluginRole;
 
 /// SplitMix64: small, fast, and its sequences from different seeds are independent enough for dropout masks and noise.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Random {
-    state: u64,
+    seed: u64,
+    /// How many numbers were drawn.
+    drawn: u64,
 }
 
 impl Random {
@@ -33,19 +35,13 @@ impl Random {
     }
 
     fn new(seed: u64, words: impl IntoIterator<Item = u64>) -> Self {
-        let mut random = Self { state: seed };
-        for word in words {
-            random.state = random.next() ^ word;
-        }
-        random
+        let seed = words.into_iter().fold(seed, |seed, word| split_mix(seed, 0) ^ word);
+        Self { seed, drawn: 0 }
     }
 
     pub(crate) fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.state;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^ (bits >> 31)
+        self.drawn += 1;
+        split_mix(self.seed, self.drawn - 1)
     }
 
     /// In 0..1, with the 53 bits that a double holds.
@@ -77,7 +73,7 @@ mod tests {
 
     #[test]
     fn uniform_numbers_fill_the_unit_interval() {
-        let mut random = Random { state: 7 };
+        let mut random = Random { seed: 7, drawn: 0 };
         let drawn: Vec<f64> = (0..10_000).map(|_| random.uniform()).collect();
         assert!(drawn.iter().all(|number| (0.0..1.0).contains(number)));
         let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;

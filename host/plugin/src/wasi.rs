@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The start of the names that are WASI's: `wasi:cli/environment@0.2.6`.
-pub(crate) const NAMESPACE: &str = "wasi:";
+const NAMESPACE: &str = "wasi:";
 
 /// What resources of WASI are to the host: no more than their number.
 struct InputStream;

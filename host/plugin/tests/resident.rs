@@ -3,11 +3,9 @@
 
 mod common;
 
-use std::fs;
-
 use brewer::Adaptor;
 use brewer_plugin_host::{Limits, Permission};
-use common::{batch, guest, outputs, student};
+use common::{batch, guest, outputs, resident_kib, student};
 use serde_json::json;
 
 /// What takes memory in the guest, in the host's tables, or in libtorch.
@@ -51,11 +49,4 @@ fn memory_is_back_at_its_level() {
     }
     let grown = resident_kib().saturating_sub(settled);
     assert!(grown < 32 * 1024, "the host's memory grew by {grown} KiB in 3 rounds, from {settled} KiB");
-}
-
-/// What this process occupies of the machine's memory.
-fn resident_kib() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }

@@ -17,6 +17,7 @@ use crate::data::ModelBatches;
 use crate::distiller::Distiller;
 use crate::loss::{Loss, Term};
 use crate::model::Mode;
+use crate::random::split_mix;
 use crate::{Callback, Features, Model, Result};
 
 /// All that a run trains with.
@@ -139,7 +140,8 @@ impl Session {
             if in_epoch == 0 && timetable.drops_rest_of_epoch() {
                 stepper.drop_gradients();
             }
-            tch::manual_seed(seed_of_step(settings.training.seed, step as u64));
+            // Dropout follows from the seed and the step, so that a run that goes on draws what it would have drawn.
+            tch::manual_seed(split_mix(settings.training.seed, step as u64) as i64);
             let (task, batches) = feed.next()?;
             let (losses, num_examples, skipped) =
                 match self.forward_and_backward(task, batches, step as u64, &mut stepper) {
@@ -225,16 +227,6 @@ impl Session {
         }
         Ok(action)
     }
-}
-
-/// What torch's random numbers in a step follow from, dropout above all: the experiment's seed and the step, so that a run
-/// that goes on from a checkpoint draws what it would have drawn.
-fn seed_of_step(seed: u64, step: u64) -> i64 {
-    // The finalizer of SplitMix64: neighbouring steps have seeds far apart.
-    let mut bits = seed.wrapping_add((step + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (bits ^ (bits >> 31)) as i64
 }
 
 /// Whether a plugin failed at a step.

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use brewer::{AdaptContext, Adaptor, Batch, Features, Outputs, Role};
@@ -94,4 +95,11 @@ pub fn assert_same(left: &Features, right: &Features) {
             assert!(matches!(pair, (Some(left), Some(right)) if same(left, right)) || matches!(pair, (None, None)));
         }
     }
+}
+
+/// What this process occupies of the machine's memory.
+pub fn resident_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
