@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use brewer::assemble::assemble;
 use brewer::experiment::Experiment;
-use brewer::train::{MetricsLog, Observer, Outcome, Resume, RunFolder, TokenizerFiles};
+use brewer::train::{MetricsLog, Observer, Outcome, Resume, RunFolder, RunRecord, TokenizerFiles, TrainError};
 use brewer_plugin_host::Plugins;
-use clap::Args;
+use clap::{Args, ValueEnum};
+use console::style;
 use indicatif::HumanDuration;
 
 use crate::exit::INTERRUPTED;
@@ -21,18 +22,27 @@ pub struct RunOptions {
     #[command(flatten)]
     experiment: ExperimentOptions,
 
-    /// Go on with the run in the experiment's output_dir from its last checkpoint
-    #[arg(long)]
-    resume: bool,
+    /// Resume the run in the experiment's output_dir from its last whole checkpoint. Where it has none, the run starts
+    /// from the beginning, or is refused with `must`
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "possible")]
+    resume: Option<ResumeWhen>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ResumeWhen {
+    Possible,
+    Must,
 }
 
 /// Trains the student of an experiment.
 pub fn run(options: &RunOptions) -> Result<ExitCode> {
     let experiment = options.experiment.experiment()?;
-    let resume = options.resume.then(|| Resume::find(&experiment)).transpose()?;
+    let mut folder = RunFolder::open(&experiment.training.output_dir)?;
+    let resume = options.resume.map(|when| find(&folder, &experiment, when)).transpose()?.flatten();
+    let given = &experiment;
     let experiment = match &resume {
-        Some(resume) => resume.experiment(&experiment),
-        None => experiment,
+        Some(resume) => resume.experiment(given),
+        None => given.clone(),
     };
     let mut progress = Progress::new();
     let mut plugins =
@@ -43,15 +53,19 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     assembled.session.open_caches()?;
     header::print("run", &experiment, &assembled, &checked.terms, &assembled.timetable()?);
 
-    let tokenizer = TokenizerFiles::read(&assembled.tokenizer_folder)?;
-    let (folder, mut metrics) = match &resume {
-        Some(resume) => {
-            eprintln!("  goes on after step {} of the optimizer", resume.state.global_step);
-            let folder = RunFolder::open(&experiment.training.output_dir, tokenizer);
-            let metrics = MetricsLog::resume(&folder.metrics(), &resume.state)?;
-            (folder, metrics)
+    folder.keep_tokenizer(TokenizerFiles::read(&assembled.tokenizer_folder)?);
+    if let Some(error) = folder.unlocked() {
+        let place = header::shown(folder.path());
+        warn(&format!("{place} cannot be locked ({error}); see to it that no other run writes there"));
+    }
+    let mut metrics = match &resume {
+        Some(resume) => continue_run(&folder, given, resume)?,
+        None => {
+            if options.resume.is_some() {
+                eprintln!("  there is no checkpoint to resume from, so the run starts from the beginning");
+            }
+            begin(&folder, given, &RunRecord::of(given, assembled.session.device)?)?
         }
-        None => begin(&experiment, tokenizer)?,
     };
     let interrupt = interrupt_flag()?;
 
@@ -68,7 +82,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     match outcome? {
         Outcome::Interrupted { global_step } => {
             eprintln!(
-                "interrupted after step {global_step}; checkpoints are in {}, and `brewer-host run --resume` goes on",
+                "interrupted after step {global_step}; checkpoints are in {}, and `brewer-host run --resume` resumes it",
                 header::shown(folder.path())
             );
             return Ok(ExitCode::from(INTERRUPTED));
@@ -85,13 +99,35 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the folder of a new run.
-fn begin(experiment: &Experiment, tokenizer: TokenizerFiles) -> Result<(RunFolder, MetricsLog)> {
-    let (folder, earlier) = RunFolder::create(&experiment.training.output_dir, tokenizer)?;
-    if let Some(earlier) = earlier {
-        eprintln!("  the results of an earlier run are kept in {}", header::shown(&earlier));
+/// The checkpoint that a run is resumed from, if there is one or there must be one.
+fn find(folder: &RunFolder, experiment: &Experiment, when: ResumeWhen) -> brewer::Result<Option<Resume>> {
+    let resume = Resume::find(folder, experiment)?;
+    if resume.is_none() && when == ResumeWhen::Must {
+        let problem = "it has no checkpoint; `--resume` without `=must` starts it from the beginning".to_owned();
+        return Err(TrainError::Resume { path: folder.path().to_owned(), problem }.into());
     }
-    folder.save_experiment(&experiment.to_json())?;
-    let metrics = MetricsLog::create(&folder.metrics())?;
-    Ok((folder, metrics))
+    Ok(resume)
+}
+
+/// Begins a new run in its folder.
+fn begin(folder: &RunFolder, experiment: &Experiment, record: &RunRecord) -> Result<MetricsLog> {
+    if let Some(earlier) = folder.begin(experiment, record)? {
+        let stays = if folder.student().exists() { ", its student in its place until this run has one" } else { "" };
+        eprintln!("  the results of an earlier run are kept in {}{stays}", header::shown(&earlier));
+    }
+    Ok(MetricsLog::create(&folder.metrics())?)
+}
+
+/// Makes the folder of an interrupted run ready for the rest of it.
+fn continue_run(folder: &RunFolder, experiment: &Experiment, resume: &Resume) -> Result<MetricsLog> {
+    resume.notes.iter().for_each(|note| warn(note));
+    let (metrics, notes) = MetricsLog::resume(&folder.metrics(), resume)?;
+    notes.iter().for_each(|note| warn(note));
+    folder.save_experiment(experiment)?;
+    eprintln!("  resumes after step {} of the optimizer", resume.state.global_step);
+    Ok(metrics)
+}
+
+fn warn(text: &str) {
+    eprintln!("{} {text}", style("warning:").yellow().bold().for_stderr());
 }

@@ -22,6 +22,8 @@ pub enum Error {
     #[error(transparent)]
     Cache(#[from] crate::cache::CacheError),
     #[error(transparent)]
+    Digest(#[from] crate::DigestError),
+    #[error(transparent)]
     Device(#[from] crate::device::DeviceError),
     #[error(transparent)]
     Experiment(#[from] crate::experiment::ExperimentError),
@@ -54,6 +56,7 @@ impl Error {
             Error::Model(error) => error.fault(),
             Error::Data(error) => error.fault(),
             Error::Cache(error) => error.fault(),
+            Error::Digest(error) => error.fault(),
             Error::Device(error) => error.fault(),
             Error::Experiment(error) => error.fault(),
             Error::Loss(error) => error.fault(),

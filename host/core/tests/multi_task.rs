@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use brewer::assemble::{PluginSource, assemble};
 use brewer::experiment::{Experiment, PluginSpec};
 use brewer::train::{
-    CheckpointReport, Observer, Outcome, RunFolder, StepReport, TaskOrder, TokenizerFiles, TrainingState,
+    CheckpointReport, Observer, Outcome, RunFolder, StepReport, TaskOrder, TrainingState,
 };
 use brewer::{Adaptor, Result, Role};
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ fn agrees_with_the_recorded_run() {
     assembled.session.task_order = TaskOrder::given(order.iter().map(position).collect());
 
     assembled.session.check().unwrap();
-    let (out, _) = RunFolder::create(&folder.path().join("out"), TokenizerFiles::default()).unwrap();
+    let out = RunFolder::open(&folder.path().join("out")).unwrap();
     let mut recorder = Recorder::default();
     let interrupt = AtomicBool::new(false);
     let outcome =

@@ -17,7 +17,7 @@ impl Clock {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Puts the clock at a step: the last one done, in a run that goes on.
+    /// Puts the clock at a step: the last one done, in a resumed run.
     pub fn set(&self, step: u64) {
         self.0.store(step, Ordering::Relaxed);
     }

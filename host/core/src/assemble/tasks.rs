@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::student::Student;
 use super::{PluginSource, tokenizer_in};
-use crate::cache::{CacheKey, key};
+use crate::cache::CacheKey;
 use crate::data::{DataConfig, Dataset, Loader, TeacherView, Views};
+use crate::digest;
 use crate::experiment::{Experiment, ExperimentError, PluginSpec, PluginSpecs, TeacherSpec};
 use crate::model::{self, LoadOptions, ModelInfo};
 use crate::train::{Branch, CacheRequest, ForwardArguments, Task};
@@ -120,12 +121,12 @@ impl Assembler<'_> {
         let tokenizer = tokenizer_in(&spec.model).or_else(|| tokenizer_in(&self.student.tokenizer_folder));
         let tokenizer = tokenizer.filter(|_| dataset.is_tokenized());
         let key = CacheKey {
-            teacher: key::of_model(&spec.model)?,
-            tokenizer: tokenizer.map_or(Ok("none".to_owned()), |path| key::of_files(&[path]))?,
+            teacher: digest::of_model(&spec.model)?,
+            tokenizer: tokenizer.map_or(Ok("none".to_owned()), |path| digest::of_files(&[path]))?,
             data: dataset.digest(),
             adaptor: adaptor.map_or(Ok("built-in".to_owned()), plugin_digest)?,
             postprocessor: postprocessor.map_or(Ok("none".to_owned()), plugin_digest)?,
-            args: key::of_parts([serde_json::to_vec(&spec.args).unwrap_or_default().as_slice()]),
+            args: digest::of_parts([serde_json::to_vec(&spec.args).unwrap_or_default().as_slice()]),
         };
         Ok(Some(CacheRequest::Folder { spec: cache.clone(), key }))
     }
@@ -179,8 +180,8 @@ impl TaskParts<'_> {
 
 /// The digest of a component and its configuration.
 fn plugin_digest(spec: &PluginSpec) -> Result<String> {
-    let component = key::of_files(std::slice::from_ref(&spec.path))?;
-    Ok(key::of_parts([component.as_bytes(), spec.config.to_string().as_bytes()]))
+    let component = digest::of_files(std::slice::from_ref(&spec.path))?;
+    Ok(digest::of_parts([component.as_bytes(), spec.config.to_string().as_bytes()]))
 }
 
 /// Whether two tokenizers are the same, byte for byte. One that cannot be read is another: reading it says why.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::Layout;
 use super::{CacheDtype, CacheError};
+use crate::digest::shortened;
 
 /// What decides a teacher's outputs, as digests: a cache is of use as long as all of them are the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,13 +92,5 @@ impl Manifest {
             return stale("number of examples", self.num_examples.to_string(), wanted.num_examples.to_string());
         }
         Ok(())
-    }
-}
-
-/// Enough of a digest to tell it from another.
-fn shortened(digest: &str) -> String {
-    match digest.char_indices().nth(19) {
-        Some((end, _)) if digest.starts_with("sha256:") => format!("{}…", &digest[..end]),
-        _ => digest.to_owned(),
     }
 }

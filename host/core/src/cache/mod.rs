@@ -14,7 +14,6 @@
 
 mod config;
 mod error;
-pub(crate) mod key;
 pub(crate) mod layout;
 mod manifest;
 mod rows;

@@ -16,8 +16,8 @@ pub enum Action {
 /// Scalars by name, in the order in which they were reported.
 pub type Scalars = IndexMap<String, f64>;
 
-/// Called after each checkpoint was saved, in the order of the run's callbacks. What it puts into `scalars` lands in
-/// `metrics.jsonl`.
+/// Called at each checkpoint before it is saved, in the order of the run's callbacks. What it puts into `scalars` lands
+/// in `metrics.jsonl` and in the checkpoint. If it fails, the checkpoint is saved all the same.
 pub trait Callback {
     /// How messages name it.
     fn name(&self) -> &str;

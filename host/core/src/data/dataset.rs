@@ -4,7 +4,7 @@ use std::path::Path;
 use super::column::{ATTENTION_MASK, Column, LABELS, Numbers, Shape};
 use super::teacher_outputs::TeacherOutputs;
 use super::{DataConfig, DataError, read};
-use crate::cache::key;
+use crate::digest;
 use crate::model::ModelInfo;
 
 /// Examples in memory, checked against the model that will see them.
@@ -94,7 +94,7 @@ impl Dataset {
                 integers => numbers_as_bytes(integers.ints()),
             });
         }
-        key::of_parts(parts.iter().map(Vec::as_slice))
+        digest::of_parts(parts.iter().map(Vec::as_slice))
     }
 
     /// Whether its tokens were made of texts, by a tokenizer; otherwise they stood in the file.

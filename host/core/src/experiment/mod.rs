@@ -2,6 +2,7 @@
 
 mod error;
 mod overrides;
+mod paths;
 mod read;
 mod textbrewer;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use error::ExperimentError;
+pub(crate) use paths::PathKind;
 pub use read::{KeyError, from_json};
 
 use crate::cache::CacheSpec;
@@ -190,14 +192,6 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-impl PluginSpecs {
-    /// All of them.
-    fn all_mut(&mut self) -> impl Iterator<Item = &mut PluginSpec> {
-        let named = self.losses.values_mut().chain(self.schedulers.values_mut());
-        self.adaptor.iter_mut().chain(&mut self.batch_postprocessor).chain(&mut self.callbacks).chain(named)
-    }
-}
-
 /// A plugin, and what it is given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -232,32 +226,5 @@ impl Experiment {
     /// The teachers in order, whichever key names them.
     pub fn teachers(&self) -> impl Iterator<Item = &TeacherSpec> {
         self.teacher.iter().chain(&self.teachers).chain(self.tasks.values().map(|task| &task.teacher))
-    }
-
-    /// Every path of the experiment, to be resolved against the folder of its file.
-    fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
-        let mut paths = vec![&mut self.training.output_dir];
-        let mut plugins: Vec<&mut PluginSpec> = vec![];
-        let mut data = vec![&mut self.data];
-        let mut teachers: Vec<&mut TeacherSpec> = self.teacher.iter_mut().chain(&mut self.teachers).collect();
-        for task in self.tasks.values_mut() {
-            data.push(&mut task.data);
-            teachers.push(&mut task.teacher);
-            plugins.extend(task.plugins.all_mut());
-        }
-        paths.extend(data.into_iter().flat_map(|data| data.train.iter_mut().chain(&mut data.dev)));
-        for teacher in teachers {
-            paths.push(&mut teacher.model);
-            plugins.extend(&mut teacher.adaptor);
-            paths.extend(teacher.cache.iter_mut().map(|cache| &mut cache.path));
-        }
-        paths.extend(&mut self.student.model);
-        paths.extend(&mut self.student.config);
-        paths.extend(&mut self.student.projections);
-        paths.extend(self.student.init.as_mut().filter(|init| !init.is_from_teacher()).map(|init| &mut init.from));
-        plugins.extend(&mut self.student.adaptor);
-        plugins.extend(self.plugins.all_mut());
-        paths.extend(plugins.into_iter().map(|plugin| &mut plugin.path));
-        paths
     }
 }

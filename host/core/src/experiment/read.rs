@@ -33,9 +33,11 @@ impl Experiment {
             key,
             message,
         })?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-        for path in experiment.paths_mut() {
+        // Of the whole file: the parent of `experiment.json` is an empty path, which cannot be made absolute.
+        let file =
+            std::path::absolute(path).map_err(|source| ExperimentError::Read { path: path.to_owned(), source })?;
+        let folder = file.parent().unwrap_or(&file);
+        for (.., path) in experiment.paths_mut() {
             *path = normalised(&folder.join(&*path));
         }
         experiment.check()?;

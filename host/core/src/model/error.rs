@@ -72,6 +72,10 @@ pub enum ModelError {
     #[error("the batch has no `{name}`; the model needs {expected}")]
     NoInput { name: &'static str, expected: &'static str },
 
+    /// A parameter that cannot be written as what it is.
+    #[error("the parameter `{name}` is {found:?} and weights are written as float32; convert it before it is saved")]
+    ParameterKind { name: String, found: tch::Kind },
+
     /// A tensor of the batch of another shape, kind, range or place than the model takes.
     #[error("the batch's `{name}` is {found}; the model takes {expected}")]
     Input { name: &'static str, found: String, expected: String },
@@ -80,7 +84,7 @@ pub enum ModelError {
 impl ModelError {
     pub fn fault(&self) -> Fault {
         match self {
-            ModelError::Write { .. } => Fault::Run,
+            ModelError::Write { .. } | ModelError::ParameterKind { .. } => Fault::Run,
             _ => Fault::Input,
         }
     }

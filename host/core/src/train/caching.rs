@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::session::scalars;
-use super::{Session, Task};
+use super::feed::Feed;
+use super::session::{is_of_plugin, scalars};
+use super::{Session, Task, TrainingState};
 use crate::cache::layout::{Layout, Probe};
 use crate::cache::{CacheError, CacheKey, CacheSpec, TeacherCache};
+use crate::data::{ModelBatches, TeacherView};
 use crate::distiller::Distiller;
 use crate::model::Mode;
 use crate::{Device, Features, Result};
@@ -56,7 +58,50 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Puts into the caches what the forward steps before `start` put there: those in memory went with the process
+    /// that made them. Teachers are run on the batches of those steps, because the last bits of an example's features
+    /// depend on the examples beside it. Returns whether it was done before `interrupt` was raised.
+    pub(super) fn refill_caches(&mut self, start: &TrainingState, interrupt: &AtomicBool) -> Result<bool> {
+        let mut feed = Feed::new(&self.tasks, self.task_order.clone(), 0);
+        for step in 0..start.step {
+            if interrupt.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
+            if self.tasks.iter().flat_map(Task::caches).all(|(_, cache)| cache.missing().is_empty()) {
+                return Ok(true);
+            }
+            let (task, batches) = feed.next()?;
+            match self.tasks[task].fill_caches_with(batches, step, self.device) {
+                // The batch was left out.
+                Err(error) if start.skipped > 0 && is_of_plugin(&error) => {}
+                filled => filled?,
+            }
+        }
+        Ok(true)
+    }
+}
+
 impl Task {
+    /// Waits until caches on disk have what was put there.
+    pub(super) fn flush_caches(&self) -> Result<()> {
+        self.caches().try_for_each(|(_, cache)| cache.flush())
+    }
+
+    /// Runs those teachers on a batch that have a cache and find something in the batch that is not there.
+    fn fill_caches_with(&mut self, batches: ModelBatches, step: u64, device: Device) -> Result<()> {
+        let is_missing = |view: &TeacherView| {
+            view.cache.as_ref().is_some_and(|cache| !cache.has_all(&batches.examples))
+        };
+        let missing: Vec<usize> =
+            (0..self.teachers.len()).filter(|index| self.views.teachers.get(*index).is_some_and(is_missing)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let batch = self.prepare(batches, step, device)?;
+        missing.into_iter().try_for_each(|index| self.teacher_features(index, &batch, step).map(drop))
+    }
+
     /// The open caches, each with its teacher as it is called in messages.
     pub fn caches(&self) -> impl Iterator<Item = (String, &TeacherCache)> {
         let branches = self.teachers.iter().zip(&self.views.teachers);

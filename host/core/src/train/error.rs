@@ -39,9 +39,17 @@ pub enum TrainError {
     #[error("step {step}: {source}")]
     Step { step: u64, source: Box<crate::Error> },
 
-    /// A run that cannot go on.
-    #[error("cannot go on with the run in {}: {problem}", path.display())]
+    /// A run that cannot be resumed.
+    #[error("cannot resume the run in {}: {problem}", path.display())]
     Resume { path: PathBuf, problem: String },
+
+    /// A folder that another run writes.
+    #[error(
+        "{} is the folder of a run that is under way ({holder}); wait for its end, or name another folder in \
+         `training.output_dir`",
+        path.display()
+    )]
+    Locked { path: PathBuf, holder: String },
 
     #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
@@ -54,7 +62,8 @@ impl TrainError {
             | TrainError::Options { .. }
             | TrainError::NoSteps { .. }
             | TrainError::NoGradient { .. }
-            | TrainError::Resume { .. } => Fault::Input,
+            | TrainError::Resume { .. }
+            | TrainError::Locked { .. } => Fault::Input,
             // The check before step 0 has seen what the user gave.
             TrainError::Step { .. }
             | TrainError::NotFinite { .. }

@@ -22,7 +22,7 @@ pub struct StepReport {
     pub skipped: Option<String>,
 }
 
-/// What is known of a checkpoint when it is saved and its callbacks have run.
+/// What is known of a checkpoint when its callbacks have run and it is saved.
 #[derive(Debug, Clone)]
 pub struct CheckpointReport {
     pub global_step: u64,
@@ -33,7 +33,7 @@ pub struct CheckpointReport {
 
 /// Watches a run: a progress bar, a log.
 pub trait Observer {
-    /// Before the forward step `first_step`, which is 0 but in a run that goes on.
+    /// Before the forward step `first_step`, which is 0 but in a resumed run.
     fn on_start(&mut self, _timetable: &Timetable, _first_step: u64) -> Result<()> {
         Ok(())
     }

@@ -1,43 +1,82 @@
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{RunFolder, TrainError, TrainingState};
+use super::checkpoint_manifest::CheckpointManifest;
+use super::{RunFolder, RunRecord, TrainError, TrainingState};
 use crate::Result;
+use crate::device::device;
 use crate::experiment::{Experiment, StudentSpec};
 
-/// A run that goes on: its last checkpoint.
+/// An interrupted run, and the checkpoint that it is resumed from.
 #[derive(Debug)]
 pub struct Resume {
     checkpoint: PathBuf,
     pub state: TrainingState,
+    /// The lines of `metrics.jsonl` that belong to the checkpoints up to this one.
+    pub(super) lines: Vec<CheckpointLine>,
+    /// What differs from the run as it began, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// A line of `metrics.jsonl` that belongs to a checkpoint.
+#[derive(Debug, Clone)]
+pub(super) struct CheckpointLine {
+    /// Forward steps done before it.
+    pub step: u64,
+    /// With its newline.
+    pub text: String,
 }
 
 impl Resume {
-    /// The last checkpoint of the run in the experiment's `output_dir`.
+    /// The last whole checkpoint of the run in a folder; `None` where there is no checkpoint at all.
     ///
     /// # Errors
-    /// If there is none, or if the run there was of another experiment.
-    pub fn find(experiment: &Experiment) -> Result<Self> {
-        let folder = &experiment.training.output_dir;
-        let wrong = |problem: String| TrainError::Resume { path: folder.clone(), problem };
-        let Some(checkpoint) = last_checkpoint(folder) else {
-            return Err(wrong("there is no checkpoint to go on from; start the run without --resume".into()).into());
+    /// If the run there is of another experiment or was made of other files, or if no checkpoint is whole.
+    pub fn find(folder: &RunFolder, experiment: &Experiment) -> Result<Option<Self>> {
+        let checkpoints = folder.checkpoints()?;
+        let Some(last) = checkpoints.first() else { return Ok(None) };
+        let refused = |problem: String| TrainError::Resume { path: folder.path().to_owned(), problem };
+        let other = |what: String| {
+            refused(format!(
+                "{what}. Resume it as it began, or run without --resume, which keeps it in `earlier`; to begin a new \
+                 run with what it has learnt, set `student.model` to {}",
+                last.display()
+            ))
         };
-        let earlier = fs::read(RunFolder::experiment_in(folder)).ok();
-        let earlier = earlier.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
-        let own: Option<Value> = serde_json::from_str(&experiment.to_json()).ok();
-        if let Some(key) = first_difference("", earlier.as_ref(), own.as_ref()) {
-            let problem = format!(
-                "it is of another experiment: `{key}` differs; to begin a new run with what that one has learnt, set \
-                 `student.model` to {}",
-                checkpoint.display()
-            );
-            return Err(wrong(problem).into());
+        let earlier = Experiment::read(&folder.experiment(), &[])
+            .map_err(|error| refused(format!("it is not known of which experiment it is: {error}")))?;
+        let mut notes = vec![];
+        if let Some(difference) = difference(&earlier, experiment, &mut notes) {
+            return Err(other(format!("it is of another experiment: {difference}")).into());
         }
-        let state = TrainingState::read(&checkpoint)?;
-        Ok(Self { checkpoint, state })
+        let recorded = RunRecord::read(&folder.record())
+            .map_err(|problem| refused(format!("it is not known what it was made of: {problem}")))?;
+        let present = RunRecord::of(experiment, device(&experiment.training.device)?)?;
+        let changes = recorded.changes(&present);
+        if !changes.is_empty() {
+            return Err(other(format!("what it reads has changed: {}", changes.join(", "))).into());
+        }
+        notes.extend(recorded.warnings(&present));
+
+        let mut damaged = vec![];
+        for checkpoint in &checkpoints {
+            match TrainingState::read(checkpoint) {
+                Ok(state) => {
+                    let name = name(checkpoint);
+                    notes.extend(damaged.iter().map(|damage| format!("the checkpoint {damage}; {name} is taken instead")));
+                    let lines = checkpoints.iter().filter_map(|checkpoint| line_of(checkpoint, &state)).collect();
+                    return Ok(Some(Self { checkpoint: checkpoint.clone(), state, lines, notes }));
+                }
+                Err(problem) => damaged.push(format!("{} is damaged ({problem})", name(checkpoint))),
+            }
+        }
+        let what = if damaged.len() == 1 { "its only checkpoint" } else { "every checkpoint is damaged" };
+        Err(refused(format!(
+            "{what}: {}. Put one back as it was saved, or run without --resume, which keeps them in `earlier`",
+            damaged.join(", ")
+        ))
+        .into())
     }
 
     /// The experiment, with student and projections as they are in the checkpoint.
@@ -54,25 +93,103 @@ impl Resume {
     }
 }
 
-/// The checkpoint of the largest step.
-fn last_checkpoint(folder: &Path) -> Option<PathBuf> {
-    let entries = RunFolder::checkpoints_in(folder).read_dir().ok()?;
-    let steps = entries.filter_map(|entry| {
-        let path = entry.ok()?.path();
-        let step: u64 = path.file_name()?.to_str()?.strip_prefix("step-")?.parse().ok()?;
-        TrainingState::is_in(&path).then_some((step, path))
-    });
-    steps.max_by_key(|(step, _)| *step).map(|(_, path)| path)
+fn name(checkpoint: &Path) -> String {
+    checkpoint.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The first key whose values differ: `training.num_epochs`.
-fn first_difference(key: &str, left: Option<&Value>, right: Option<&Value>) -> Option<String> {
-    match (left, right) {
-        (Some(Value::Object(left)), Some(Value::Object(right))) => {
-            let names = left.keys().chain(right.keys().filter(|name| !left.contains_key(*name)));
-            let path = |name: &str| if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
-            names.into_iter().find_map(|name| first_difference(&path(name), left.get(name), right.get(name)))
+/// The line of a checkpoint up to `state`, as far as its manifest can be read.
+fn line_of(checkpoint: &Path, state: &TrainingState) -> Option<CheckpointLine> {
+    let CheckpointManifest { step, global_step, metrics_line, .. } = CheckpointManifest::read(checkpoint).ok()?;
+    let text = metrics_line.filter(|_| global_step <= state.global_step)?;
+    Some(CheckpointLine { step, text })
+}
+
+/// What keeps a run of `earlier` from being resumed as one of `own`. Differences that a run may have on the way are
+/// put into `notes`.
+///
+/// Paths are not compared, because their files are, by digest; neither is the device, which is compared as what it is.
+fn difference(earlier: &Experiment, own: &Experiment, notes: &mut Vec<String>) -> Option<String> {
+    let comparable = |experiment: &Experiment| {
+        let mut experiment = experiment.clone();
+        experiment.paths_mut().into_iter().for_each(|(.., path)| *path = PathBuf::new());
+        experiment.training.device = String::new();
+        serde_json::from_str::<Value>(&experiment.to_json()).ok()
+    };
+    let (earlier, own) = (comparable(earlier), comparable(own));
+    compare(&[], earlier.as_ref(), own.as_ref(), notes)
+}
+
+/// The first difference at or below a key that a run may not have on the way.
+fn compare(key: &[&str], earlier: Option<&Value>, own: Option<&Value>, notes: &mut Vec<String>) -> Option<String> {
+    match (earlier, own) {
+        (Some(Value::Object(earlier)), Some(Value::Object(own))) => {
+            let mut names = earlier.keys().chain(own.keys().filter(|name| !earlier.contains_key(*name)));
+            names.find_map(|name| compare(&[key, &[name]].concat(), earlier.get(name), own.get(name), notes))
         }
-        _ => (left != right).then(|| key.to_owned()),
+        (Some(Value::Array(earlier)), Some(Value::Array(own))) if earlier.len() == own.len() => {
+            let mut items = earlier.iter().zip(own).enumerate();
+            items.find_map(|(index, (earlier, own))| {
+                compare(&[key, &[&index.to_string()]].concat(), Some(earlier), Some(own), notes)
+            })
+        }
+        _ if earlier == own => None,
+        _ => {
+            let said = format!("`{}` is {} and was {}", key.join("."), shown(own), shown(earlier));
+            match freedom(key) {
+                Freedom::Longer if is_longer(earlier, own) => {
+                    notes.push(format!("{said}: the run is lengthened, and schedules follow the new length"));
+                    None
+                }
+                Freedom::Longer => Some(format!("{said}, and a run may become longer, not shorter")),
+                Freedom::Any => {
+                    notes.push(said);
+                    None
+                }
+                Freedom::None => Some(said),
+            }
+        }
+    }
+}
+
+/// A value for people, of whom none reads long ones.
+fn shown(value: Option<&Value>) -> String {
+    const LONGEST: usize = 60;
+    match value {
+        None | Some(Value::Null) => "not set".to_owned(),
+        Some(value) => Some(value.to_string()).filter(|text| text.len() <= LONGEST).unwrap_or("another".to_owned()),
+    }
+}
+
+/// How a key may differ when a run is resumed.
+enum Freedom {
+    None,
+    Longer,
+    /// The key decides whether a run fails, or in which batches it evaluates: not what it learns.
+    Any,
+}
+
+fn freedom(key: &[&str]) -> Freedom {
+    let of_task = match key {
+        ["tasks", _, rest @ ..] => rest,
+        all => all,
+    };
+    let of_plugin = match of_task {
+        ["plugins", "adaptor" | "batch_postprocessor", rest @ ..] => rest,
+        ["plugins", "callbacks" | "losses" | "schedulers", _, rest @ ..] => rest,
+        ["teacher" | "student", "adaptor", rest @ ..] | ["teachers", _, "adaptor", rest @ ..] => rest,
+        _ => &[],
+    };
+    match (key, of_task, of_plugin) {
+        (["training", "num_epochs" | "num_steps"], ..) => Freedom::Longer,
+        (["plugins", "skip_batches"], ..) | (_, ["data", "eval_batch_size"], _) => Freedom::Any,
+        (.., ["limits" | "permissions", ..]) => Freedom::Any,
+        _ => Freedom::None,
+    }
+}
+
+fn is_longer(earlier: Option<&Value>, own: Option<&Value>) -> bool {
+    match (earlier.and_then(Value::as_u64), own.and_then(Value::as_u64)) {
+        (Some(earlier), Some(own)) => own > earlier,
+        _ => false,
     }
 }

@@ -4,32 +4,50 @@ use std::path::{Path, PathBuf};
 
 use tch::Tensor;
 
-use super::{TrainError, TrainingState};
+use super::checkpoint_manifest::CheckpointManifest;
+use super::folder_lock::FolderLock;
+use super::{RunRecord, TrainError, TrainingState};
 use crate::data::DataError;
 use crate::distiller::Trained;
+use crate::experiment::Experiment;
+use crate::files::{self, TemporaryFile};
 use crate::{Model, Result};
 
-/// The folder that a run writes:
+/// The folder that a run writes, locked against other processes as long as this lives:
 ///
 /// ```text
 /// experiment.resolved.json   the experiment with every default
-/// metrics.jsonl              a line a forward step
-/// checkpoints/step-12/       the student after 12 optimizer steps, the projections, and what a run needs to go on
+/// run.json                   digests of what the run reads, and what it computes with
+/// metrics.jsonl              a line a forward step, a line a checkpoint
+/// checkpoints/step-12/       the student after 12 optimizer steps, the projections, what a run needs to resume, and
+///                            manifest.json with a digest of each file
 /// student/                   the final student in Hugging Face layout
+/// earlier/1/                 the same of the first run into this folder
+/// run.lock                   who writes it; there while a run is under way
 /// ```
 ///
-/// A checkpoint is written beside its place and then renamed into it, so it is there whole or not at all.
+/// Files and folders are written beside their place, synced, and renamed into it, so they are there whole or not at
+/// all. A student stays until the next run has one: `earlier/N/student.pending` says that it is that run's.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
     tokenizer: TokenizerFiles,
+    lock: FolderLock,
 }
 
-/// What a run writes into its folder.
-const CONTENTS: &[&str] = &["experiment.resolved.json", "metrics.jsonl", "checkpoints", "student"];
+/// What a run writes into its folder, but for the student.
+const CONTENTS: &[&str] = &["checkpoints", "metrics.jsonl", "metrics.damaged.jsonl", "run.json", RESOLVED];
+
+const RESOLVED: &str = "experiment.resolved.json";
 
 /// Where the results of earlier runs into the same folder are kept.
 const EARLIER: &str = "earlier";
+
+/// Says that a run's student is still in the place of the present one.
+const PENDING: &str = "student.pending";
+
+/// The ending of what is not whole.
+const PARTIAL: &str = "partial";
 
 /// What belongs to a tokenizer in Hugging Face layout.
 const TOKENIZER_FILES: &[&str] = &[
@@ -43,29 +61,42 @@ const TOKENIZER_FILES: &[&str] = &[
 ];
 
 impl RunFolder {
-    /// Makes the folder ready for a new run. Results of an earlier run are moved to `earlier/N`, and that folder is
-    /// returned as well. The tokenizer is put beside every student that is saved.
-    pub fn create(path: &Path, tokenizer: TokenizerFiles) -> Result<(Self, Option<PathBuf>)> {
-        fs::create_dir_all(path).map_err(|source| write_error(path, source))?;
-        let earlier = keep_earlier_results(path)?;
-        Ok((Self { path: path.to_owned(), tokenizer }, earlier))
+    /// Takes the folder for this process; it is made if it is not there. What a killed run left half-done is finished
+    /// or removed.
+    ///
+    /// # Errors
+    /// If another process has it, or if it cannot be written.
+    pub fn open(path: &Path) -> Result<Self> {
+        let folder =
+            Self { path: path.to_owned(), tokenizer: TokenizerFiles::default(), lock: FolderLock::take(path)? };
+        folder.tidy().map_err(|source| write_error(path, source))?;
+        Ok(folder)
     }
 
-    /// The folder of a run that goes on, as it is.
-    pub fn open(path: &Path, tokenizer: TokenizerFiles) -> Self {
-        Self { path: path.to_owned(), tokenizer }
+    /// Why other runs into the folder are not kept out, on a file system without locks.
+    pub fn unlocked(&self) -> Option<&io::Error> {
+        self.lock.unlocked()
     }
 
-    pub(super) fn experiment_in(path: &Path) -> PathBuf {
-        path.join("experiment.resolved.json")
+    /// Puts the tokenizer beside every student that is saved from now on.
+    pub fn keep_tokenizer(&mut self, tokenizer: TokenizerFiles) {
+        self.tokenizer = tokenizer;
     }
 
-    pub(super) fn checkpoints_in(path: &Path) -> PathBuf {
-        path.join("checkpoints")
+    /// Begins a new run. Results of an earlier one are moved to `earlier/N`, which is returned; its student stays in
+    /// its place until this run has one.
+    pub fn begin(&self, experiment: &Experiment, record: &RunRecord) -> Result<Option<PathBuf>> {
+        let earlier = self.keep_earlier_results().map_err(|source| write_error(&self.path, source))?;
+        let path = self.record();
+        files::write(&path, record.to_json().as_bytes()).map_err(|source| write_error(&path, source))?;
+        self.save_experiment(experiment)?;
+        Ok(earlier)
     }
 
-    pub(super) fn projections_in(checkpoint: &Path) -> PathBuf {
-        checkpoint.join("projections.safetensors")
+    /// Writes the experiment as it is run.
+    pub fn save_experiment(&self, experiment: &Experiment) -> Result<()> {
+        let path = self.experiment();
+        Ok(files::write(&path, experiment.to_json().as_bytes()).map_err(|source| write_error(&path, source))?)
     }
 
     pub fn path(&self) -> &Path {
@@ -80,36 +111,161 @@ impl RunFolder {
         self.path.join("student")
     }
 
-    /// Writes the experiment as it was run.
-    pub fn save_experiment(&self, text: &str) -> Result<()> {
-        let path = Self::experiment_in(&self.path);
-        Ok(fs::write(&path, text).map_err(|source| write_error(&path, source))?)
+    pub(super) fn experiment(&self) -> PathBuf {
+        self.path.join(RESOLVED)
     }
 
-    /// Saves the student, the distiller's own parameters, and what the run needs to go on from here.
+    pub(super) fn record(&self) -> PathBuf {
+        self.path.join("run.json")
+    }
+
+    /// The checkpoints, the latest first.
+    pub(super) fn checkpoints(&self) -> Result<Vec<PathBuf>> {
+        let folder = self.path.join("checkpoints");
+        let entries = match folder.read_dir() {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
+            Err(source) => return Err(DataError::Read { path: folder, source }.into()),
+        };
+        let mut found: Vec<(u64, PathBuf)> = entries.filter_map(|entry| numbered(entry.ok()?.path(), "step-")).collect();
+        found.sort_by_key(|(step, _)| std::cmp::Reverse(*step));
+        Ok(found.into_iter().map(|(_, path)| path).collect())
+    }
+
+    pub(super) fn projections_in(checkpoint: &Path) -> PathBuf {
+        checkpoint.join("projections.safetensors")
+    }
+
+    /// Saves the student, the distiller's own parameters, and what the run needs to resume from here. The metrics so
+    /// far are on disk before the checkpoint is.
     pub fn save_checkpoint(&self, state: &TrainingState, model: &dyn Model, trained: &[Trained<'_>]) -> Result<()> {
-        let folder = Self::checkpoints_in(&self.path).join(format!("step-{}", state.global_step));
+        let folder = self.path.join("checkpoints").join(format!("step-{}", state.global_step));
         self.save_whole(&folder, |partial| {
             self.save_model(partial, model)?;
             save_trained(partial, trained)?;
-            state.save(partial)
+            state.save_optimizer(partial)?;
+            let manifest = CheckpointManifest::of(partial, state)?;
+            manifest.write(partial).map_err(|source| write_error(partial, source))?;
+            let metrics = self.metrics();
+            match fs::File::open(&metrics).and_then(|file| file.sync_all()) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => Err(write_error(&metrics, source).into()),
+                _ => Ok(()),
+            }
         })
     }
 
-    /// Saves the student at the end of the run.
+    /// Saves the student at the end of the run. That of an earlier run is moved to where its other results are.
     pub fn save_student(&self, model: &dyn Model) -> Result<()> {
-        self.save_whole(&self.student(), |partial| self.save_model(partial, model))
+        self.save_whole(&self.new_student(), |partial| self.save_model(partial, model))?;
+        self.place_student().map_err(|source| write_error(&self.student(), source).into())
+    }
+
+    /// Where a student is that is whole and not yet in its place.
+    fn new_student(&self) -> PathBuf {
+        self.path.join("student.new")
+    }
+
+    fn place_student(&self) -> io::Result<()> {
+        let (new, student) = (self.new_student(), self.student());
+        let pending = self.pending()?;
+        if new.exists() {
+            if let Some(earlier) = &pending
+                && student.exists()
+            {
+                fs::rename(&student, earlier.join("student"))?;
+                files::sync_folder(earlier)?;
+            }
+            files::replace_folder(&new, &student)?;
+        } else {
+            files::finish_replacing(&student)?;
+        }
+        match pending.filter(|earlier| earlier.join("student").exists() || !student.exists()) {
+            Some(earlier) => fs::remove_file(earlier.join(PENDING)),
+            None => Ok(()),
+        }
+    }
+
+    /// The earlier run whose student is in the place of the present one.
+    fn pending(&self) -> io::Result<Option<PathBuf>> {
+        Ok(self.earlier_runs()?.into_iter().map(|(_, path)| path).find(|path| path.join(PENDING).exists()))
+    }
+
+    /// The folders in `earlier` by their number.
+    fn earlier_runs(&self) -> io::Result<Vec<(u64, PathBuf)>> {
+        match self.path.join(EARLIER).read_dir() {
+            Ok(entries) => Ok(entries.filter_map(|entry| numbered(entry.ok()?.path(), "")).collect()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(vec![]),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Moves what an earlier run wrote to `earlier/N`, which has that name when all is there.
+    fn keep_earlier_results(&self) -> io::Result<Option<PathBuf>> {
+        let is_there = |name: &&str| self.path.join(name).exists();
+        let has_own_student = self.student().exists() && self.pending()?.is_none();
+        let number = self.earlier_runs()?.into_iter().map(|(number, _)| number).max().unwrap_or(0) + 1;
+        let kept = self.path.join(EARLIER).join(number.to_string());
+        let partial = kept.with_extension(PARTIAL);
+        if !partial.exists() && !has_own_student && !CONTENTS.iter().any(|name| is_there(&name)) {
+            return Ok(None);
+        }
+        fs::create_dir_all(&partial)?;
+        for name in CONTENTS.iter().filter(|name| is_there(name)) {
+            fs::rename(self.path.join(name), partial.join(name))?;
+        }
+        if has_own_student {
+            fs::write(partial.join(PENDING), "The student of this run is in ../../student until a later run has one.\n")?;
+        }
+        files::sync_folder(&partial)?;
+        fs::rename(&partial, &kept)?;
+        files::sync_parent(&kept)?;
+        files::sync_folder(&self.path)?;
+        Ok(Some(kept))
+    }
+
+    /// Finishes what a killed run was about to do in this folder, and removes what it left half-written.
+    fn tidy(&self) -> io::Result<()> {
+        let is_partial = |path: &Path| path.extension().is_some_and(|ending| ending == PARTIAL);
+        let in_folder = |name: &str| -> io::Result<Vec<PathBuf>> {
+            match self.path.join(name).read_dir() {
+                Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(vec![]),
+                Err(error) => Err(error),
+            }
+        };
+        for path in in_folder("")? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if TemporaryFile::is_leftover(&name) {
+                fs::remove_file(&path)?;
+            }
+        }
+        files::remove_folder(&self.student().with_extension(PARTIAL))?;
+        for path in in_folder("checkpoints")? {
+            match path.extension() {
+                Some(ending) if ending == PARTIAL => files::remove_folder(&path)?,
+                Some(_) => files::finish_replacing(&path.with_extension(""))?,
+                None => {}
+            }
+        }
+        self.place_student()?;
+        // A new run was about to begin, so what is here is the earlier one's.
+        if in_folder(EARLIER)?.iter().any(|path| is_partial(path)) {
+            self.keep_earlier_results()?;
+        }
+        Ok(())
     }
 
     fn save_whole(&self, folder: &Path, save: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-        let partial = folder.with_extension("partial");
-        let saved = make_folder(&partial).and_then(|()| save(&partial)).and_then(|()| {
-            remove_folder(folder)?;
-            Ok(fs::rename(&partial, folder).map_err(|source| write_error(folder, source))?)
+        let partial = folder.with_extension(PARTIAL);
+        let failed = |source| write_error(folder, source);
+        let saved = files::make_folder(&partial).map_err(failed).map_err(crate::Error::from).and_then(|()| {
+            save(&partial)?;
+            files::sync_contents(&partial).map_err(failed)?;
+            Ok(files::replace_folder(&partial, folder).map_err(failed)?)
         });
         if saved.is_err() {
             // The error that is returned says what went wrong; a rest that cannot be removed is no news.
-            let _ = remove_folder(&partial);
+            let _ = files::remove_folder(&partial);
         }
         saved
     }
@@ -124,6 +280,12 @@ impl RunFolder {
     }
 }
 
+/// `path` with the number in its name, if the name is `prefix` and a number.
+fn numbered(path: PathBuf, prefix: &str) -> Option<(u64, PathBuf)> {
+    let number = path.file_name()?.to_str()?.strip_prefix(prefix)?.parse().ok()?;
+    Some((number, path))
+}
+
 fn save_trained(folder: &Path, trained: &[Trained<'_>]) -> Result<()> {
     let tensors: Vec<(String, Tensor)> = trained
         .iter()
@@ -132,16 +294,15 @@ fn save_trained(folder: &Path, trained: &[Trained<'_>]) -> Result<()> {
             named.map(|(name, tensor)| (format!("{}.{name}", trained.prefix), tensor.detach()))
         })
         .collect();
-    if !tensors.is_empty() {
-        Tensor::write_safetensors(&tensors, RunFolder::projections_in(folder))?;
+    match tensors.is_empty() {
+        true => Ok(()),
+        false => write_tensors(&tensors, &RunFolder::projections_in(folder)),
     }
-    Ok(())
 }
 
-/// Makes an empty folder.
-fn make_folder(folder: &Path) -> Result<()> {
-    remove_folder(folder)?;
-    Ok(fs::create_dir_all(folder).map_err(|source| write_error(folder, source))?)
+/// Writes a safetensors file.
+pub(super) fn write_tensors(tensors: &[(String, Tensor)], path: &Path) -> Result<()> {
+    Ok(Tensor::write_safetensors(tensors, path).map_err(|error| write_error(path, io::Error::other(error)))?)
 }
 
 /// The files of a tokenizer, by name. They are held in memory, because the model that they belong to may itself be one
@@ -162,31 +323,6 @@ impl TokenizerFiles {
             }
         }
         Ok(Self(files))
-    }
-}
-
-fn keep_earlier_results(path: &Path) -> Result<Option<PathBuf>> {
-    let present: Vec<&str> = CONTENTS.iter().copied().filter(|name| path.join(name).exists()).collect();
-    if present.is_empty() {
-        return Ok(None);
-    }
-    let mut number = 1;
-    while path.join(EARLIER).join(number.to_string()).exists() {
-        number += 1;
-    }
-    let kept = path.join(EARLIER).join(number.to_string());
-    fs::create_dir_all(&kept).map_err(|source| write_error(&kept, source))?;
-    for name in present {
-        let (from, to) = (path.join(name), kept.join(name));
-        fs::rename(&from, &to).map_err(|source| write_error(&to, source))?;
-    }
-    Ok(Some(kept))
-}
-
-fn remove_folder(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(write_error(folder, source).into()),
-        _ => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use tch::{Device, Kind, Tensor};
 
 use super::feed::Feed;
+use super::metrics_log::checkpoint_line;
 use super::optimizer::OptimizerConfig;
 use super::stepper::Stepper;
 use super::task::Prepared;
@@ -28,7 +29,7 @@ pub struct Session {
     pub tasks: Vec<Task>,
     pub task_order: TaskOrder,
     pub distiller: Box<dyn Distiller>,
-    /// Run after each checkpoint, in this order.
+    /// Run at each checkpoint, in this order.
     pub callbacks: Vec<Box<dyn Callback>>,
     pub device: Device,
 }
@@ -135,12 +136,28 @@ impl Session {
         for observer in &mut *observers {
             observer.on_start(&timetable, start.step)?;
         }
+        if start.is_stopped {
+            return Ok(Outcome::Stopped { global_step: start.global_step });
+        }
+        if let Some(last) = start.step.checked_sub(1) {
+            let epoch = last as usize / timetable.batches_per_epoch();
+            // A callback failed there; an unbroken run goes through all of them.
+            if start.metrics_line.is_none()
+                && timetable.is_checkpoint(start.global_step as usize, epoch)
+                && self.evaluate(start.global_step, epoch)?.tell(observers)? == Action::Stop
+            {
+                return Ok(Outcome::Stopped { global_step: start.global_step });
+            }
+            if !self.refill_caches(start, interrupt)? {
+                return Ok(Outcome::Interrupted { global_step: start.global_step });
+            }
+        }
         for step in start.step as usize..timetable.forward_steps() {
             let (epoch, in_epoch) = (step / timetable.batches_per_epoch(), step % timetable.batches_per_epoch());
             if in_epoch == 0 && timetable.drops_rest_of_epoch() {
                 stepper.drop_gradients();
             }
-            // Dropout follows from the seed and the step, so that a run that goes on draws what it would have drawn.
+            // Dropout follows from the seed and the step, so that a resumed run draws what an unbroken one draws.
             tch::manual_seed(split_mix(settings.training.seed, step as u64) as i64);
             let (task, batches) = feed.next()?;
             let (losses, num_examples, skipped) =
@@ -174,7 +191,7 @@ impl Session {
             let is_checkpoint = is_optimizer_step && timetable.is_checkpoint(stepper.global_step, epoch);
             if is_checkpoint {
                 let state = stepper.state(step as u64 + 1, skipped_batches)?;
-                if self.checkpoint(&report, &state, folder, observers)? == Action::Stop {
+                if self.checkpoint(&report, state, folder, observers)? == Action::Stop {
                     return Ok(Outcome::Stopped { global_step: report.global_step });
                 }
             }
@@ -206,31 +223,55 @@ impl Session {
         self.distiller.loss(&adapted.student.0, &teachers)
     }
 
+    /// Runs the callbacks, and saves a checkpoint with what they found. It is saved without, if one of them fails.
     fn checkpoint(
         &mut self,
         report: &StepReport,
-        state: &TrainingState,
+        mut state: TrainingState,
         folder: &RunFolder,
         observers: &mut [&mut dyn Observer],
     ) -> Result<Action> {
-        folder.save_checkpoint(state, self.student.as_ref(), &self.distiller.trained())?;
+        let evaluated = self.evaluate(report.global_step, report.epoch);
+        if let Ok(Evaluated { report, action }) = &evaluated {
+            state.metrics_line = Some(checkpoint_line(report));
+            state.is_stopped = *action == Action::Stop;
+        }
+        for task in &self.tasks {
+            task.flush_caches()?;
+        }
+        folder.save_checkpoint(&state, self.student.as_ref(), &self.distiller.trained())?;
+        evaluated?.tell(observers)
+    }
+
+    fn evaluate(&mut self, global_step: u64, epoch: usize) -> Result<Evaluated> {
         let mut scalars = Scalars::new();
         let mut action = Action::Continue;
         for callback in &mut self.callbacks {
-            if callback.on_checkpoint(&self.student, report.global_step, &mut scalars)? == Action::Stop {
+            if callback.on_checkpoint(&self.student, global_step, &mut scalars)? == Action::Stop {
                 action = Action::Stop;
             }
         }
-        let report = CheckpointReport { global_step: report.global_step, epoch: report.epoch, scalars };
-        for observer in &mut *observers {
-            observer.on_checkpoint(&report)?;
+        Ok(Evaluated { report: CheckpointReport { global_step, epoch, scalars }, action })
+    }
+}
+
+/// What the callbacks found at a checkpoint.
+struct Evaluated {
+    report: CheckpointReport,
+    action: Action,
+}
+
+impl Evaluated {
+    fn tell(self, observers: &mut [&mut dyn Observer]) -> Result<Action> {
+        for observer in observers {
+            observer.on_checkpoint(&self.report)?;
         }
-        Ok(action)
+        Ok(self.action)
     }
 }
 
 /// Whether a plugin failed at a step.
-fn is_of_plugin(error: &crate::Error) -> bool {
+pub(super) fn is_of_plugin(error: &crate::Error) -> bool {
     match error {
         crate::Error::Plugin(_) => true,
         crate::Error::Train(TrainError::Step { source, .. }) => is_of_plugin(source),

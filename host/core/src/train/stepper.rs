@@ -1,10 +1,10 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use tch::Tensor;
 
 use super::gradients::Gradients;
 use super::optimizer::{ParameterGroups, TrainedParameter, clip_gradients};
-use super::{Schedule, Session, Settings, Timetable, TrainingState};
+use super::{Schedule, Session, Settings, Timetable, TrainError, TrainingState};
 use crate::Result;
 
 /// The student's parameters and the distiller's own, on their way from gradients to steps.
@@ -73,7 +73,7 @@ impl Stepper {
         self.global_step as f64 / timetable.optimizer_steps() as f64
     }
 
-    /// What a run needs to go on from here, after `step` forward steps; no gradient is waiting for its step.
+    /// What a run needs to resume from here, after `step` forward steps; no gradient is waiting for its step.
     pub fn state(&self, step: u64, skipped: u64) -> Result<TrainingState> {
         let mut optimizer = HashMap::new();
         for (position, parameter) in self.parameters.iter().enumerate() {
@@ -81,17 +81,33 @@ impl Stepper {
                 optimizer.insert(format!("{}.{name}", parameter.name), tensor);
             }
         }
-        Ok(TrainingState { step, global_step: self.global_step as u64, skipped, optimizer })
+        let global_step = self.global_step as u64;
+        Ok(TrainingState { step, global_step, skipped, optimizer, ..TrainingState::default() })
     }
 
-    /// Goes on from a state; the parameters have its values already.
+    /// Resumes from a state; the parameters have its values already.
+    ///
+    /// # Errors
+    /// A tensor that is not of its parameter's shape, or of no parameter, or one of several that is missing.
     pub fn restore(&mut self, state: &TrainingState) -> Result<()> {
         self.global_step = state.global_step as usize;
+        let mut unused: BTreeSet<&str> = state.optimizer.keys().map(String::as_str).collect();
         for (position, parameter) in self.parameters.iter().enumerate() {
             let find = |name: &str| state.optimizer.get(&format!("{}.{name}", parameter.name));
             self.groups.restore(position, &find)?;
+            for (name, _) in self.groups.state(position)? {
+                unused.remove(format!("{}.{name}", parameter.name).as_str());
+            }
         }
-        Ok(())
+        match unused.first() {
+            Some(name) => Err(TrainError::Value {
+                key: "the checkpoint's optimizer state".to_owned(),
+                found: format!("with `{name}`"),
+                expected: format!("only, and all of, what {} remembers of the trained parameters", self.groups.name()),
+            }
+            .into()),
+            None => Ok(()),
+        }
     }
 
     /// Forgets the gradients that no step has used.

@@ -3,10 +3,11 @@ use std::path::Path;
 
 use tch::Tensor;
 
-use super::TrainError;
+use super::checkpoint_manifest::CheckpointManifest;
+use super::run_folder::write_tensors;
 use crate::Result;
 
-/// What a run needs to go on from a checkpoint, beside the student and the projections. All else follows from the
+/// What a run needs to resume from a checkpoint, beside the student and the projections. All else follows from the
 /// experiment and from the step: which examples come next, dropout, weights of the losses.
 #[derive(Debug, Default)]
 pub struct TrainingState {
@@ -16,44 +17,34 @@ pub struct TrainingState {
     pub global_step: u64,
     /// Batches that were left out so far.
     pub skipped: u64,
+    /// The checkpoint's line of `metrics.jsonl`. None where its callbacks have not run: one of them failed, or the
+    /// checkpoint was saved at a step that is none of the experiment's.
+    pub metrics_line: Option<String>,
+    /// Whether a callback ended the run at this checkpoint.
+    pub is_stopped: bool,
     /// What the optimizer remembers: a parameter's name, and what it is in torch's words (`classifier.weight.exp_avg`).
     pub(super) optimizer: HashMap<String, Tensor>,
 }
 
-/// Its file in a checkpoint.
-const FILE: &str = "training.safetensors";
-
-/// What the names of the optimizer's tensors begin with in the file; counters have no dot.
-const OPTIMIZER: &str = "optimizer.";
+/// The optimizer's file in a checkpoint.
+const FILE: &str = "optimizer.safetensors";
 
 impl TrainingState {
-    /// Whether a checkpoint holds one.
-    pub(super) fn is_in(checkpoint: &Path) -> bool {
-        checkpoint.join(FILE).is_file()
-    }
-
-    pub(super) fn save(&self, checkpoint: &Path) -> Result<()> {
-        let counters = [("step", self.step), ("global_step", self.global_step), ("skipped", self.skipped)];
-        let counters = counters.map(|(name, count)| (name.to_owned(), Tensor::from(count as i64)));
-        let optimizer =
-            self.optimizer.iter().map(|(name, tensor)| (format!("{OPTIMIZER}{name}"), tensor.shallow_clone()));
-        let mut tensors: Vec<(String, Tensor)> = counters.into_iter().chain(optimizer).collect();
+    /// Writes what the optimizer remembers; the rest stands in the checkpoint's manifest.
+    pub(super) fn save_optimizer(&self, checkpoint: &Path) -> Result<()> {
+        let tensors = self.optimizer.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
+        let mut tensors: Vec<(String, Tensor)> = tensors.collect();
         tensors.sort_by(|(left, _), (right, _)| left.cmp(right));
-        Ok(Tensor::write_safetensors(&tensors, checkpoint.join(FILE))?)
+        write_tensors(&tensors, &checkpoint.join(FILE))
     }
 
-    pub(super) fn read(checkpoint: &Path) -> Result<Self> {
-        let path = checkpoint.join(FILE);
-        let wrong = |problem: String| TrainError::Resume { path: path.clone(), problem };
-        let read = Tensor::read_safetensors(&path).map_err(|error| wrong(error.to_string()))?;
-        let mut tensors: HashMap<String, Tensor> = read.into_iter().collect();
-        let mut counter = |name: &str| {
-            let found = tensors.remove(name).and_then(|count| i64::try_from(count).ok());
-            found.and_then(|count| u64::try_from(count).ok()).ok_or_else(|| wrong(format!("it has no `{name}`")))
-        };
-        let (step, global_step, skipped) = (counter("step")?, counter("global_step")?, counter("skipped")?);
-        let optimizer = tensors.into_iter();
-        let optimizer = optimizer.filter_map(|(name, tensor)| Some((name.strip_prefix(OPTIMIZER)?.to_owned(), tensor)));
-        Ok(Self { step, global_step, skipped, optimizer: optimizer.collect() })
+    /// The state in a checkpoint, all of whose files are checked; an error says what is wrong.
+    pub(super) fn read(checkpoint: &Path) -> Result<Self, String> {
+        let manifest = CheckpointManifest::read(checkpoint)?;
+        manifest.check(checkpoint)?;
+        let read = Tensor::read_safetensors(checkpoint.join(FILE));
+        let optimizer = read.map_err(|error| format!("{FILE}: {error}"))?.into_iter().collect();
+        let CheckpointManifest { step, global_step, skipped, metrics_line, is_stopped, .. } = manifest;
+        Ok(Self { step, global_step, skipped, metrics_line, is_stopped, optimizer })
     }
 }

@@ -1,14 +1,14 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensorError, View, serialize_to_file};
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
-use super::temporary::TemporaryFile;
 use crate::Result;
+use crate::files::{self, TemporaryFile};
 use crate::model::config::ModelConfig;
 use crate::model::{ModelError, Parameters};
 
@@ -20,7 +20,7 @@ pub(in crate::model) fn write(folder: &Path, config: &ModelConfig, parameters: &
         move |source| ModelError::Write { path, source }
     };
     fs::create_dir_all(folder).map_err(failed(folder))?;
-    let views = parameters.iter().map(|(name, tensor)| Ok((name, FloatView::new(tensor)?)));
+    let views = parameters.iter().map(|(name, tensor)| Ok((name, FloatView::new(name, tensor)?)));
     let views = views.collect::<Result<Vec<_>>>()?;
 
     let weights_path = folder.join("model.safetensors");
@@ -34,7 +34,7 @@ pub(in crate::model) fn write(folder: &Path, config: &ModelConfig, parameters: &
     weights.place().map_err(failed(&weights_path))?;
     description.place().map_err(failed(&config_path))?;
     // The new names are on disk only when the folder is.
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed(folder))?;
+    files::sync_folder(folder).map_err(failed(folder))?;
     Ok(())
 }
 
@@ -54,7 +54,11 @@ struct FloatView {
 }
 
 impl FloatView {
-    fn new(tensor: &Tensor) -> Result<Self> {
+    fn new(name: &str, tensor: &Tensor) -> Result<Self> {
+        let kind = tensor.f_kind()?;
+        if kind != Kind::Float {
+            return Err(ModelError::ParameterKind { name: name.to_owned(), found: kind }.into());
+        }
         let tensor = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_contiguous()?;
         let shape = tensor.size().into_iter().map(|size| size as usize).collect();
         Ok(Self { tensor, shape })
@@ -74,12 +78,26 @@ impl View for FloatView {
         if self.data_len() == 0 {
             return Cow::Borrowed(&[]);
         }
-        // SAFETY: the tensor is on the CPU, contiguous and of float32 (parameters are made so), thus its elements are
+        // SAFETY: the tensor is on the CPU, contiguous and of float32 (`new` checks it), thus its elements are
         // `data_len` bytes from `data_ptr` on, and it lives as long as `self`.
         Cow::Borrowed(unsafe { std::slice::from_raw_parts(self.tensor.data_ptr().cast::<u8>(), self.data_len()) })
     }
 
     fn data_len(&self) -> usize {
         self.tensor.numel() * size_of::<f32>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_that_is_not_float32_is_named() {
+        for kind in [Kind::BFloat16, Kind::Half, Kind::Double] {
+            let error = FloatView::new("pooler.weight", &Tensor::zeros([3, 2], (kind, Device::Cpu))).err().unwrap();
+            let expected = ["`pooler.weight`", &format!("{kind:?}"), "float32"];
+            assert!(expected.iter().all(|part| error.to_string().contains(part)), "{error}");
+        }
     }
 }

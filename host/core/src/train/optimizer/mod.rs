@@ -126,6 +126,11 @@ impl ParameterGroups {
         places.next()
     }
 
+    /// The optimizer as the experiment names it.
+    pub fn name(&self) -> &'static str {
+        self.groups.first().map_or("an optimizer", |group| group.config.name())
+    }
+
     /// The first group's configured learning rate.
     pub fn learning_rate(&self) -> f64 {
         self.groups.first().map_or(0.0, |group| group.config.learning_rate())

@@ -1,0 +1,104 @@
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::TrainingState;
+use crate::digest::{self, shortened};
+use crate::{DigestError, files};
+
+/// `manifest.json` of a checkpoint: at which step it was saved, and every other file of it. It is written last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CheckpointManifest {
+    format: u32,
+    /// Forward steps done.
+    pub step: u64,
+    /// Optimizer steps done.
+    pub global_step: u64,
+    /// Batches that were left out so far.
+    pub skipped: u64,
+    /// Whether a callback ended the run here.
+    pub is_stopped: bool,
+    /// The line of `metrics.jsonl` that belongs to the checkpoint; none if its callbacks have not run.
+    pub metrics_line: Option<String>,
+    files: Vec<FileEntry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileEntry {
+    name: String,
+    size: u64,
+    sha256: String,
+}
+
+const FORMAT: u32 = 1;
+const FILE: &str = "manifest.json";
+
+impl CheckpointManifest {
+    /// Of the files that are in the folder of a checkpoint now.
+    pub fn of(checkpoint: &Path, state: &TrainingState) -> Result<Self, DigestError> {
+        let unreadable = |source| DigestError { path: checkpoint.to_owned(), source };
+        let mut files = vec![];
+        for entry in checkpoint.read_dir().map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let size = entry.metadata().map_err(unreadable)?.len();
+            files.push(FileEntry { name, size, sha256: digest::read_file(&entry.path())? });
+        }
+        files.sort_by(|left, right| left.name.cmp(&right.name));
+        Ok(Self {
+            format: FORMAT,
+            step: state.step,
+            global_step: state.global_step,
+            skipped: state.skipped,
+            is_stopped: state.is_stopped,
+            metrics_line: state.metrics_line.clone(),
+            files,
+        })
+    }
+
+    pub fn write(&self, checkpoint: &Path) -> io::Result<()> {
+        files::write(&checkpoint.join(FILE), format!("{}\n", serde_json::to_string_pretty(self)?).as_bytes())
+    }
+
+    /// The manifest of a checkpoint, whose other files are not looked at; an error says what is wrong.
+    pub fn read(checkpoint: &Path) -> Result<Self, String> {
+        let text = fs::read(checkpoint.join(FILE)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => format!("{FILE} is missing"),
+            _ => format!("{FILE} cannot be read: {error}"),
+        })?;
+        let manifest: Self = serde_json::from_slice(&text).map_err(|error| format!("{FILE} is damaged: {error}"))?;
+        if manifest.format != FORMAT {
+            return Err(format!("{FILE} has the format {}; this version reads {FORMAT}", manifest.format));
+        }
+        let own = format!("step-{}", manifest.global_step);
+        match checkpoint.file_name() {
+            Some(name) if name == own.as_str() => Ok(manifest),
+            _ => Err(format!("{FILE} is that of {own}")),
+        }
+    }
+
+    /// Whether every file is as it was saved; an error says which is not.
+    pub fn check(&self, checkpoint: &Path) -> Result<(), String> {
+        for FileEntry { name, size, sha256 } in &self.files {
+            let path = checkpoint.join(name);
+            let found = match fs::metadata(&path) {
+                Ok(metadata) => metadata.len(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(format!("{name} is missing")),
+                Err(error) => return Err(format!("{name} cannot be read: {error}")),
+            };
+            if found != *size {
+                return Err(format!("{name} has {found} bytes; it was saved with {size}"));
+            }
+            let found = digest::read_file(&path).map_err(|error| error.to_string())?;
+            if found != *sha256 {
+                let (found, saved) = (shortened(&found), shortened(sha256));
+                return Err(format!("{name} is {found}; it was saved as {saved}"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tch::Device;
+
+use crate::device::num_threads;
+use crate::digest::{self, shortened};
+use crate::experiment::{Experiment, PathKind};
+use crate::{DigestError, Result};
+
+/// `run.json`: digests of what a run reads, and what it computes with. A run is resumed with the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRecord {
+    /// `cpu` or `cuda`. The other one's results differ in their last bits.
+    device: String,
+    /// The threads of an operation on the CPU. Another number's results differ in their last bits.
+    threads: i32,
+    /// The digests of files by name, by the key of the experiment that names them or their folder.
+    sources: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl RunRecord {
+    /// Of the files as they are now. What is not there is left out.
+    pub fn of(experiment: &Experiment, device: Device) -> Result<Self> {
+        let output = experiment.training.output_dir.clone();
+        let mut experiment = experiment.clone();
+        let mut sources = BTreeMap::new();
+        for (key, kind, path) in experiment.paths_mut() {
+            // A new run moves such a student away, and needs it no more.
+            let is_moved = key.starts_with("student.") && path.starts_with(&output);
+            let files = match kind {
+                PathKind::Model if !is_moved => model_files(path)?,
+                PathKind::File if !is_moved => vec![path.clone()],
+                _ => continue,
+            };
+            let files = files.into_iter().filter(|file| file.is_file());
+            let name = |file: &Path| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let digests = files.map(|file| Ok((name(&file), digest::of_file(&file)?)));
+            let digests = digests.collect::<Result<BTreeMap<_, _>, DigestError>>()?;
+            if !digests.is_empty() {
+                sources.insert(key, digests);
+            }
+        }
+        Ok(Self { device: device_kind(device).to_owned(), threads: num_threads(), sources })
+    }
+
+    /// The record in a file; an error says what is wrong with it.
+    pub(super) fn read(path: &Path) -> Result<Self, String> {
+        let text = fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        serde_json::from_slice(&text).map_err(|error| format!("{} is damaged: {error}", path.display()))
+    }
+
+    pub(super) fn to_json(&self) -> String {
+        // Its keys are strings and its numbers integers.
+        format!("{}\n", serde_json::to_string_pretty(self).unwrap_or_default())
+    }
+
+    /// What is not as it was when this was recorded. Sources that are gone are left out: who needs one says so.
+    pub(super) fn changes(&self, present: &Self) -> Vec<String> {
+        let mut changes = vec![];
+        for (key, recorded) in &self.sources {
+            let Some(found) = present.sources.get(key) else { continue };
+            let names = recorded.keys().chain(found.keys().filter(|name| !recorded.contains_key(*name)));
+            for name in names {
+                let shown = |digest: Option<&String>| digest.map_or("not there".to_owned(), |digest| shortened(digest));
+                let (recorded, found) = (recorded.get(name), found.get(name));
+                if recorded != found {
+                    let (recorded, found) = (shown(recorded), shown(found));
+                    changes.push(format!("{name} of `{key}` is {found} and was {recorded}"));
+                }
+            }
+        }
+        changes
+    }
+
+    /// What makes numbers differ in their last bits.
+    pub(super) fn warnings(&self, present: &Self) -> Vec<String> {
+        let mut warnings = vec![];
+        let mut warn = |recorded: String, found: String, how: String| {
+            warnings.push(format!(
+                "the run began {recorded} and resumes {found}: its numbers differ in their last bits from those of an \
+                 unbroken run; {how} for the same"
+            ));
+        };
+        if self.device != present.device {
+            warn(format!("on {}", self.device), format!("on {}", present.device), format!("--device {}", self.device));
+        }
+        if self.threads != present.threads {
+            let threads = |number: i32| if number == 1 { "1 thread".to_owned() } else { format!("{number} threads") };
+            let (recorded, found) = (threads(self.threads), threads(present.threads));
+            warn(format!("with {recorded}"), format!("with {found}"), format!("--threads {}", self.threads));
+        }
+        warnings
+    }
+}
+
+/// The files in a model's folder that decide what the model computes of a text.
+fn model_files(folder: &Path) -> Result<Vec<PathBuf>, DigestError> {
+    let decides = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.ends_with(".safetensors") || ["config.json", "tokenizer.json"].contains(&name.as_ref())
+    };
+    match folder.read_dir() {
+        Ok(entries) => Ok(entries.filter_map(|entry| Some(entry.ok()?.path())).filter(decides).collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(vec![]),
+        Err(source) => Err(DigestError { path: folder.to_owned(), source }),
+    }
+}
+
+fn device_kind(device: Device) -> &'static str {
+    match device {
+        Device::Cpu => "cpu",
+        Device::Cuda(_) => "cuda",
+        Device::Mps => "mps",
+        Device::Vulkan => "vulkan",
+    }
+}
