@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::support::{checkpoint_steps, names_in, read_json, read_lines, read_tensors};
-use crate::workspace::{Workspace, contents};
+use crate::workspace::{Finished, Workspace, contents};
 
 #[test]
 fn a_run_writes_one_folder() {
@@ -13,12 +13,12 @@ fn a_run_writes_one_folder() {
     let finished = workspace.run();
     assert!(finished.stdout.starts_with("student in out/student, trained in "), "{}", finished.stdout);
     let out = workspace.path("out");
-    assert_eq!(names_in(&out), ["checkpoints", "experiment.resolved.json", "metrics.jsonl", "student"]);
+    assert_eq!(names_in(&out), ["checkpoints", "experiment.resolved.json", "metrics.jsonl", "run.json", "student"]);
     assert_eq!(checkpoint_steps(&out), [3, 6]);
     assert_eq!(names_in(&out.join("student")), ["config.json", "model.safetensors"]);
     for step in [3, 6] {
         let names = names_in(&out.join(format!("checkpoints/step-{step}")));
-        assert_eq!(names, ["config.json", "model.safetensors", "training.safetensors"]);
+        assert_eq!(names, ["config.json", "manifest.json", "model.safetensors", "optimizer.safetensors"]);
     }
     let steps = read_lines(&out.join("metrics.jsonl"));
     assert_eq!(steps.iter().filter(|line| line.get("total_loss").is_some()).count(), 6);
@@ -41,6 +41,22 @@ fn the_resolved_experiment_runs_the_same() {
     assert!(contents(&workspace.path("out/earlier/1")) == first);
     fs::remove_dir_all(workspace.path("out/earlier")).unwrap();
     assert!(contents(&workspace.path("out")) == first);
+}
+
+#[test]
+fn the_resolved_experiment_runs_from_its_folder_and_from_elsewhere() {
+    // The run is started in the folder of its experiment, under whose name alone the file is found.
+    let workspace = Workspace::new();
+    workspace.run();
+    let first = contents(&workspace.path("out"));
+    for folder in ["", "out", "student"] {
+        let mut command = workspace.command(&["run", "--config"]);
+        command.arg(workspace.path("out/experiment.resolved.json")).current_dir(workspace.path(folder));
+        let finished = Finished::new(command.output().unwrap());
+        assert_eq!(finished.code, 0, "in `{folder}`: {}", finished.stderr);
+        fs::remove_dir_all(workspace.path("out/earlier")).unwrap();
+        assert!(contents(&workspace.path("out")) == first, "in `{folder}`");
+    }
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! A run that goes on from a checkpoint writes what the whole run wrote, to the byte.
+//! A run that is resumed from a checkpoint writes what the whole run wrote, to the byte.
 
 use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{checkpoint_steps, plugin, read_json};
-use crate::workspace::{Workspace, contents};
+use crate::support::{checkpoint_steps, plugin, read_json, read_lines};
+use crate::workspace::{Finished, Workspace, contents};
 
 /// A run of three epochs with dropout, in a random order.
 fn workspace() -> Workspace {
@@ -28,13 +28,20 @@ fn interrupt(workspace: &Workspace, step: u64) {
 }
 
 #[track_caller]
-fn goes_on(workspace: &Workspace, step: u64) {
+fn resume(workspace: &Workspace, step: u64) -> Finished {
+    let finished = workspace.start(&["run", "--resume=must"]);
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    assert!(finished.stderr.contains(&format!("resumes after step {step} of the optimizer")), "{}", finished.stderr);
+    finished
+}
+
+#[track_caller]
+fn resumes_to_the_same(workspace: &Workspace, step: u64) {
     workspace.run();
     let whole = contents(&workspace.path("out"));
     interrupt(workspace, step);
-    let finished = workspace.start(&["run", "--resume"]);
-    assert_eq!(finished.code, 0, "{}", finished.stderr);
-    assert!(finished.stderr.contains(&format!("goes on after step {step} of the optimizer")), "{}", finished.stderr);
+    let finished = resume(workspace, step);
+    assert!(!finished.stderr.contains("warning"), "{}", finished.stderr);
     let found = contents(&workspace.path("out"));
     assert!(found.keys().eq(whole.keys()), "{:?} {:?}", found.keys(), whole.keys());
     for (name, content) in &whole {
@@ -42,24 +49,37 @@ fn goes_on(workspace: &Workspace, step: u64) {
     }
 }
 
-#[test]
-fn adam_goes_on() {
-    let mut workspace = workspace().with("optimizer", json!({ "name": "adam", "lr": 1e-3, "weight_decay": 0.01 }));
-    workspace.set("schedule", json!({ "name": "linear", "warmup_ratio": 0.2 }));
-    goes_on(&workspace, 6);
+#[track_caller]
+fn refuses(workspace: &Workspace, expected: &[&str]) {
+    let before = contents(&workspace.path("out"));
+    let finished = workspace.start(&["run", "--resume"]);
+    finished.check_failure(2, &[&["cannot resume the run in"], expected].concat());
+    assert!(contents(&workspace.path("out")) == before);
 }
 
 #[test]
-fn momentum_and_accumulation_go_on_within_an_epoch() {
+fn adam_resumes() {
+    let mut workspace = workspace().with("optimizer", json!({ "name": "adam", "lr": 1e-3, "weight_decay": 0.01 }));
+    workspace.set("schedule", json!({ "name": "linear", "warmup_ratio": 0.2 }));
+    resumes_to_the_same(&workspace, 6);
+}
+
+#[test]
+fn momentum_and_accumulation_resume_within_an_epoch() {
     let mut workspace = workspace().with("optimizer", json!({ "name": "sgd", "lr": 0.1, "momentum": 0.9 }));
     workspace.set("training.gradient_accumulation_steps", json!(2));
     workspace.set("training.max_grad_norm", json!(1));
     workspace.set("training.ckpt_frequency", json!(3));
-    goes_on(&workspace, 4);
+    resumes_to_the_same(&workspace, 4);
 }
 
 #[test]
-fn a_run_of_steps_goes_on_with_projections_and_weights() {
+fn an_optimizer_without_memory_resumes() {
+    resumes_to_the_same(&workspace().with("optimizer", json!({ "name": "sgd", "lr": 0.1 })), 6);
+}
+
+#[test]
+fn a_run_of_steps_resumes_with_projections_and_weights() {
     let mut workspace = workspace();
     let (student, teacher) = workspace.hidden_sizes();
     workspace.set("distillation.kd_loss_weight_scheduler", json!("linear_decay"));
@@ -69,16 +89,16 @@ fn a_run_of_steps_goes_on_with_projections_and_weights() {
     workspace.set("distillation.intermediate_matches", json!([layers]));
     workspace.remove("training");
     workspace.set("training", json!({ "num_steps": 11, "ckpt_steps": 4, "output_dir": "out", "device": "cpu" }));
-    goes_on(&workspace, 8);
+    resumes_to_the_same(&workspace, 8);
 }
 
 #[test]
-fn a_plugin_goes_on_and_left_out_batches_stay_counted() {
+fn a_plugin_resumes_and_left_out_batches_stay_counted() {
     let config = json!({ "do": "trap-at-steps" });
     let adaptor = json!({ "path": plugin("guest-roles"), "config": config });
     let mut workspace = workspace().with("plugins", json!({ "adaptor": adaptor, "skip_batches": 2 }));
     workspace.set("training.ckpt_frequency", json!(2));
-    goes_on(&workspace, 6);
+    resumes_to_the_same(&workspace, 6);
 }
 
 #[test]
@@ -89,24 +109,248 @@ fn plugins_draw_the_random_numbers_that_they_would_have_drawn() {
     workspace.set("distillation", loss);
     let plugins = json!({ "losses": { "r": random }, "schedulers": { "r": random } });
     workspace.set("plugins", plugins);
-    goes_on(&workspace, 6);
+    resumes_to_the_same(&workspace, 6);
 }
 
 #[test]
-fn what_cannot_go_on_is_said() {
+fn a_cache_in_memory_holds_the_same_bits_again() {
+    // Within the second epoch, in which examples stand beside others than in the first.
+    for step in [2, 8, 14] {
+        let mut workspace = workspace().with("distillation.is_caching_logits", json!(true));
+        workspace.set("training.ckpt_frequency", json!(3));
+        resumes_to_the_same(&workspace, step);
+    }
+}
+
+#[test]
+fn a_cache_on_disk_that_is_lost_is_made_again_with_the_same_bits() {
+    let mut workspace = workspace().with("teacher.cache", json!({ "path": "cache" }));
+    workspace.set("training.ckpt_frequency", json!(3));
+    workspace.run();
+    let whole = contents(&workspace.path("out"));
+    interrupt(&workspace, 8);
+    fs::remove_dir_all(workspace.path("cache")).unwrap();
+    resume(&workspace, 8);
+    assert!(contents(&workspace.path("out")) == whole);
+}
+
+#[test]
+fn another_experiment_is_refused_by_its_key() {
     let mut workspace = workspace();
-    workspace.refuses_to(&["run", "--resume"], &["cannot go on with the run in", "no checkpoint", "without --resume"]);
     workspace.run();
     interrupt(&workspace, 6);
-    let refused = |workspace: &Workspace, expected: &[&str]| {
-        workspace.start(&["run", "--resume"]).check_failure(2, &[&["cannot go on with the run in"], expected].concat());
-    };
-    workspace.set("training.num_epochs", json!(4));
-    refused(&workspace, &["`training.num_epochs` differs", "`student.model` to", "checkpoints/step-6"]);
+    workspace.set("training.num_epochs", json!(2));
+    refuses(&workspace, &["`training.num_epochs` is 2 and was 3", "longer, not shorter"]);
     workspace.set("training.num_epochs", json!(3));
-    workspace.set("distillation.temperature", Value::from(2));
-    refused(&workspace, &["`distillation.temperature` differs"]);
-    workspace.set("distillation.temperature", Value::from(4));
-    workspace.write("out/checkpoints/step-6/training.safetensors", "torn");
-    refused(&workspace, &["step-6/training.safetensors"]);
+    workspace.set("distillation.temperature", json!(2));
+    refuses(&workspace, &["`distillation.temperature` is 2", "and was 4", "`student.model` to", "checkpoints/step-6"]);
+    workspace.set("distillation.temperature", json!(4));
+    workspace.set("optimizer.betas", json!([0.8, 0.999]));
+    refuses(&workspace, &["`optimizer.betas.0` is 0.8 and was 0.9"]);
+    workspace.set("optimizer", json!({ "name": "adamw", "lr": 1e-3 }));
+    resume(&workspace, 6);
+}
+
+#[test]
+fn files_that_changed_under_the_same_path_are_named() {
+    let adaptor = json!({ "path": "adaptor.wasm" });
+    let mut workspace = workspace().with("plugins", json!({ "adaptor": adaptor }));
+    fs::copy(plugin("sequence-classification"), workspace.path("adaptor.wasm")).unwrap();
+    fs::copy(workspace.path("train.jsonl"), workspace.path("dev.jsonl")).unwrap();
+    workspace.set("data.dev", json!("dev.jsonl"));
+    workspace.run();
+    interrupt(&workspace, 6);
+    let sources = [
+        ("train.jsonl", "`data.train`"),
+        ("dev.jsonl", "`data.dev`"),
+        ("teacher/model.safetensors", "`teacher.model`"),
+        ("teacher/config.json", "`teacher.model`"),
+        ("student/model.safetensors", "`student.model`"),
+        ("adaptor.wasm", "`plugins.adaptor.path`"),
+    ];
+    for (file, key) in sources {
+        let original = fs::read(workspace.path(file)).unwrap();
+        let mut changed = original.clone();
+        // A digit of the data, a bit of the weights, a space in JSON, a name in the component.
+        let last = changed.len() - 3;
+        changed[last] ^= 1;
+        workspace.write(file, changed);
+        refuses(&workspace, &["what it reads has changed", file.rsplit('/').next().unwrap(), key, "and was sha256:"]);
+        workspace.write(file, original);
+    }
+    // A tokenizer where there was none.
+    workspace.write("teacher/tokenizer.json", "{}");
+    refuses(&workspace, &["tokenizer.json of `teacher.model` is sha256:", "was not there"]);
+    fs::remove_file(workspace.path("teacher/tokenizer.json")).unwrap();
+    resume(&workspace, 6);
+}
+
+#[test]
+fn a_project_may_move() {
+    let workspace = workspace();
+    workspace.run();
+    let whole = contents(&workspace.path("out"));
+    interrupt(&workspace, 6);
+    let mut moved = Workspace::new();
+    moved.experiment = workspace.experiment.clone();
+    for folder in ["out", "teacher", "student"] {
+        let _ = fs::remove_dir_all(moved.path(folder));
+        fs::rename(workspace.path(folder), moved.path(folder)).unwrap();
+    }
+    fs::rename(moved.path("out"), moved.path("elsewhere")).unwrap();
+    moved.set("training.output_dir", json!("elsewhere"));
+    resume(&moved, 6);
+    let mut found = contents(&moved.path("elsewhere"));
+    let resolved = found
+        .insert("experiment.resolved.json".into(), whole[std::path::Path::new("experiment.resolved.json")].clone());
+    assert!(found == whole);
+    assert!(String::from_utf8(resolved.unwrap()).unwrap().contains(moved.path("elsewhere").to_str().unwrap()));
+}
+
+#[test]
+fn a_run_may_become_longer() {
+    for (key, short, long) in [("num_epochs", 2, 3), ("num_steps", 12, 18)] {
+        let mut workspace = workspace();
+        workspace.remove("training");
+        workspace.set("training", json!({ key: short, "output_dir": "out", "device": "cpu" }));
+        if key == "num_steps" {
+            workspace.set("training.ckpt_steps", json!(6));
+        }
+        workspace.run();
+        workspace.set(&format!("training.{key}"), json!(long));
+        let finished = resume(&workspace, 12);
+        let said = format!("`training.{key}` is {long} and was {short}: the run is lengthened, and schedules follow");
+        assert!(finished.stderr.contains(&said), "{}", finished.stderr);
+        let lines = read_lines(&workspace.path("out/metrics.jsonl"));
+        assert_eq!(lines.iter().filter(|line| line["step"].is_u64()).count(), 18);
+        assert_eq!(checkpoint_steps(&workspace.path("out")), [6, 12, 18]);
+        let resolved = read_json(&workspace.path("out/experiment.resolved.json"));
+        assert_eq!(resolved["training"][key], long);
+        // With a constant schedule the longer run is the same.
+        let lengthened = contents(&workspace.path("out"));
+        fs::remove_dir_all(workspace.path("out")).unwrap();
+        workspace.run();
+        assert!(contents(&workspace.path("out")) == lengthened);
+    }
+}
+
+#[test]
+fn limits_permissions_and_batches_of_an_evaluation_may_change_and_it_is_said() {
+    let callback = json!({ "path": plugin("guest-roles"), "config": { "do": "evaluate" }, "permissions": ["dataset"] });
+    let mut workspace = workspace().with("plugins", json!({ "callbacks": [callback] }));
+    // The checkpoint is there although its callback failed, and the callback runs again.
+    workspace.start(&["run"]).check_failure(1, &["lacks the permission `read-values`"]);
+    workspace.set("plugins.callbacks.0.permissions", json!(["dataset", "read-values"]));
+    workspace.set("plugins.callbacks.0.limits", json!({ "call_seconds": 9 }));
+    workspace.set("data.eval_batch_size", json!(3));
+    let finished = resume(&workspace, 6);
+    for said in [
+        "`plugins.callbacks.0.permissions",
+        "`plugins.callbacks.0.limits.call_seconds` is 9",
+        "`data.eval_batch_size` is 3 and was not set",
+    ] {
+        assert!(finished.stderr.contains(said), "{}", finished.stderr);
+    }
+    let resumed = contents(&workspace.path("out"));
+    workspace.run();
+    let (found, whole) =
+        (&resumed[std::path::Path::new("metrics.jsonl")], fs::read(workspace.path("out/metrics.jsonl")));
+    assert!(*found == whole.unwrap());
+}
+
+#[test]
+fn a_run_that_a_callback_stopped_stays_stopped() {
+    let callback = json!({ "path": plugin("guest-roles"), "config": { "do": "stop" } });
+    let workspace = workspace().with("plugins", json!({ "callbacks": [callback] }));
+    workspace.run();
+    let whole = contents(&workspace.path("out"));
+    // The end came between the checkpoint and the student.
+    fs::remove_dir_all(workspace.path("out/student")).unwrap();
+    let finished = resume(&workspace, 6);
+    assert!(finished.stderr.contains("stopped by a callback after step 6"), "{}", finished.stderr);
+    assert!(contents(&workspace.path("out")) == whole);
+}
+
+#[test]
+fn another_number_of_threads_is_said() {
+    let workspace = workspace();
+    workspace.run();
+    interrupt(&workspace, 6);
+    let mut command = workspace.command(&["run", "--resume"]);
+    let finished = Finished::new(command.env("OMP_NUM_THREADS", "2").output().unwrap());
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    let said = "warning: the run began with 1 thread and resumes with 2 threads";
+    assert!(finished.stderr.contains(said), "{}", finished.stderr);
+    assert_eq!(read_json(&workspace.path("out/run.json"))["threads"], 1);
+}
+
+#[test]
+fn where_nothing_can_be_resumed_a_run_begins_unless_it_must_not() {
+    let workspace = workspace();
+    workspace.refuses_to(&["run", "--resume=must"], &["cannot resume the run in", "no checkpoint", "without `=must`"]);
+    fs::remove_dir_all(workspace.path("out")).unwrap();
+    let finished = workspace.start(&["run", "--resume"]);
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("there is no checkpoint to resume from, so the run starts"),
+        "{}",
+        finished.stderr
+    );
+    let resumed = contents(&workspace.path("out"));
+    fs::remove_dir_all(workspace.path("out")).unwrap();
+    workspace.run();
+    assert!(contents(&workspace.path("out")) == resumed);
+    // A run that is at its end writes its student again.
+    fs::remove_dir_all(workspace.path("out/student")).unwrap();
+    resume(&workspace, 18);
+    assert!(contents(&workspace.path("out")) == resumed);
+}
+
+/// Interrupts a run after its checkpoint 12, changes its lines of metrics, and resumes it; returns what is said. All
+/// else must be as in the whole run.
+#[track_caller]
+fn with_metrics(change: impl FnOnce(Vec<String>) -> Option<String>) -> (Finished, Vec<Value>, Vec<Value>, Workspace) {
+    let workspace = workspace().with("data.dev", json!("train.jsonl"));
+    workspace.run();
+    let path = workspace.path("out/metrics.jsonl");
+    let (whole, text) = (read_lines(&path), fs::read_to_string(&path).unwrap());
+    interrupt(&workspace, 12);
+    match change(text.lines().map(|line| format!("{line}\n")).collect()) {
+        Some(text) => workspace.write("out/metrics.jsonl", text),
+        None => fs::remove_file(&path).unwrap(),
+    }
+    let finished = resume(&workspace, 12);
+    let found = read_lines(&path);
+    (finished, found, whole, workspace)
+}
+
+#[test]
+fn the_line_of_a_checkpoint_that_was_not_written_comes_back() {
+    // The run ended after the checkpoint 12 had its name, and before the line: steps 0 to 11, and the checkpoint 6.
+    let (finished, found, whole, _) = with_metrics(|lines| Some(lines[..13].concat()));
+    assert_eq!(whole[13]["checkpoint"], 12);
+    assert!(whole[13]["dev_loss"].is_f64() && found == whole);
+    assert!(!finished.stderr.contains("warning"), "{}", finished.stderr);
+}
+
+#[test]
+fn lost_and_damaged_lines_are_said() {
+    let (finished, found, whole, _) = with_metrics(|_| None);
+    assert!(finished.stderr.contains("warning: metrics.jsonl is gone"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("no lines of the forward steps 0–11"), "{}", finished.stderr);
+    let expected: Vec<Value> =
+        whole.into_iter().filter(|line| line["step"].as_u64().is_none_or(|step| step >= 12)).collect();
+    assert!(found == expected);
+
+    let (finished, found, mut whole, workspace) = with_metrics(|mut lines| {
+        lines[2].insert(5, '\u{1}');
+        Some(format!("{}{}", lines[..11].concat(), &lines[11][..9]))
+    });
+    for said in ["2 lines of metrics.jsonl could not be read", "no lines of the forward steps 2, 10–11"] {
+        assert!(finished.stderr.contains(said), "{}", finished.stderr);
+    }
+    whole.retain(|line| ![Some(2), Some(10), Some(11)].contains(&line["step"].as_u64()));
+    assert!(found == whole);
+    let damaged = fs::read_to_string(workspace.path("out/metrics.damaged.jsonl")).unwrap();
+    assert_eq!(damaged.lines().count(), 2);
 }

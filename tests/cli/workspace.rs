@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -127,6 +129,15 @@ impl Workspace {
         assert!(self.contents() == before, "files changed: {:?}", self.contents().keys());
     }
 
+    /// What the first run into `out` wrote, whose student stays in its place as long as the second has none.
+    pub fn earlier_results(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = contents(&self.path("out/earlier/1"));
+        files.remove(Path::new("student.pending")).unwrap();
+        let student = contents(&self.path("out/student"));
+        files.extend(student.into_iter().map(|(name, content)| (Path::new("student").join(name), content)));
+        files
+    }
+
     /// Every file of the folder.
     pub fn contents(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         contents(self.folder.path())
@@ -160,6 +171,15 @@ impl Finished {
         for part in expected {
             assert!(errors[0].contains(part), "`{part}` is not in: {}", errors[0]);
         }
+    }
+}
+
+/// Waits until a file is there, for as long as the slowest machine may take.
+pub fn wait_for(path: &Path) {
+    let start = Instant::now();
+    while !path.exists() {
+        assert!(start.elapsed() < Duration::from_secs(120), "{} never came", path.display());
+        thread::sleep(Duration::from_millis(2));
     }
 }
 

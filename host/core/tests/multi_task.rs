@@ -7,9 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use brewer::assemble::{PluginSource, assemble};
 use brewer::experiment::{Experiment, PluginSpec};
-use brewer::train::{
-    CheckpointReport, Observer, Outcome, RunFolder, StepReport, TaskOrder, TrainingState,
-};
+use brewer::train::{CheckpointReport, Observer, Outcome, RunFolder, StepReport, TaskOrder, TrainingState};
 use brewer::{Adaptor, Result, Role};
 use serde_json::{Value, json};
 use tempfile::TempDir;

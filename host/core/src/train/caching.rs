@@ -90,9 +90,8 @@ impl Task {
 
     /// Runs those teachers on a batch that have a cache and find something in the batch that is not there.
     fn fill_caches_with(&mut self, batches: ModelBatches, step: u64, device: Device) -> Result<()> {
-        let is_missing = |view: &TeacherView| {
-            view.cache.as_ref().is_some_and(|cache| !cache.has_all(&batches.examples))
-        };
+        let is_missing =
+            |view: &TeacherView| view.cache.as_ref().is_some_and(|cache| !cache.has_all(&batches.examples));
         let missing: Vec<usize> =
             (0..self.teachers.len()).filter(|index| self.views.teachers.get(*index).is_some_and(is_missing)).collect();
         if missing.is_empty() {

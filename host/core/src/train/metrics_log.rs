@@ -189,7 +189,8 @@ mod tests {
     #[test]
     fn a_checkpoint_has_its_line_and_what_follows_is_taken_off() {
         let [first, second, third] = STEPS;
-        let expected = Kept { lines: [first, second, CHECKPOINT].map(str::to_owned).to_vec(), damaged: vec![], missing: vec![] };
+        let expected =
+            Kept { lines: [first, second, CHECKPOINT].map(str::to_owned).to_vec(), damaged: vec![], missing: vec![] };
         let texts = [
             format!("{first}{second}"),
             format!("{first}{second}{CHECKPOINT}"),

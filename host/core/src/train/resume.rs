@@ -64,7 +64,9 @@ impl Resume {
             match TrainingState::read(checkpoint) {
                 Ok(state) => {
                     let name = name(checkpoint);
-                    notes.extend(damaged.iter().map(|damage| format!("the checkpoint {damage}; {name} is taken instead")));
+                    notes.extend(
+                        damaged.iter().map(|damage| format!("the checkpoint {damage}; {name} is taken instead")),
+                    );
                     let lines = checkpoints.iter().filter_map(|checkpoint| line_of(checkpoint, &state)).collect();
                     return Ok(Some(Self { checkpoint: checkpoint.clone(), state, lines, notes }));
                 }
@@ -142,7 +144,7 @@ fn compare(key: &[&str], earlier: Option<&Value>, own: Option<&Value>, notes: &m
                 }
                 Freedom::Longer => Some(format!("{said}, and a run may become longer, not shorter")),
                 Freedom::Any => {
-                    notes.push(said);
+                    notes.push(format!("{said} when the run began"));
                     None
                 }
                 Freedom::None => Some(said),

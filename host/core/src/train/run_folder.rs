@@ -127,7 +127,8 @@ impl RunFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
             Err(source) => return Err(DataError::Read { path: folder, source }.into()),
         };
-        let mut found: Vec<(u64, PathBuf)> = entries.filter_map(|entry| numbered(entry.ok()?.path(), "step-")).collect();
+        let mut found: Vec<(u64, PathBuf)> =
+            entries.filter_map(|entry| numbered(entry.ok()?.path(), "step-")).collect();
         found.sort_by_key(|(step, _)| std::cmp::Reverse(*step));
         Ok(found.into_iter().map(|(_, path)| path).collect())
     }
@@ -214,7 +215,10 @@ impl RunFolder {
             fs::rename(self.path.join(name), partial.join(name))?;
         }
         if has_own_student {
-            fs::write(partial.join(PENDING), "The student of this run is in ../../student until a later run has one.\n")?;
+            fs::write(
+                partial.join(PENDING),
+                "The student of this run is in ../../student until a later run has one.\n",
+            )?;
         }
         files::sync_folder(&partial)?;
         fs::rename(&partial, &kept)?;
