@@ -38,8 +38,8 @@ impl FolderLock {
         fs::create_dir_all(folder).map_err(failed(folder))?;
         let path = folder.join(FILE);
         loop {
-            let options = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-            let file = options.map_err(failed(&path))?;
+            let opened = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+            let file = opened.map_err(failed(&path))?;
             let unlocked = match file.try_lock() {
                 Ok(()) => None,
                 Err(TryLockError::WouldBlock) => {

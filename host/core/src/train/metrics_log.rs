@@ -122,7 +122,7 @@ fn keep(text: &[u8], state: &TrainingState, checkpoints: &[CheckpointLine]) -> K
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         let line = std::str::from_utf8(bytes).ok();
         let value = line.and_then(|line| serde_json::from_str::<Value>(line).ok());
-        let number = |name| value.as_ref().and_then(|value| value.get(name)?.as_u64());
+        let number = |name: &str| value.as_ref().and_then(|value| value.get(name)?.as_u64());
         match (line, number("step"), number("checkpoint")) {
             (Some(line), Some(step), _) => {
                 next_step = step + 1;

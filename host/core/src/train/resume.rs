@@ -73,9 +73,8 @@ impl Resume {
                 Err(problem) => damaged.push(format!("{} is damaged ({problem})", name(checkpoint))),
             }
         }
-        let what = if damaged.len() == 1 { "its only checkpoint" } else { "every checkpoint is damaged" };
         Err(refused(format!(
-            "{what}: {}. Put one back as it was saved, or run without --resume, which keeps them in `earlier`",
+            "no checkpoint is whole: {}. Put one back as it was saved, or run without --resume, which keeps them in `earlier`",
             damaged.join(", ")
         ))
         .into())

@@ -207,7 +207,7 @@ impl RunFolder {
         let number = self.earlier_runs()?.into_iter().map(|(number, _)| number).max().unwrap_or(0) + 1;
         let kept = self.path.join(EARLIER).join(number.to_string());
         let partial = kept.with_extension(PARTIAL);
-        if !partial.exists() && !has_own_student && !CONTENTS.iter().any(|name| is_there(&name)) {
+        if !partial.exists() && !has_own_student && !CONTENTS.iter().any(is_there) {
             return Ok(None);
         }
         fs::create_dir_all(&partial)?;

@@ -132,7 +132,6 @@ impl Session {
             self.distiller.advance(stepper.progress(&timetable))?;
         }
         let mut skipped_batches = start.skipped;
-        let mut feed = Feed::new(&self.tasks, self.task_order.clone(), start.step);
         for observer in &mut *observers {
             observer.on_start(&timetable, start.step)?;
         }
@@ -152,6 +151,8 @@ impl Session {
                 return Ok(Outcome::Interrupted { global_step: start.global_step });
             }
         }
+        // It looks into the caches ahead of the steps, so they are full by now.
+        let mut feed = Feed::new(&self.tasks, self.task_order.clone(), start.step);
         for step in start.step as usize..timetable.forward_steps() {
             let (epoch, in_epoch) = (step / timetable.batches_per_epoch(), step % timetable.batches_per_epoch());
             if in_epoch == 0 && timetable.drops_rest_of_epoch() {
