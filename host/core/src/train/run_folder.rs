@@ -229,7 +229,6 @@ impl RunFolder {
 
     /// Finishes what a killed run was about to do in this folder, and removes what it left half-written.
     fn tidy(&self) -> io::Result<()> {
-        let is_partial = |path: &Path| path.extension().is_some_and(|ending| ending == PARTIAL);
         let in_folder = |name: &str| -> io::Result<Vec<PathBuf>> {
             match self.path.join(name).read_dir() {
                 Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
@@ -253,7 +252,7 @@ impl RunFolder {
         }
         self.place_student()?;
         // A new run was about to begin, so what is here is the earlier one's.
-        if in_folder(EARLIER)?.iter().any(|path| is_partial(path)) {
+        if in_folder(EARLIER)?.iter().any(|path| path.extension().is_some_and(|ending| ending == PARTIAL)) {
             self.keep_earlier_results()?;
         }
         Ok(())
