@@ -1,19 +1,23 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use brewer::assemble::tokenizer_in;
+use brewer::assemble::{preparation, tokenizer_in};
 use brewer::data::{Dataset, Loader, Order};
 use brewer::device::device;
-use brewer::evaluation::evaluate;
+use brewer::evaluation::{Preparation, evaluate};
 use brewer::experiment::{Experiment, ExperimentError};
 use brewer::model::{self, LoadOptions};
+use brewer_plugin_host::Plugins;
 use clap::Args;
 use serde_json::json;
 
 use crate::header::shown;
+use crate::log;
 use crate::table::{aligned, magnitude};
+use crate::threads::ThreadOptions;
 
 /// What is measured on what.
 #[derive(Args)]
@@ -41,6 +45,9 @@ pub struct EvalOptions {
     /// Print a line of JSON in place of the table
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    pub threads: ThreadOptions,
 }
 
 /// Measures a model on a data set.
@@ -66,7 +73,15 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
     let tokenizer = tokenizer_in(&folder);
     let dataset = Dataset::read(&data, &config, model.info(), tokenizer.as_deref()).map_err(brewer::Error::from)?;
     let loader = Loader::new(Arc::new(dataset), config.eval_batch_size(), Order::ByLength);
-    let evaluation = evaluate(model.as_ref(), &loader, device)?;
+    let mut preparation = match &experiment {
+        Some(experiment) => {
+            let mut plugins =
+                Plugins::new(experiment.training.seed, log::sink(None)).map_err(brewer::Error::from)?;
+            preparation(experiment, &folder, model.info(), &mut plugins)?
+        }
+        None => Preparation::none(),
+    };
+    let evaluation = evaluate(model.as_ref(), &loader, &mut preparation, device, &AtomicBool::new(false))?;
 
     let parameters = model.parameters().num_elements();
     let rate = evaluation.examples_per_second();

@@ -1,6 +1,7 @@
 //! What runs at every checkpoint.
 
 use std::rc::Rc;
+use std::sync::atomic::AtomicBool;
 
 use indexmap::IndexMap;
 
@@ -16,11 +17,19 @@ pub enum Action {
 /// Scalars by name, in the order in which they were reported.
 pub type Scalars = IndexMap<String, f64>;
 
-/// Called after each checkpoint was saved, in the order of the run's callbacks. What it puts into `scalars` lands in
+/// Called at each checkpoint before it is saved, in the order of the run's callbacks. What it puts into `scalars` lands in
 /// `metrics.jsonl`.
 pub trait Callback {
     /// How messages name it.
     fn name(&self) -> &str;
 
-    fn on_checkpoint(&mut self, model: &Rc<dyn Model>, step: u64, scalars: &mut Scalars) -> Result<Action>;
+    /// Looks at the model after `step` optimizer steps. Once `interrupt` is raised, what is returned and reported is not
+    /// used: a callback that takes long returns early then, and is called again when the run is resumed.
+    fn on_checkpoint(
+        &mut self,
+        model: &Rc<dyn Model>,
+        step: u64,
+        scalars: &mut Scalars,
+        interrupt: &AtomicBool,
+    ) -> Result<Action>;
 }

@@ -76,6 +76,11 @@ impl RunFolder {
         self.path.join("metrics.jsonl")
     }
 
+    /// The checkpoint after `global_step` optimizer steps.
+    pub fn checkpoint(&self, global_step: u64) -> PathBuf {
+        Self::checkpoints_in(&self.path).join(format!("step-{global_step}"))
+    }
+
     pub fn student(&self) -> PathBuf {
         self.path.join("student")
     }
@@ -88,12 +93,17 @@ impl RunFolder {
 
     /// Saves the student, the distiller's own parameters, and what the run needs to go on from here.
     pub fn save_checkpoint(&self, state: &TrainingState, model: &dyn Model, trained: &[Trained<'_>]) -> Result<()> {
-        let folder = Self::checkpoints_in(&self.path).join(format!("step-{}", state.global_step));
+        let folder = self.checkpoint(state.global_step);
         self.save_whole(&folder, |partial| {
             self.save_model(partial, model)?;
             save_trained(partial, trained)?;
             state.save(partial)
         })
+    }
+
+    /// Removes the checkpoint after `global_step` optimizer steps, if it is there.
+    pub(super) fn remove_checkpoint(&self, global_step: u64) -> Result<()> {
+        remove_folder(&self.checkpoint(global_step))
     }
 
     /// Saves the student at the end of the run.

@@ -8,6 +8,7 @@ use super::feed::Feed;
 use super::optimizer::OptimizerConfig;
 use super::stepper::Stepper;
 use super::task::Prepared;
+use super::training_state::CheckpointKind;
 use super::{
     CheckpointReport, Observer, RunFolder, ScheduleConfig, StepReport, Task, TaskOrder, Timetable, TrainError,
     TrainingConfig, TrainingState,
@@ -17,8 +18,9 @@ use crate::data::ModelBatches;
 use crate::distiller::Distiller;
 use crate::loss::{Loss, Term};
 use crate::model::Mode;
+use crate::out_of_memory::{OutOfMemory, TRAINING_KEYS};
 use crate::random::split_mix;
-use crate::{Callback, Features, Model, Result};
+use crate::{Callback, Features, Model, Result, libtorch};
 
 /// All that a run trains with.
 pub struct Session {
@@ -81,7 +83,10 @@ impl Session {
             let examples = task.loader.examples(0);
             let first = &examples[..examples.len().min(task.loader.batch_size())];
             let batch = task.prepare(task.views.batches(first)?, 0, self.device)?;
-            let adapted = task.adapt(&batch, 0, Mode::Eval)?;
+            let adapted = libtorch::guarded(|| task.adapt(&batch, 0, Mode::Eval)).map_err(|error| {
+                let during = "the check of the first batch".to_owned();
+                OutOfMemory::or_else(error, during, batch.student(), TRAINING_KEYS, |error| error)
+            })?;
             task.check(self.distiller.as_ref(), &batch, &adapted)?;
             checked.features.extend(task.summary(&adapted));
 
@@ -112,7 +117,8 @@ impl Session {
     }
 
     /// Trains the student, from `start` on: that of a checkpoint which the student comes from, or the beginning. `check`
-    /// must have passed. A raised `interrupt` ends the run after the current step.
+    /// must have passed. A raised `interrupt` ends the run after the next optimizer step, which may be the current one,
+    /// with a checkpoint to resume from.
     ///
     /// # Errors
     /// If something goes wrong in a step, or if `start` is another optimizer's.
@@ -135,27 +141,39 @@ impl Session {
         for observer in &mut *observers {
             observer.on_start(&timetable, start.step)?;
         }
+        // The checkpoint of an interrupt is kept until there is a later one.
+        let mut superseded = (start.kind == CheckpointKind::Interrupted).then_some(start.global_step);
+        if start.kind == CheckpointKind::Unreported {
+            let epoch = (start.step as usize - 1) / timetable.batches_per_epoch();
+            let state = stepper.state(start.step, start.skipped)?;
+            match self.checkpoint(epoch, state, folder, observers, interrupt)? {
+                Some(Action::Continue) => {}
+                Some(Action::Stop) => return Ok(Outcome::Stopped { global_step: start.global_step }),
+                None => return Ok(Outcome::Interrupted { global_step: start.global_step }),
+            }
+        }
         for step in start.step as usize..timetable.forward_steps() {
             let (epoch, in_epoch) = (step / timetable.batches_per_epoch(), step % timetable.batches_per_epoch());
             if in_epoch == 0 && timetable.drops_rest_of_epoch() {
                 stepper.drop_gradients();
             }
             // Dropout follows from the seed and the step, so that a run that goes on draws what it would have drawn.
-            tch::manual_seed(split_mix(settings.training.seed, step as u64) as i64);
+            let seed = split_mix(settings.training.seed, step as u64) as i64;
+            tch::manual_seed(seed);
             let (task, batches) = feed.next()?;
-            let (losses, num_examples, skipped) =
-                match self.forward_and_backward(task, batches, step as u64, &mut stepper) {
-                    Ok((losses, num_examples)) => (losses, num_examples, None),
-                    Err(error) if skipped_batches < settings.skip_batches as u64 && is_of_plugin(&error) => {
-                        skipped_batches += 1;
-                        (Scalars::new(), 0, Some(error.to_string()))
-                    }
-                    Err(error) => return Err(error),
-                };
+            let trained = libtorch::guarded(|| self.forward_and_backward(task, batches, step as u64, seed, &mut stepper));
+            let (losses, num_examples, skipped) = match trained {
+                Ok((losses, num_examples)) => (losses, num_examples, None),
+                Err(error) if skipped_batches < settings.skip_batches as u64 && is_of_plugin(&error) => {
+                    skipped_batches += 1;
+                    (Scalars::new(), 0, Some(error.to_string()))
+                }
+                Err(error) => return Err(error),
+            };
             let is_optimizer_step = timetable.is_optimizer_step(in_epoch, step);
             let lr = stepper.learning_rate();
             if is_optimizer_step {
-                stepper.step()?;
+                libtorch::guarded(|| stepper.step())?;
                 self.distiller.advance(stepper.progress(&timetable))?;
             }
             let report = StepReport {
@@ -171,15 +189,32 @@ impl Session {
             for observer in &mut *observers {
                 observer.on_step(&report)?;
             }
-            let is_checkpoint = is_optimizer_step && timetable.is_checkpoint(stepper.global_step, epoch);
-            if is_checkpoint {
-                let state = stepper.state(step as u64 + 1, skipped_batches)?;
-                if self.checkpoint(&report, &state, folder, observers)? == Action::Stop {
-                    return Ok(Outcome::Stopped { global_step: report.global_step });
-                }
+            if !is_optimizer_step {
+                continue;
             }
-            if interrupt.load(Ordering::Relaxed) {
-                return Ok(Outcome::Interrupted { global_step: report.global_step });
+            let global_step = report.global_step;
+            let is_checkpoint = timetable.is_checkpoint(stepper.global_step, epoch);
+            let is_interrupted = interrupt.load(Ordering::Relaxed);
+            if !is_checkpoint && !is_interrupted {
+                continue;
+            }
+            let mut state = stepper.state(step as u64 + 1, skipped_batches)?;
+            let action = if is_checkpoint {
+                self.checkpoint(epoch, state, folder, observers, interrupt)?
+            } else {
+                state.kind = CheckpointKind::Interrupted;
+                folder.save_checkpoint(&state, self.student.as_ref(), &self.distiller.trained())?;
+                None
+            };
+            if let Some(earlier) = superseded.take() {
+                folder.remove_checkpoint(earlier)?;
+            }
+            match action {
+                Some(Action::Stop) => return Ok(Outcome::Stopped { global_step }),
+                Some(Action::Continue) if !interrupt.load(Ordering::Relaxed) => {}
+                // What is left to do is to save the student.
+                Some(Action::Continue) if step + 1 == timetable.forward_steps() => {}
+                _ => return Ok(Outcome::Interrupted { global_step }),
             }
         }
         Ok(Outcome::Finished)
@@ -190,13 +225,21 @@ impl Session {
         task: usize,
         batches: ModelBatches,
         step: u64,
+        seed: i64,
         stepper: &mut Stepper,
     ) -> Result<(Scalars, usize)> {
         let batch = self.tasks[task].prepare(batches, step, self.device)?;
-        let in_step = |source: crate::Error| TrainError::Step { step, source: Box::new(source) };
-        let loss = self.loss(task, &batch, step).map_err(in_step)?;
+        let in_step = |source: crate::Error| {
+            let other = |source| TrainError::Step { step, source: Box::new(source) }.into();
+            OutOfMemory::or_else(source, format!("step {step}"), batch.student(), TRAINING_KEYS, other)
+        };
+        let loss = libtorch::guarded(|| self.loss(task, &batch, step)).map_err(in_step)?;
         let losses = scalars(&loss, step)?;
-        stepper.backward(&loss.total).map_err(in_step)?;
+        if let Some(found) = stepper.backward(&loss.total).map_err(in_step)? {
+            drop(loss);
+            tch::manual_seed(seed);
+            return Err(self.blame(task, &batch, step, stepper, &found).into());
+        }
         Ok((losses, batch.student().len()))
     }
 
@@ -206,26 +249,43 @@ impl Session {
         self.distiller.loss(&adapted.student.0, &teachers)
     }
 
+    /// Runs the callbacks, saves a checkpoint and reports it. `None` if an interrupt came before the callbacks were done:
+    /// they are run again when the run is resumed.
     fn checkpoint(
         &mut self,
-        report: &StepReport,
-        state: &TrainingState,
+        epoch: usize,
+        mut state: TrainingState,
         folder: &RunFolder,
         observers: &mut [&mut dyn Observer],
-    ) -> Result<Action> {
-        folder.save_checkpoint(state, self.student.as_ref(), &self.distiller.trained())?;
-        let mut scalars = Scalars::new();
-        let mut action = Action::Continue;
-        for callback in &mut self.callbacks {
-            if callback.on_checkpoint(&self.student, report.global_step, &mut scalars)? == Action::Stop {
-                action = Action::Stop;
-            }
+        interrupt: &AtomicBool,
+    ) -> Result<Option<Action>> {
+        let global_step = state.global_step;
+        let called = libtorch::guarded(|| self.run_callbacks(global_step, interrupt));
+        if !matches!(called, Ok(Some(_))) {
+            state.kind = CheckpointKind::Unreported;
         }
-        let report = CheckpointReport { global_step: report.global_step, epoch: report.epoch, scalars };
+        folder.save_checkpoint(&state, self.student.as_ref(), &self.distiller.trained())?;
+        let Some((action, scalars)) = called? else { return Ok(None) };
+        let report = CheckpointReport { global_step, epoch, scalars };
         for observer in &mut *observers {
             observer.on_checkpoint(&report)?;
         }
-        Ok(action)
+        Ok(Some(action))
+    }
+
+    /// What the callbacks want and what they reported; `None` if an interrupt came before they were done.
+    fn run_callbacks(&mut self, global_step: u64, interrupt: &AtomicBool) -> Result<Option<(Action, Scalars)>> {
+        let mut scalars = Scalars::new();
+        let mut action = Action::Continue;
+        for callback in &mut self.callbacks {
+            if callback.on_checkpoint(&self.student, global_step, &mut scalars, interrupt)? == Action::Stop {
+                action = Action::Stop;
+            }
+            if interrupt.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+        }
+        Ok(Some((action, scalars)))
     }
 }
 
