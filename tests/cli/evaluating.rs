@@ -60,4 +60,8 @@ fn the_post_processor_is_that_of_the_evaluation() {
     assert_equal(loss_of(&workspace, &[]), at_checkpoint);
     workspace.remove("plugins");
     assert_other(loss_of(&workspace, &[]), at_checkpoint);
+    workspace
+        .set("plugins", json!({ "batch_postprocessor": { "path": "none.wasm", "config": { "do": "same-words" } } }));
+    let plugin = plugin("guest-roles");
+    assert_equal(loss_of(&workspace, &["--plugin", plugin.to_str().unwrap()]), at_checkpoint);
 }

@@ -98,7 +98,8 @@ fn long_run(steps: usize) -> Workspace {
     config["hidden_dropout_prob"] = json!(0.2);
     workspace.write("student/config.json", config.to_string());
     workspace.remove("training");
-    let training = json!({ "num_steps": steps, "gradient_accumulation_steps": 4, "output_dir": "out", "device": "cpu" });
+    let training =
+        json!({ "num_steps": steps, "gradient_accumulation_steps": 4, "output_dir": "out", "device": "cpu" });
     workspace.set("training", training);
     workspace
 }
@@ -144,7 +145,8 @@ fn a_run_that_is_interrupted_again_and_again_is_the_same_run() {
     fs::remove_dir_all(workspace.path("out")).unwrap();
     let mut earlier = 0;
     for _ in 0..3 {
-        let mut run = Started::new(&workspace, workspace.command(if earlier == 0 { &["run"] } else { &["run", "--resume"] }));
+        let mut run =
+            Started::new(&workspace, workspace.command(if earlier == 0 { &["run"] } else { &["run", "--resume"] }));
         run.wait_until(|run| run.steps() > 4 * earlier);
         run.signal("TERM");
         let finished = run.finish();

@@ -3,7 +3,6 @@
 use std::fs;
 use std::process::Command;
 
-
 use crate::workspace::{Finished, Workspace};
 
 /// A command of the workspace without the one thread that tests have.

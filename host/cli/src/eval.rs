@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{PathBuf, absolute};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::header::shown;
 use crate::log;
+use crate::options::fill_roles;
 use crate::table::{aligned, magnitude};
 use crate::threads::ThreadOptions;
 
@@ -33,6 +34,10 @@ pub struct EvalOptions {
     /// The experiment file that says how data is read [default: experiment.json, if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+
+    /// A plugin for the roles that it exports, in place of the experiment's
+    #[arg(long, value_name = "FILE")]
+    plugin: Option<PathBuf>,
 
     /// Set a key of the experiment, such as data.text=sentence; repeat for more
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -75,8 +80,7 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
     let loader = Loader::new(Arc::new(dataset), config.eval_batch_size(), Order::ByLength);
     let mut preparation = match &experiment {
         Some(experiment) => {
-            let mut plugins =
-                Plugins::new(experiment.training.seed, log::sink(None)).map_err(brewer::Error::from)?;
+            let mut plugins = Plugins::new(experiment.training.seed, log::sink(None)).map_err(brewer::Error::from)?;
             preparation(experiment, &folder, model.info(), &mut plugins)?
         }
         None => Preparation::none(),
@@ -111,6 +115,14 @@ impl EvalOptions {
     /// The experiment, if one is named or lies in the current folder.
     fn experiment(&self) -> Result<Option<Experiment>> {
         let path = self.config.clone().or_else(|| Some(PathBuf::from("experiment.json")).filter(|path| path.exists()));
-        Ok(path.map(|path| Experiment::read(&path, &self.overrides)).transpose()?)
+        let mut experiment = path.map(|path| Experiment::read(&path, &self.overrides)).transpose()?;
+        if let Some(plugin) = &self.plugin {
+            let without = || ExperimentError::Combination {
+                key: "--plugin",
+                message: "is for an experiment, and there is none; name one with --config".to_owned(),
+            };
+            fill_roles(experiment.as_mut().ok_or_else(without).map_err(brewer::Error::from)?, &absolute(plugin)?)?;
+        }
+        Ok(experiment)
     }
 }

@@ -74,7 +74,10 @@ mod tests {
     fn a_panic_ends_with_one_sentence_and_code_1() {
         let payload: Box<dyn Any + Send> = Box::new("index out of bounds");
         let sentence = defect(&*payload, " at loader.rs:3");
-        assert!(sentence.contains("a defect of brewer-host at loader.rs:3: index out of bounds. Please report"), "{sentence}");
+        assert!(
+            sentence.contains("a defect of brewer-host at loader.rs:3: index out of bounds. Please report"),
+            "{sentence}"
+        );
         let quoted = r#"called `Result::unwrap()` on an `Err` value: Torch("no such dim\nException raised from f\nframe #0: g")"#;
         let payload: Box<dyn Any + Send> = Box::new(quoted.to_owned());
         let sentence = defect(&*payload, "");

@@ -77,13 +77,14 @@ pub fn evaluate(
             break;
         }
         let batch = preparation.prepare(&batch?, device)?;
-        let mut measure = || {
+        let measured = libtorch::guarded(|| {
             let with_arguments = preparation.arguments.with(&batch)?;
             let outputs = tch::no_grad(|| model.forward(&with_arguments, &request, Mode::Eval))?;
             metrics.iter_mut().try_for_each(|metric| metric.update(&batch, &outputs))
-        };
-        libtorch::guarded(&mut measure)
-            .map_err(|error| OutOfMemory::or_else(error, "an evaluation".into(), &batch, EVALUATION_KEYS, |error| error))?;
+        });
+        measured.map_err(|error| {
+            OutOfMemory::or_else(error, "an evaluation".into(), &batch, EVALUATION_KEYS, |error| error)
+        })?;
         num_examples += batch.len();
     }
     let values = metrics.iter().filter_map(|metric| Some((metric.name().to_owned(), metric.value()?)));

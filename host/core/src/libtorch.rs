@@ -65,7 +65,11 @@ mod tests {
     fn a_refusal_that_tch_panics_with_is_an_error() {
         let bools = Tensor::zeros([2], (Kind::Bool, Device::Cpu));
         let error = guarded(|| bools.f_sub_scalar(1)).unwrap_err();
-        assert!(message(&error).starts_with("Subtraction, the `-` operator, with a bool tensor"), "{}", message(&error));
+        assert!(
+            message(&error).starts_with("Subtraction, the `-` operator, with a bool tensor"),
+            "{}",
+            message(&error)
+        );
         assert!(!message(&error).contains("frame #0"), "{}", message(&error));
         assert!(guarded(|| bools.f_logical_not()).is_ok());
     }

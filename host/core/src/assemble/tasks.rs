@@ -50,8 +50,8 @@ pub fn preparation(
     info: &ModelInfo,
     plugins: &mut dyn PluginSource,
 ) -> Result<Preparation> {
-    let teacher = experiment.teachers().position(|teacher| is_same_folder(&teacher.model, folder));
-    let (role, key, args) = match teacher.and_then(|index| Some((index, experiment.teachers().nth(index)?))) {
+    let teacher = experiment.teachers().enumerate().find(|(_, teacher)| is_same_folder(&teacher.model, folder));
+    let (role, key, args) = match teacher {
         Some((index, teacher)) => (Role::Teacher(index), "teacher.args", &teacher.args),
         None => (Role::Student, "student.args", &experiment.student.args),
     };

@@ -161,7 +161,8 @@ impl Session {
             let seed = split_mix(settings.training.seed, step as u64) as i64;
             tch::manual_seed(seed);
             let (task, batches) = feed.next()?;
-            let trained = libtorch::guarded(|| self.forward_and_backward(task, batches, step as u64, seed, &mut stepper));
+            let trained =
+                libtorch::guarded(|| self.forward_and_backward(task, batches, step as u64, seed, &mut stepper));
             let (losses, num_examples, skipped) = match trained {
                 Ok((losses, num_examples)) => (losses, num_examples, None),
                 Err(error) if skipped_batches < settings.skip_batches as u64 && is_of_plugin(&error) => {
@@ -173,7 +174,8 @@ impl Session {
             let is_optimizer_step = timetable.is_optimizer_step(in_epoch, step);
             let lr = stepper.learning_rate();
             if is_optimizer_step {
-                libtorch::guarded(|| stepper.step())?;
+                libtorch::guarded(|| stepper.step())
+                    .map_err(|source| TrainError::Step { step: step as u64, source: Box::new(source) })?;
                 self.distiller.advance(stepper.progress(&timetable))?;
             }
             let report = StepReport {
@@ -230,7 +232,7 @@ impl Session {
     ) -> Result<(Scalars, usize)> {
         let batch = self.tasks[task].prepare(batches, step, self.device)?;
         let in_step = |source: crate::Error| {
-            let other = |source| TrainError::Step { step, source: Box::new(source) }.into();
+            let other = |source| -> crate::Error { TrainError::Step { step, source: Box::new(source) }.into() };
             OutOfMemory::or_else(source, format!("step {step}"), batch.student(), TRAINING_KEYS, other)
         };
         let loss = libtorch::guarded(|| self.loss(task, &batch, step)).map_err(in_step)?;

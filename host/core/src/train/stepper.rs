@@ -76,9 +76,8 @@ impl Stepper {
         if norm.is_finite() {
             return Ok(None);
         }
-        let names = self.parameters.iter().zip(&self.gradients.sums).filter(|(_, sum)| sum.is_some());
-        let of_each = names.zip(norms.each()?);
-        let concerned = of_each.filter(|(_, norm)| !norm.is_finite());
+        let with_gradient = self.parameters.iter().zip(&self.gradients.sums).filter(|(_, sum)| sum.is_some());
+        let concerned = with_gradient.zip(norms.each()?).filter(|(_, norm)| !norm.is_finite());
         let parameters = concerned.map(|((parameter, _), _)| parameter.name.clone()).collect();
         Ok(Some(NotFinite { norm, parameters, num_parameters: self.parameters.len() }))
     }
