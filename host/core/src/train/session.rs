@@ -237,7 +237,7 @@ impl Session {
         };
         let loss = libtorch::guarded(|| self.loss(task, &batch, step)).map_err(in_step)?;
         let losses = scalars(&loss, step)?;
-        if let Some(found) = stepper.backward(&loss.total).map_err(in_step)? {
+        if let Some(found) = libtorch::guarded(|| stepper.backward(&loss.total)).map_err(in_step)? {
             drop(loss);
             tch::manual_seed(seed);
             return Err(self.blame(task, &batch, step, stepper, &found).into());
@@ -280,9 +280,12 @@ impl Session {
         let mut scalars = Scalars::new();
         let mut action = Action::Continue;
         for callback in &mut self.callbacks {
-            if callback.on_checkpoint(&self.student, global_step, &mut scalars, interrupt)? == Action::Stop {
+            if !interrupt.load(Ordering::Relaxed)
+                && callback.on_checkpoint(&self.student, global_step, &mut scalars, interrupt)? == Action::Stop
+            {
                 action = Action::Stop;
             }
+            // It may have come in the middle of the callback.
             if interrupt.load(Ordering::Relaxed) {
                 return Ok(None);
             }
