@@ -18,6 +18,7 @@ mod threads;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use brewer::libtorch;
 use clap::{Parser, Subcommand};
 use threads::ThreadOptions;
 
@@ -48,7 +49,8 @@ enum Command {
 fn main() -> ExitCode {
     exit::without_panics(|| {
         let command = Cli::parse().command;
-        start(command).unwrap_or_else(|error| exit::report(&error))
+        let ended = libtorch::guarded(|| brewer::Result::Ok(start(command)));
+        ended.unwrap_or_else(|error| Err(error.into())).unwrap_or_else(|error| exit::report(&error))
     })
 }
 
