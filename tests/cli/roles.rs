@@ -139,7 +139,7 @@ fn what_callbacks_may_not_do_is_one_error() {
         let workspace = Workspace::new().with("plugins", json!({ "callbacks": [callback] }));
         let finished = workspace.start(&["run"]);
         finished.check_failure(1, &["plugin guest-roles.wasm (callback, step 6): ", expected]);
-        // The checkpoint was saved before.
+        // The checkpoint is saved all the same.
         assert!(workspace.path("out/checkpoints/step-6/model.safetensors").is_file());
     }
 }

@@ -10,9 +10,8 @@ use brewer::train::Filled;
 use brewer_plugin_host::Plugins;
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::exit::INTERRUPTED;
 use crate::header;
-use crate::interrupt::interrupt_flag;
+use crate::interrupt;
 use crate::log;
 use crate::options::ExperimentOptions;
 
@@ -28,13 +27,13 @@ pub fn cache(options: &ExperimentOptions) -> Result<ExitCode> {
         Plugins::new(experiment.training.seed, log::sink(Some(bar.clone()))).map_err(brewer::Error::from)?;
     let mut assembled = assemble(&experiment, &mut plugins)?;
     let checked = assembled.session.check()?;
+    let interrupt = interrupt::finish_first();
     assembled.session.open_caches()?;
     header::print("cache", &experiment, &assembled, &checked.terms, &assembled.timetable()?);
 
     let template = "  {prefix} {bar:24.cyan/black.bright} {percent:>3} %  {per_sec}  {eta} left";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style.progress_chars("━╸━"));
-    let interrupt = interrupt_flag()?;
     let start = Instant::now();
     let mut before = None;
     let mut made = 0;
@@ -51,7 +50,7 @@ pub fn cache(options: &ExperimentOptions) -> Result<ExitCode> {
             }
             bar.set_position(filled.done as u64);
         },
-        &interrupt,
+        interrupt,
     );
     bar.finish_and_clear();
     filled?;
@@ -64,8 +63,9 @@ pub fn cache(options: &ExperimentOptions) -> Result<ExitCode> {
         _ => println!("{made} examples made now, at {rate:.0} examples/s"),
     }
     if interrupt.load(Ordering::Relaxed) {
-        eprintln!("interrupted; the same command goes on where this one stopped");
-        return Ok(ExitCode::from(INTERRUPTED));
+        let (signal, code) = interrupt::received();
+        eprintln!("interrupted by {signal}; what is made is kept. To resume:\n  {}", interrupt::command(false));
+        return Ok(code);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,19 +1,24 @@
-use std::path::PathBuf;
+use std::path::{PathBuf, absolute};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use brewer::assemble::tokenizer_in;
+use brewer::assemble::{preparation, tokenizer_in};
 use brewer::data::{Dataset, Loader, Order};
 use brewer::device::device;
-use brewer::evaluation::evaluate;
+use brewer::evaluation::{Preparation, evaluate};
 use brewer::experiment::{Experiment, ExperimentError};
 use brewer::model::{self, LoadOptions};
+use brewer_plugin_host::Plugins;
 use clap::Args;
 use serde_json::json;
 
 use crate::header::shown;
+use crate::log;
+use crate::options::fill_roles;
 use crate::table::{aligned, magnitude};
+use crate::threads::ThreadOptions;
 
 /// What is measured on what.
 #[derive(Args)]
@@ -30,6 +35,10 @@ pub struct EvalOptions {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
+    /// A plugin for the roles that it exports, in place of the experiment's
+    #[arg(long, value_name = "FILE")]
+    plugin: Option<PathBuf>,
+
     /// Set a key of the experiment, such as data.text=sentence; repeat for more
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
@@ -41,6 +50,9 @@ pub struct EvalOptions {
     /// Print a line of JSON in place of the table
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    pub threads: ThreadOptions,
 }
 
 /// Measures a model on a data set.
@@ -66,7 +78,14 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
     let tokenizer = tokenizer_in(&folder);
     let dataset = Dataset::read(&data, &config, model.info(), tokenizer.as_deref()).map_err(brewer::Error::from)?;
     let loader = Loader::new(Arc::new(dataset), config.eval_batch_size(), Order::ByLength);
-    let evaluation = evaluate(model.as_ref(), &loader, device)?;
+    let mut preparation = match &experiment {
+        Some(experiment) => {
+            let mut plugins = Plugins::new(experiment.training.seed, log::sink(None)).map_err(brewer::Error::from)?;
+            preparation(experiment, &folder, model.info(), &mut plugins)?
+        }
+        None => Preparation::none(),
+    };
+    let evaluation = evaluate(model.as_ref(), &loader, &mut preparation, device, &AtomicBool::new(false))?;
 
     let parameters = model.parameters().num_elements();
     let rate = evaluation.examples_per_second();
@@ -96,6 +115,14 @@ impl EvalOptions {
     /// The experiment, if one is named or lies in the current folder.
     fn experiment(&self) -> Result<Option<Experiment>> {
         let path = self.config.clone().or_else(|| Some(PathBuf::from("experiment.json")).filter(|path| path.exists()));
-        Ok(path.map(|path| Experiment::read(&path, &self.overrides)).transpose()?)
+        let mut experiment = path.map(|path| Experiment::read(&path, &self.overrides)).transpose()?;
+        if let Some(plugin) = &self.plugin {
+            let without = || ExperimentError::Combination {
+                key: "--plugin",
+                message: "is for an experiment, and there is none; name one with --config".to_owned(),
+            };
+            fill_roles(experiment.as_mut().ok_or_else(without).map_err(brewer::Error::from)?, &absolute(plugin)?)?;
+        }
+        Ok(experiment)
     }
 }

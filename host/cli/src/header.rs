@@ -183,7 +183,10 @@ pub fn feature_lines(checked: &Checked) -> Vec<String> {
 
 fn device_name(device: Device) -> String {
     match device {
-        Device::Cpu => format!("cpu, {} threads", brewer::device::num_threads()),
+        Device::Cpu => match brewer::device::num_threads() {
+            1 => "cpu, 1 thread".to_owned(),
+            threads => format!("cpu, {threads} threads"),
+        },
         Device::Cuda(index) => format!("cuda:{index}"),
         other => format!("{other:?}"),
     }

@@ -5,6 +5,8 @@ use brewer::experiment::{Experiment, PluginSpec};
 use brewer_plugin_host::{PluginRole, roles_of};
 use clap::Args;
 
+use crate::threads::ThreadOptions;
+
 /// Which experiment, and what differs from its file.
 #[derive(Args)]
 pub struct ExperimentOptions {
@@ -23,6 +25,9 @@ pub struct ExperimentOptions {
     /// auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
+
+    #[command(flatten)]
+    pub threads: ThreadOptions,
 }
 
 impl ExperimentOptions {
@@ -42,7 +47,7 @@ impl ExperimentOptions {
 
 /// Puts a plugin into every role that it exports. What the experiment says of a role stays, but for the path; losses and
 /// schedulers are called by the file's name without its ending.
-fn fill_roles(experiment: &mut Experiment, path: &Path) -> Result<()> {
+pub fn fill_roles(experiment: &mut Experiment, path: &Path) -> Result<()> {
     let plugins = &mut experiment.plugins;
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let put = |spec: &mut PluginSpec| path.clone_into(&mut spec.path);

@@ -10,9 +10,8 @@ use clap::{Args, ValueEnum};
 use console::style;
 use indicatif::HumanDuration;
 
-use crate::exit::INTERRUPTED;
 use crate::header;
-use crate::interrupt::interrupt_flag;
+use crate::interrupt;
 use crate::log;
 use crate::options::ExperimentOptions;
 use crate::progress::Progress;
@@ -20,7 +19,7 @@ use crate::progress::Progress;
 #[derive(Args)]
 pub struct RunOptions {
     #[command(flatten)]
-    experiment: ExperimentOptions,
+    pub experiment: ExperimentOptions,
 
     /// Resume the run in the experiment's output_dir from its last whole checkpoint. Where it has none, the run starts
     /// from the beginning, or is refused with `must`
@@ -50,6 +49,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     let mut assembled = assemble(&experiment, &mut plugins)?;
     assembled.session.check_settings(&assembled.settings)?;
     let checked = assembled.session.check()?;
+    let interrupt = interrupt::finish_first();
     assembled.session.open_caches()?;
     header::print("run", &experiment, &assembled, &checked.terms, &assembled.timetable()?);
 
@@ -67,7 +67,6 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
             begin(&folder, given, &RunRecord::of(given, assembled.session.device)?)?
         }
     };
-    let interrupt = interrupt_flag()?;
 
     let begun = Instant::now();
     let session = &mut assembled.session;
@@ -76,16 +75,18 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     // Weights are computed once more for the last step done.
     clock.set(start.step.saturating_sub(1));
     let observers: &mut [&mut dyn Observer] = &mut [&mut metrics, &mut progress, &mut clock];
-    let outcome = session.train(&assembled.settings, &start, &folder, observers, &interrupt);
+    let outcome = session.train(&assembled.settings, &start, &folder, observers, interrupt);
     progress.finish();
     let elapsed = HumanDuration(Duration::from_secs(begun.elapsed().as_secs()));
     match outcome? {
         Outcome::Interrupted { global_step } => {
+            let (signal, code) = interrupt::received();
             eprintln!(
-                "interrupted after step {global_step}; checkpoints are in {}, and `brewer-host run --resume` resumes it",
-                header::shown(folder.path())
+                "interrupted by {signal} after step {global_step}; {} is saved. To resume:\n  {}",
+                header::shown(&folder.checkpoint(global_step)),
+                interrupt::command(true)
             );
-            return Ok(ExitCode::from(INTERRUPTED));
+            return Ok(code);
         }
         Outcome::Stopped { global_step } => eprintln!("  stopped by a callback after step {global_step}"),
         Outcome::Finished => {}

@@ -32,6 +32,19 @@ pub fn num_threads() -> i32 {
     tch::get_num_threads()
 }
 
+/// Has operations on the CPU use `threads` threads; without a number as many as libtorch would by itself, but no more than
+/// the process may use: its affinity and the CPU quota of its cgroup count. It is called once, before the first operation.
+/// The number decides in which order sums are taken, and so the last bits of results.
+pub fn set_num_threads(threads: Option<u16>) {
+    let Some(threads) = threads else {
+        let available = std::thread::available_parallelism().map_or(i32::MAX, |available| available.get() as i32);
+        return tch::set_num_threads(num_threads().min(available));
+    };
+    tch::set_num_threads(i32::from(threads));
+    // It fails where the pool is there already; then it stays as it is.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).build_global();
+}
+
 /// The device of that name. `auto` is the first CUDA device if there is one, or else the CPU.
 pub fn device(name: &str) -> Result<Device, DeviceError> {
     let index = match name {
@@ -47,7 +60,7 @@ pub fn device(name: &str) -> Result<Device, DeviceError> {
 }
 
 fn cuda(name: &str, index: usize) -> Result<Device, DeviceError> {
-    load_cuda_library().map_err(|reason| DeviceError::NoLibrary { device: name.to_owned(), reason })?;
+    load_cuda().map_err(|reason| DeviceError::NoLibrary { device: name.to_owned(), reason })?;
     let count = Cuda::device_count();
     if (index as i64) < count {
         Ok(Device::Cuda(index))
@@ -57,8 +70,11 @@ fn cuda(name: &str, index: usize) -> Result<Device, DeviceError> {
 }
 
 /// Loads libtorch's CUDA half, once: it registers its kernels with the half that this program is linked to. A program
-/// linked to it already loads nothing new.
-fn load_cuda_library() -> Result<(), String> {
+/// linked to it already loads nothing new. An error says why it cannot be loaded.
+///
+/// libtorch looks for that half when it is first asked for CUDA, and never again: a seed or a backward before it is loaded
+/// leaves the process without CUDA. So a program calls this first.
+pub fn load_cuda() -> Result<(), String> {
     static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
     LOADED.get_or_init(open_cuda_library).clone()
 }
@@ -69,7 +85,10 @@ fn open_cuda_library() -> Result<(), String> {
     // SAFETY: the library is part of the same libtorch and its initialisers only register kernels. It is never
     // unloaded.
     let library = unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_NOW | RTLD_GLOBAL) };
-    library.map(std::mem::forget).map_err(|error| error.to_string())
+    library.map(std::mem::forget).map_err(|error| {
+        // The loader's own words are the error's source.
+        std::error::Error::source(&error).map_or(error.to_string(), ToString::to_string)
+    })
 }
 
 #[cfg(not(unix))]

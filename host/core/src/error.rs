@@ -1,5 +1,7 @@
 use tch::TchError;
 
+use crate::libtorch;
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Whose fault an error is; it decides the exit code.
@@ -32,8 +34,10 @@ pub enum Error {
     #[error(transparent)]
     Train(#[from] crate::train::TrainError),
     /// libtorch refused an operation.
-    #[error("libtorch: {}", first_line(.0))]
+    #[error("libtorch: {}", libtorch::message(.0))]
     Tensor(#[from] TchError),
+    #[error(transparent)]
+    OutOfMemory(Box<crate::out_of_memory::OutOfMemory>),
     /// What a plugin reported, or what went wrong in it.
     #[error("{0}")]
     Plugin(Box<dyn PluginError>),
@@ -61,14 +65,8 @@ impl Error {
             Error::Experiment(error) => error.fault(),
             Error::Loss(error) => error.fault(),
             Error::Train(error) => error.fault(),
-            Error::Tensor(_) => Fault::Run,
+            Error::Tensor(_) | Error::OutOfMemory(_) => Fault::Run,
             Error::Plugin(error) => error.fault(),
         }
     }
-}
-
-/// libtorch's messages carry a C++ stack trace below their first line.
-fn first_line(error: &TchError) -> String {
-    let text = error.to_string();
-    text.lines().next().unwrap_or_default().to_owned()
 }

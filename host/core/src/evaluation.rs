@@ -1,6 +1,7 @@
 //! Running a model over a data set without training it.
 
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use tch::Device;
@@ -9,7 +10,9 @@ use crate::callback::{Action, Callback, Scalars};
 use crate::data::Loader;
 use crate::metric::classification;
 use crate::model::Mode;
-use crate::{Model, OutputRequest, Result};
+use crate::out_of_memory::{EVALUATION_KEYS, OutOfMemory};
+use crate::train::ForwardArguments;
+use crate::{AdaptContext, Batch, BatchPostprocessor, Model, OutputRequest, Result, Role, libtorch};
 
 /// What an evaluation found.
 #[derive(Debug, Clone)]
@@ -26,25 +29,64 @@ impl Evaluation {
     }
 }
 
-/// Runs the model over all batches of a loader, in evaluation mode and without grad.
-pub fn evaluate(model: &dyn Model, loader: &Loader, device: Device) -> Result<Evaluation> {
+/// What a batch passes through before a model sees it: the same as in training.
+pub struct Preparation {
+    pub role: Role,
+    /// The task's name where there are several.
+    pub task: Option<String>,
+    pub postprocessor: Option<Box<dyn BatchPostprocessor>>,
+    pub arguments: ForwardArguments,
+}
+
+impl Preparation {
+    /// Batches as they are.
+    pub fn none() -> Self {
+        Self { role: Role::Student, task: None, postprocessor: None, arguments: ForwardArguments::default() }
+    }
+
+    /// The batch on `device`, after the post-processor. Its step is 0 whenever a model is evaluated, so that the same
+    /// model has the same metrics.
+    fn prepare(&mut self, batch: &Batch, device: Device) -> Result<Batch> {
+        let batch = batch.to_device(device)?;
+        match &mut self.postprocessor {
+            Some(postprocessor) => {
+                postprocessor.process(&AdaptContext { role: self.role, task: self.task.clone(), step: 0 }, batch)
+            }
+            None => Ok(batch),
+        }
+    }
+}
+
+/// Runs the model over all batches of a loader, in evaluation mode and without grad. A raised `interrupt` ends it after
+/// the current batch; what it returns is then of the batches before.
+pub fn evaluate(
+    model: &dyn Model,
+    loader: &Loader,
+    preparation: &mut Preparation,
+    device: Device,
+    interrupt: &AtomicBool,
+) -> Result<Evaluation> {
     let mut request = OutputRequest::nothing();
     request.add("logits");
     request.add("loss");
     let mut metrics = classification();
     let mut num_examples = 0;
     let start = Instant::now();
-    tch::no_grad(|| -> Result<()> {
-        for batch in loader.epoch(0) {
-            let batch = batch?.to_device(device)?;
-            let outputs = model.forward(&batch, &request, Mode::Eval)?;
-            for metric in &mut metrics {
-                metric.update(&batch, &outputs)?;
-            }
-            num_examples += batch.len();
+    for batch in loader.epoch(0) {
+        if interrupt.load(Ordering::Relaxed) {
+            break;
         }
-        Ok(())
-    })?;
+        let batch = preparation.prepare(&batch?, device)?;
+        let measured = libtorch::guarded(|| {
+            let with_arguments = preparation.arguments.with(&batch)?;
+            let outputs = tch::no_grad(|| model.forward(&with_arguments, &request, Mode::Eval))?;
+            metrics.iter_mut().try_for_each(|metric| metric.update(&batch, &outputs))
+        });
+        measured.map_err(|error| {
+            OutOfMemory::or_else(error, "an evaluation".into(), &batch, EVALUATION_KEYS, |error| error)
+        })?;
+        num_examples += batch.len();
+    }
     let values = metrics.iter().filter_map(|metric| Some((metric.name().to_owned(), metric.value()?)));
     Ok(Evaluation { metrics: values.collect(), num_examples, seconds: start.elapsed().as_secs_f64() })
 }
@@ -53,12 +95,13 @@ pub fn evaluate(model: &dyn Model, loader: &Loader, device: Device) -> Result<Ev
 pub struct EvaluateAtCheckpoints {
     split: String,
     loader: Loader,
+    preparation: Preparation,
     device: Device,
 }
 
 impl EvaluateAtCheckpoints {
-    pub fn new(split: &str, loader: Loader, device: Device) -> Self {
-        Self { split: split.to_owned(), loader, device }
+    pub fn new(split: &str, loader: Loader, preparation: Preparation, device: Device) -> Self {
+        Self { split: split.to_owned(), loader, preparation, device }
     }
 }
 
@@ -67,8 +110,14 @@ impl Callback for EvaluateAtCheckpoints {
         "evaluation"
     }
 
-    fn on_checkpoint(&mut self, model: &Rc<dyn Model>, _step: u64, scalars: &mut Scalars) -> Result<Action> {
-        let evaluation = evaluate(model.as_ref(), &self.loader, self.device)?;
+    fn on_checkpoint(
+        &mut self,
+        model: &Rc<dyn Model>,
+        _step: u64,
+        scalars: &mut Scalars,
+        interrupt: &AtomicBool,
+    ) -> Result<Action> {
+        let evaluation = evaluate(model.as_ref(), &self.loader, &mut self.preparation, self.device, interrupt)?;
         let named = evaluation.metrics.into_iter().map(|(name, value)| (format!("{}_{name}", self.split), value));
         scalars.extend(named);
         Ok(Action::Continue)

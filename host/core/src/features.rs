@@ -85,6 +85,13 @@ impl Features {
         })
     }
 
+    /// The tensors through which a loss reaches the model.
+    pub(crate) fn differentiable(&self) -> impl Iterator<Item = &Tensor> {
+        let layers = self.hidden.iter().chain(&self.attention).flatten();
+        let tensors = self.logits.iter().chain(&self.losses).chain(layers).chain(self.modules.values());
+        tensors.filter(|tensor| tensor.requires_grad())
+    }
+
     /// What there is under each key, for people: `logits` and `float32 [32, 2]`, `hidden` and
     /// `7 × float32 [32, 41, 384]`.
     pub fn summary(&self) -> Vec<(&'static str, String)> {

@@ -119,6 +119,15 @@ impl Outputs {
         self.outputs.contains_key(name)
     }
 
+    /// All tensors that were computed, without recording a read.
+    pub fn computed(&self) -> impl Iterator<Item = &Tensor> {
+        let tensors = self.outputs.values().flat_map(|output| match output {
+            Output::Tensor(tensor) => std::slice::from_ref(tensor),
+            Output::List(layers) => layers.as_slice(),
+        });
+        tensors.flatten().chain(self.modules.computed.values())
+    }
+
     /// The output `name` as it is, without recording a read.
     pub fn peek(&self, name: &str) -> Option<&Output> {
         self.outputs.get(name)

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::PathBuf};
 
-use brewer::{Fault, PluginError};
+use brewer::{Fault, PluginError, libtorch};
 use tch::TchError;
 
 use crate::{
@@ -201,11 +201,8 @@ impl OpError {
 }
 
 impl From<TchError> for OpError {
-    /// libtorch's messages carry a C++ stack trace below their first line.
     fn from(error: TchError) -> Self {
-        let text = error.to_string();
-        let line = text.lines().next().unwrap_or_default();
-        Self::new(tensor::ErrorCode::Failed, format!("libtorch: {line}"))
+        Self::new(tensor::ErrorCode::Failed, format!("libtorch: {}", libtorch::message(&error)))
     }
 }
 

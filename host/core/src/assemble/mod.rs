@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use tch::Device;
 
 pub use plugins::PluginSource;
+pub use tasks::preparation;
 
 use crate::callback::Callback;
 use crate::data::{Loader, Order};
@@ -54,16 +55,16 @@ pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Resu
     let mut assembler = Assembler { experiment, student: &student, plugins: &mut *plugins };
     let mut tasks = vec![];
     let mut evaluated = vec![];
+    let mut callbacks: Vec<Box<dyn Callback>> = vec![];
     for (parts, teachers) in TaskParts::of(experiment).into_iter().zip(all_teachers) {
         let split = parts.name.map_or("dev".to_owned(), |name| format!("{name}_dev"));
         if let Some(dev) = assembler.dev(&parts)? {
-            evaluated.push((split, Loader::new(dev.into(), parts.data.eval_batch_size(), Order::ByLength)));
+            let loader = Loader::new(dev.into(), parts.data.eval_batch_size(), Order::ByLength);
+            let preparation = assembler.preparation(&parts)?;
+            callbacks.push(Box::new(EvaluateAtCheckpoints::new(&split, loader.clone(), preparation, device)));
+            evaluated.push((split, loader));
         }
         tasks.push(assembler.task(&parts, teachers)?);
-    }
-    let mut callbacks: Vec<Box<dyn Callback>> = vec![];
-    for (split, loader) in &evaluated {
-        callbacks.push(Box::new(EvaluateAtCheckpoints::new(split, loader.clone(), device)));
     }
     let train = tasks.iter().map(|task| {
         let split = task.name.as_ref().map_or("train".to_owned(), |name| format!("{name}_train"));

@@ -10,6 +10,7 @@ use super::{PluginSource, tokenizer_in};
 use crate::cache::CacheKey;
 use crate::data::{DataConfig, Dataset, Loader, TeacherView, Views};
 use crate::digest;
+use crate::evaluation::Preparation;
 use crate::experiment::{Experiment, ExperimentError, PluginSpec, PluginSpecs, TeacherSpec};
 use crate::model::{self, LoadOptions, ModelInfo};
 use crate::train::{Branch, CacheRequest, ForwardArguments, Task};
@@ -40,6 +41,28 @@ impl<'a> TaskParts<'a> {
             })
             .collect()
     }
+}
+
+/// What batches pass through before the model in `folder` is evaluated on them, as in the experiment's run: the batch
+/// post-processor, and the arguments of the teacher if it is one, or else of the student.
+pub fn preparation(
+    experiment: &Experiment,
+    folder: &Path,
+    info: &ModelInfo,
+    plugins: &mut dyn PluginSource,
+) -> Result<Preparation> {
+    let teacher = experiment.teachers().enumerate().find(|(_, teacher)| is_same_folder(&teacher.model, folder));
+    let (role, key, args) = match teacher {
+        Some((index, teacher)) => (Role::Teacher(index), "teacher.args", &teacher.args),
+        None => (Role::Student, "student.args", &experiment.student.args),
+    };
+    let postprocessor = experiment.plugins.batch_postprocessor.as_ref();
+    Ok(Preparation {
+        role,
+        task: None,
+        postprocessor: postprocessor.map(|spec| plugins.batch_postprocessor(spec)).transpose()?,
+        arguments: ForwardArguments::new(key, args, info)?,
+    })
 }
 
 /// The teachers of each task.
@@ -94,6 +117,19 @@ impl Assembler<'_> {
         let tokenizer = tokenizer_in(&self.student.tokenizer_folder);
         let read = |path| Dataset::read(path, parts.data, info, tokenizer.as_deref());
         Ok(parts.data.dev.as_deref().map(read).transpose()?)
+    }
+
+    /// What batches pass through before the student is evaluated on them. The post-processor is one of its own: what it
+    /// keeps in its memory does not change the training.
+    pub fn preparation(&mut self, parts: &TaskParts<'_>) -> Result<Preparation> {
+        let postprocessor = self.postprocessor(parts).cloned();
+        let info = self.student.model.info();
+        Ok(Preparation {
+            role: Role::Student,
+            task: parts.name.map(str::to_owned),
+            postprocessor: postprocessor.map(|spec| self.plugins.batch_postprocessor(&spec)).transpose()?,
+            arguments: ForwardArguments::new("student.args", &self.experiment.student.args, info)?,
+        })
     }
 
     fn postprocessor<'p>(&'p self, parts: &'p TaskParts<'_>) -> Option<&'p PluginSpec> {
@@ -182,6 +218,13 @@ impl TaskParts<'_> {
 fn plugin_digest(spec: &PluginSpec) -> Result<String> {
     let component = digest::of_files(std::slice::from_ref(&spec.path))?;
     Ok(digest::of_parts([component.as_bytes(), spec.config.to_string().as_bytes()]))
+}
+
+fn is_same_folder(left: &Path, right: &Path) -> bool {
+    match (left.canonicalize(), right.canonicalize()) {
+        (Ok(left), Ok(right)) => left == right,
+        _ => false,
+    }
 }
 
 /// Whether two tokenizers are the same, byte for byte. One that cannot be read is another: reading it says why.

@@ -1,6 +1,7 @@
 //! What runs at every checkpoint.
 
 use std::rc::Rc;
+use std::sync::atomic::AtomicBool;
 
 use indexmap::IndexMap;
 
@@ -22,5 +23,13 @@ pub trait Callback {
     /// How messages name it.
     fn name(&self) -> &str;
 
-    fn on_checkpoint(&mut self, model: &Rc<dyn Model>, step: u64, scalars: &mut Scalars) -> Result<Action>;
+    /// Looks at the model after `step` optimizer steps. Once `interrupt` is raised, what is returned and reported is not
+    /// used: a callback that takes long returns early then, and is called again when the run is resumed.
+    fn on_checkpoint(
+        &mut self,
+        model: &Rc<dyn Model>,
+        step: u64,
+        scalars: &mut Scalars,
+        interrupt: &AtomicBool,
+    ) -> Result<Action>;
 }

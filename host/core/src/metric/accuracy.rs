@@ -19,7 +19,7 @@ impl Metric for Accuracy {
     fn update(&mut self, batch: &Batch, outputs: &Outputs) -> Result<()> {
         let (Some(logits), Some(labels)) = (outputs.tensor("logits"), batch.get("labels")) else { return Ok(()) };
         let correct = logits.f_argmax(-1, false)?.f_eq_tensor(labels)?.f_logical_and(&labels.f_ne(IGNORED_LABEL)?)?;
-        self.num_correct += correct.f_sum(None::<Kind>)?.int64_value(&[]);
+        self.num_correct += correct.f_sum(None::<Kind>)?.f_int64_value(&[])?;
         self.num_labels += count_labels(labels)?;
         Ok(())
     }

@@ -29,7 +29,7 @@ pub fn classification() -> Vec<Box<dyn Metric>> {
 
 /// How many labels of a batch count: those that are not −100.
 fn count_labels(labels: &Tensor) -> Result<i64> {
-    Ok(labels.f_ne(IGNORED_LABEL)?.f_sum(None::<tch::Kind>)?.int64_value(&[]))
+    Ok(labels.f_ne(IGNORED_LABEL)?.f_sum(None::<tch::Kind>)?.f_int64_value(&[])?)
 }
 
 /// The label of positions and rows that are not to be predicted.

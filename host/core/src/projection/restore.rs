@@ -3,9 +3,9 @@ use std::path::Path;
 
 use tch::Tensor;
 
-use crate::Result;
 use crate::distiller::Trained;
 use crate::loss::LossError;
+use crate::{Result, libtorch};
 
 /// Gives projections the weights of a safetensors file: each parameter of `trained` must be there once, under its own
 /// name (`projections.0.weight`) or under that of TextBrewer's list of projections (`0.weight`, and `0.0.weight` where
@@ -16,10 +16,8 @@ pub fn restore(path: &Path, trained: &[Trained<'_>]) -> Result<()> {
         found,
         expected,
     };
-    let read = Tensor::read_safetensors(path).map_err(|error| {
-        let message = error.to_string();
-        wrong(message.lines().next().unwrap_or_default().to_owned(), "a safetensors file".into())
-    })?;
+    let read = Tensor::read_safetensors(path)
+        .map_err(|error| wrong(libtorch::message(&error), "a safetensors file".into()))?;
     let mut tensors: BTreeMap<String, Tensor> = read.into_iter().collect();
     for Trained { prefix, parameters, .. } in trained {
         let index = prefix.rsplit('.').next().unwrap_or(prefix);

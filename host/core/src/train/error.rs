@@ -26,6 +26,14 @@ pub enum TrainError {
     )]
     NotFinite { step: u64, part: String, value: f64 },
 
+    /// The gradient of a loss that is a finite number.
+    #[error(
+        "step {step}: the norm of the gradient is {norm}, though the loss is finite; {origin}. Nothing was changed by \
+         this step. Not finite is {parameters}. Square roots, logarithms and divisions near 0 have such gradients: keep \
+         what they are taken of away from it"
+    )]
+    GradientNotFinite { step: u64, norm: f64, origin: String, parameters: String },
+
     #[error("step {step}: the total loss has the shape {shape:?}; expected a single number")]
     NotScalar { step: u64, shape: Vec<i64> },
 
@@ -67,6 +75,7 @@ impl TrainError {
             // The check before step 0 has seen what the user gave.
             TrainError::Step { .. }
             | TrainError::NotFinite { .. }
+            | TrainError::GradientNotFinite { .. }
             | TrainError::NotScalar { .. }
             | TrainError::Write { .. } => Fault::Run,
         }

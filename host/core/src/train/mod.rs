@@ -1,6 +1,7 @@
 //! The engine: steps, optimizers, schedules, checkpoints. It calls traits and knows no implementation of them.
 
 mod arguments;
+mod blame;
 mod branch;
 mod caching;
 mod checkpoint_manifest;

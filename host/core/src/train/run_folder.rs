@@ -11,7 +11,7 @@ use crate::data::DataError;
 use crate::distiller::Trained;
 use crate::experiment::Experiment;
 use crate::files::{self, TemporaryFile};
-use crate::{Model, Result};
+use crate::{Model, Result, libtorch};
 
 /// The folder that a run writes, locked against other processes as long as this lives:
 ///
@@ -107,6 +107,11 @@ impl RunFolder {
         self.path.join("metrics.jsonl")
     }
 
+    /// The checkpoint after `global_step` optimizer steps.
+    pub fn checkpoint(&self, global_step: u64) -> PathBuf {
+        self.path.join("checkpoints").join(format!("step-{global_step}"))
+    }
+
     pub fn student(&self) -> PathBuf {
         self.path.join("student")
     }
@@ -140,7 +145,7 @@ impl RunFolder {
     /// Saves the student, the distiller's own parameters, and what the run needs to resume from here. The metrics so
     /// far are on disk before the checkpoint is.
     pub fn save_checkpoint(&self, state: &TrainingState, model: &dyn Model, trained: &[Trained<'_>]) -> Result<()> {
-        let folder = self.path.join("checkpoints").join(format!("step-{}", state.global_step));
+        let folder = self.checkpoint(state.global_step);
         self.save_whole(&folder, |partial| {
             self.save_model(partial, model)?;
             save_trained(partial, trained)?;
@@ -153,6 +158,12 @@ impl RunFolder {
                 _ => Ok(()),
             }
         })
+    }
+
+    /// Removes the checkpoint after `global_step` optimizer steps, if it is there.
+    pub(super) fn remove_checkpoint(&self, global_step: u64) -> Result<()> {
+        let folder = self.checkpoint(global_step);
+        files::remove_folder(&folder).map_err(|source| write_error(&folder, source).into())
     }
 
     /// Saves the student at the end of the run. That of an earlier run is moved to where its other results are.
@@ -305,7 +316,7 @@ fn save_trained(folder: &Path, trained: &[Trained<'_>]) -> Result<()> {
 
 /// Writes a safetensors file.
 pub(super) fn write_tensors(tensors: &[(String, Tensor)], path: &Path) -> Result<()> {
-    Ok(Tensor::write_safetensors(tensors, path).map_err(|error| write_error(path, io::Error::other(error)))?)
+    Ok(Tensor::write_safetensors(tensors, path).map_err(|error| write_error(path, io::Error::other(libtorch::message(&error))))?)
 }
 
 /// The files of a tokenizer, by name. They are held in memory, because the model that they belong to may itself be one

@@ -18,8 +18,9 @@ use crate::data::ModelBatches;
 use crate::distiller::Distiller;
 use crate::loss::{Loss, Term};
 use crate::model::Mode;
+use crate::out_of_memory::{OutOfMemory, TRAINING_KEYS};
 use crate::random::split_mix;
-use crate::{Callback, Features, Model, Result};
+use crate::{Callback, Features, Model, Result, libtorch};
 
 /// All that a run trains with.
 pub struct Session {
@@ -82,7 +83,10 @@ impl Session {
             let examples = task.loader.examples(0);
             let first = &examples[..examples.len().min(task.loader.batch_size())];
             let batch = task.prepare(task.views.batches(first)?, 0, self.device)?;
-            let adapted = task.adapt(&batch, 0, Mode::Eval)?;
+            let adapted = libtorch::guarded(|| task.adapt(&batch, 0, Mode::Eval)).map_err(|error| {
+                let during = "the check of the first batch".to_owned();
+                OutOfMemory::or_else(error, during, batch.student(), TRAINING_KEYS, |error| error)
+            })?;
             task.check(self.distiller.as_ref(), &batch, &adapted)?;
             checked.features.extend(task.summary(&adapted));
 
@@ -113,7 +117,8 @@ impl Session {
     }
 
     /// Trains the student, from `start` on: that of a checkpoint which the student comes from, or the beginning. `check`
-    /// must have passed. A raised `interrupt` ends the run after the current step.
+    /// must have passed. A raised `interrupt` ends the run after the next optimizer step, which may be the current one,
+    /// with a checkpoint to resume from.
     ///
     /// # Errors
     /// If something goes wrong in a step, or if `start` is another optimizer's.
@@ -138,14 +143,23 @@ impl Session {
         if start.is_stopped {
             return Ok(Outcome::Stopped { global_step: start.global_step });
         }
+        // The checkpoint of an interrupt is kept until there is a later one.
+        let mut superseded = None;
         if let Some(last) = start.step.checked_sub(1) {
             let epoch = last as usize / timetable.batches_per_epoch();
-            // A callback failed there; an unbroken run goes through all of them.
-            if start.metrics_line.is_none()
-                && timetable.is_checkpoint(start.global_step as usize, epoch)
-                && self.evaluate(start.global_step, epoch)?.tell(observers)? == Action::Stop
-            {
-                return Ok(Outcome::Stopped { global_step: start.global_step });
+            let is_due = timetable.is_checkpoint(start.global_step as usize, epoch);
+            match start.metrics_line {
+                Some(_) => {}
+                // An interrupt came before its callbacks, or one of them failed; an unbroken run goes through all of them.
+                None if is_due => {
+                    let state = stepper.state(start.step, start.skipped)?;
+                    match self.checkpoint(epoch, state, folder, observers, interrupt)? {
+                        Some(Action::Continue) => {}
+                        Some(Action::Stop) => return Ok(Outcome::Stopped { global_step: start.global_step }),
+                        None => return Ok(Outcome::Interrupted { global_step: start.global_step }),
+                    }
+                }
+                None => superseded = Some(start.global_step),
             }
             if !self.refill_caches(start, interrupt)? {
                 return Ok(Outcome::Interrupted { global_step: start.global_step });
@@ -159,21 +173,24 @@ impl Session {
                 stepper.drop_gradients();
             }
             // Dropout follows from the seed and the step, so that a resumed run draws what an unbroken one draws.
-            tch::manual_seed(split_mix(settings.training.seed, step as u64) as i64);
+            let seed = split_mix(settings.training.seed, step as u64) as i64;
+            tch::manual_seed(seed);
             let (task, batches) = feed.next()?;
-            let (losses, num_examples, skipped) =
-                match self.forward_and_backward(task, batches, step as u64, &mut stepper) {
-                    Ok((losses, num_examples)) => (losses, num_examples, None),
-                    Err(error) if skipped_batches < settings.skip_batches as u64 && is_of_plugin(&error) => {
-                        skipped_batches += 1;
-                        (Scalars::new(), 0, Some(error.to_string()))
-                    }
-                    Err(error) => return Err(error),
-                };
+            let trained =
+                libtorch::guarded(|| self.forward_and_backward(task, batches, step as u64, seed, &mut stepper));
+            let (losses, num_examples, skipped) = match trained {
+                Ok((losses, num_examples)) => (losses, num_examples, None),
+                Err(error) if skipped_batches < settings.skip_batches as u64 && is_of_plugin(&error) => {
+                    skipped_batches += 1;
+                    (Scalars::new(), 0, Some(error.to_string()))
+                }
+                Err(error) => return Err(error),
+            };
             let is_optimizer_step = timetable.is_optimizer_step(in_epoch, step);
             let lr = stepper.learning_rate();
             if is_optimizer_step {
-                stepper.step()?;
+                libtorch::guarded(|| stepper.step())
+                    .map_err(|source| TrainError::Step { step: step as u64, source: Box::new(source) })?;
                 self.distiller.advance(stepper.progress(&timetable))?;
             }
             let report = StepReport {
@@ -189,15 +206,32 @@ impl Session {
             for observer in &mut *observers {
                 observer.on_step(&report)?;
             }
-            let is_checkpoint = is_optimizer_step && timetable.is_checkpoint(stepper.global_step, epoch);
-            if is_checkpoint {
-                let state = stepper.state(step as u64 + 1, skipped_batches)?;
-                if self.checkpoint(&report, state, folder, observers)? == Action::Stop {
-                    return Ok(Outcome::Stopped { global_step: report.global_step });
-                }
+            if !is_optimizer_step {
+                continue;
             }
-            if interrupt.load(Ordering::Relaxed) {
-                return Ok(Outcome::Interrupted { global_step: report.global_step });
+            let global_step = report.global_step;
+            let is_checkpoint = timetable.is_checkpoint(stepper.global_step, epoch);
+            let is_interrupted = interrupt.load(Ordering::Relaxed);
+            if !is_checkpoint && !is_interrupted {
+                continue;
+            }
+            let state = stepper.state(step as u64 + 1, skipped_batches)?;
+            let action = match is_checkpoint {
+                true => self.checkpoint(epoch, state, folder, observers, interrupt)?,
+                false => {
+                    self.save(&state, folder)?;
+                    None
+                }
+            };
+            if let Some(earlier) = superseded.take() {
+                folder.remove_checkpoint(earlier)?;
+            }
+            match action {
+                Some(Action::Stop) => return Ok(Outcome::Stopped { global_step }),
+                Some(Action::Continue) if !interrupt.load(Ordering::Relaxed) => {}
+                // What is left to do is to save the student.
+                Some(Action::Continue) if step + 1 == timetable.forward_steps() => {}
+                _ => return Ok(Outcome::Interrupted { global_step }),
             }
         }
         Ok(Outcome::Finished)
@@ -208,13 +242,21 @@ impl Session {
         task: usize,
         batches: ModelBatches,
         step: u64,
+        seed: i64,
         stepper: &mut Stepper,
     ) -> Result<(Scalars, usize)> {
         let batch = self.tasks[task].prepare(batches, step, self.device)?;
-        let in_step = |source: crate::Error| TrainError::Step { step, source: Box::new(source) };
-        let loss = self.loss(task, &batch, step).map_err(in_step)?;
+        let in_step = |source: crate::Error| {
+            let other = |source| -> crate::Error { TrainError::Step { step, source: Box::new(source) }.into() };
+            OutOfMemory::or_else(source, format!("step {step}"), batch.student(), TRAINING_KEYS, other)
+        };
+        let loss = libtorch::guarded(|| self.loss(task, &batch, step)).map_err(in_step)?;
         let losses = scalars(&loss, step)?;
-        stepper.backward(&loss.total).map_err(in_step)?;
+        if let Some(found) = libtorch::guarded(|| stepper.backward(&loss.total)).map_err(in_step)? {
+            drop(loss);
+            tch::manual_seed(seed);
+            return Err(self.blame(task, &batch, step, stepper, &found).into());
+        }
         Ok((losses, batch.student().len()))
     }
 
@@ -224,50 +266,59 @@ impl Session {
         self.distiller.loss(&adapted.student.0, &teachers)
     }
 
-    /// Runs the callbacks, and saves a checkpoint with what they found. It is saved without, if one of them fails.
+    /// Runs the callbacks, saves a checkpoint with what they found, and reports it. If one of them fails, or an interrupt
+    /// comes before they are done (`None`), the checkpoint is saved without: they are run again when the run is resumed.
     fn checkpoint(
         &mut self,
-        report: &StepReport,
+        epoch: usize,
         mut state: TrainingState,
         folder: &RunFolder,
         observers: &mut [&mut dyn Observer],
-    ) -> Result<Action> {
-        let evaluated = self.evaluate(report.global_step, report.epoch);
-        if let Ok(Evaluated { report, action }) = &evaluated {
+        interrupt: &AtomicBool,
+    ) -> Result<Option<Action>> {
+        let global_step = state.global_step;
+        let called = libtorch::guarded(|| self.run_callbacks(global_step, epoch, interrupt));
+        if let Ok(Some((action, report))) = &called {
             state.metrics_line = Some(checkpoint_line(report));
             state.is_stopped = *action == Action::Stop;
         }
+        self.save(&state, folder)?;
+        let Some((action, report)) = called? else { return Ok(None) };
+        for observer in observers {
+            observer.on_checkpoint(&report)?;
+        }
+        Ok(Some(action))
+    }
+
+    /// Saves a checkpoint, after what the caches hold.
+    fn save(&self, state: &TrainingState, folder: &RunFolder) -> Result<()> {
         for task in &self.tasks {
             task.flush_caches()?;
         }
-        folder.save_checkpoint(&state, self.student.as_ref(), &self.distiller.trained())?;
-        evaluated?.tell(observers)
+        folder.save_checkpoint(state, self.student.as_ref(), &self.distiller.trained())
     }
 
-    fn evaluate(&mut self, global_step: u64, epoch: usize) -> Result<Evaluated> {
+    /// What the callbacks want and what they reported; `None` if an interrupt came before they were done.
+    fn run_callbacks(
+        &mut self,
+        global_step: u64,
+        epoch: usize,
+        interrupt: &AtomicBool,
+    ) -> Result<Option<(Action, CheckpointReport)>> {
         let mut scalars = Scalars::new();
         let mut action = Action::Continue;
         for callback in &mut self.callbacks {
-            if callback.on_checkpoint(&self.student, global_step, &mut scalars)? == Action::Stop {
+            if !interrupt.load(Ordering::Relaxed)
+                && callback.on_checkpoint(&self.student, global_step, &mut scalars, interrupt)? == Action::Stop
+            {
                 action = Action::Stop;
             }
+            // It may have come in the middle of the callback.
+            if interrupt.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
         }
-        Ok(Evaluated { report: CheckpointReport { global_step, epoch, scalars }, action })
-    }
-}
-
-/// What the callbacks found at a checkpoint.
-struct Evaluated {
-    report: CheckpointReport,
-    action: Action,
-}
-
-impl Evaluated {
-    fn tell(self, observers: &mut [&mut dyn Observer]) -> Result<Action> {
-        for observer in observers {
-            observer.on_checkpoint(&self.report)?;
-        }
-        Ok(self.action)
+        Ok(Some((action, CheckpointReport { global_step, epoch, scalars })))
     }
 }
 

@@ -3,14 +3,25 @@ use std::collections::{BTreeSet, HashMap};
 use tch::Tensor;
 
 use super::gradients::Gradients;
-use super::optimizer::{ParameterGroups, TrainedParameter, clip_gradients};
+use super::optimizer::{GradientNorms, ParameterGroups, TrainedParameter};
 use super::{Schedule, Session, Settings, Timetable, TrainError, TrainingState};
 use crate::Result;
+
+/// Gradients whose norm is not finite.
+pub(super) struct NotFinite {
+    pub norm: f64,
+    /// The names of the parameters whose own gradient has such a norm; none if only the norm over all overflows.
+    pub parameters: Vec<String>,
+    /// Of how many.
+    pub num_parameters: usize,
+}
 
 /// The student's parameters and the distiller's own, on their way from gradients to steps.
 pub(super) struct Stepper {
     parameters: Vec<TrainedParameter>,
     gradients: Gradients,
+    /// Of the gradients as they are now.
+    norms: Option<GradientNorms>,
     groups: ParameterGroups,
     schedule: Schedule,
     accumulation: usize,
@@ -37,6 +48,7 @@ impl Stepper {
         }
         Ok(Self {
             gradients: Gradients::new(parameters.len()),
+            norms: None,
             groups: ParameterGroups::new(&settings.optimizer, &parameters)?,
             schedule: settings.schedule.resolve(timetable.optimizer_steps())?,
             accumulation: settings.training.gradient_accumulation_steps,
@@ -51,16 +63,33 @@ impl Stepper {
         self.groups.learning_rate() * self.schedule.factor(self.global_step)
     }
 
-    pub fn backward(&mut self, total: &Tensor) -> Result<()> {
+    /// Adds the gradient of a batch's loss. Returns what is wrong with the gradients if their norm is not finite; then
+    /// no step may follow.
+    pub fn backward(&mut self, total: &Tensor) -> Result<Option<NotFinite>> {
         match self.accumulation {
-            1 => self.gradients.add(total, &self.parameters),
-            steps => self.gradients.add(&total.f_div_scalar(steps as f64)?, &self.parameters),
+            1 => self.gradients.add(total, &self.parameters)?,
+            steps => self.gradients.add(&total.f_div_scalar(steps as f64)?, &self.parameters)?,
         }
+        self.norms = GradientNorms::new(&self.gradients.sums)?;
+        let Some(norms) = &self.norms else { return Ok(None) };
+        let norm = norms.joint()?;
+        if norm.is_finite() {
+            return Ok(None);
+        }
+        let with_gradient = self.parameters.iter().zip(&self.gradients.sums).filter(|(_, sum)| sum.is_some());
+        let concerned = with_gradient.zip(norms.each()?).filter(|(_, norm)| !norm.is_finite());
+        let parameters = concerned.map(|((parameter, _), _)| parameter.name.clone()).collect();
+        Ok(Some(NotFinite { norm, parameters, num_parameters: self.parameters.len() }))
+    }
+
+    /// The parameters that are trained, in the order of the gradients.
+    pub fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        self.parameters.iter().map(|parameter| &parameter.tensor)
     }
 
     pub fn step(&mut self) -> Result<()> {
-        if self.max_grad_norm > 0.0 {
-            clip_gradients(&mut self.gradients.sums, self.max_grad_norm)?;
+        if let Some(norms) = self.norms.take().filter(|_| self.max_grad_norm > 0.0) {
+            norms.clip(&mut self.gradients.sums, self.max_grad_norm)?;
         }
         self.groups.step(&self.gradients.sums, self.schedule.factor(self.global_step))?;
         self.gradients.clear();
@@ -113,5 +142,6 @@ impl Stepper {
     /// Forgets the gradients that no step has used.
     pub fn drop_gradients(&mut self) {
         self.gradients.clear();
+        self.norms = None;
     }
 }

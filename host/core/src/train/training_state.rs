@@ -5,7 +5,7 @@ use tch::Tensor;
 
 use super::checkpoint_manifest::CheckpointManifest;
 use super::run_folder::write_tensors;
-use crate::Result;
+use crate::{Result, libtorch};
 
 /// What a run needs to resume from a checkpoint, beside the student and the projections. All else follows from the
 /// experiment and from the step: which examples come next, dropout, weights of the losses.
@@ -43,7 +43,7 @@ impl TrainingState {
         let manifest = CheckpointManifest::read(checkpoint)?;
         manifest.check(checkpoint)?;
         let read = Tensor::read_safetensors(checkpoint.join(FILE));
-        let optimizer = read.map_err(|error| format!("{FILE}: {error}"))?.into_iter().collect();
+        let optimizer = read.map_err(|error| format!("{FILE}: {}", libtorch::message(&error)))?.into_iter().collect();
         let CheckpointManifest { step, global_step, skipped, metrics_line, is_stopped, .. } = manifest;
         Ok(Self { step, global_step, skipped, metrics_line, is_stopped, optimizer })
     }

@@ -1,12 +1,13 @@
 //! Making tensors up.
 
+use brewer::libtorch;
 use tch::{Device, Kind, Tensor};
 
 use super::cases::{SpecKind, TensorSpec};
 
 /// The tensor of a description; what cannot be made is an error for the author.
 pub(super) fn make(name: &str, spec: &TensorSpec) -> Result<Tensor, String> {
-    let refused = |error: tch::TchError| format!("{name}: {}", error.to_string().lines().next().unwrap_or_default());
+    let refused = |error: tch::TchError| format!("{name}: {}", libtorch::message(&error));
     let TensorSpec { shape, kind, below, values } = spec;
     let elements = shape.iter().try_fold(1_i64, |product, &size| product.checked_mul(size).filter(|_| size >= 0));
     if elements.is_none_or(|elements| elements > 1 << 28) {

@@ -1,6 +1,6 @@
 //! The role `callback`.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::atomic::AtomicBool};
 
 use brewer::{
     AdaptContext, Callback, Model, Role,
@@ -71,7 +71,13 @@ impl Callback for PluginCallback {
         self.guest.name()
     }
 
-    fn on_checkpoint(&mut self, model: &Rc<dyn Model>, step: u64, scalars: &mut Scalars) -> brewer::Result<Action> {
+    fn on_checkpoint(
+        &mut self,
+        model: &Rc<dyn Model>,
+        step: u64,
+        scalars: &mut Scalars,
+        _interrupt: &AtomicBool,
+    ) -> brewer::Result<Action> {
         Ok(no_grad(|| self.call(model, step, scalars))?)
     }
 }

@@ -16,7 +16,7 @@ pub use match_loss::PluginMatchLoss;
 pub use temperature_scheduler::PluginTemperatureScheduler;
 pub use weight_scheduler::PluginWeightScheduler;
 
-use brewer::{AdaptContext, Role};
+use brewer::{AdaptContext, Role, libtorch};
 use tch::Tensor;
 use wasmtime::component::Resource;
 
@@ -63,7 +63,7 @@ fn described(tensor: &Tensor) -> Result<String, Cause> {
 
 /// libtorch's refusal to look at a result.
 fn refused(error: tch::TchError) -> Cause {
-    unlike("a tensor that cannot be read", error.to_string().lines().next().unwrap_or_default())
+    unlike("a tensor that cannot be read", libtorch::message(&error))
 }
 
 /// The loss of a handle that the guest returned, as a scalar: one floating-point number, and if something is trained, one

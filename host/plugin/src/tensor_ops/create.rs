@@ -1,11 +1,11 @@
 //! New tensors: filled ones, ranges, and lists joined into one.
 
+use brewer::libtorch::guarded;
 use tch::{Device, Kind, TchError, Tensor};
 use wasmtime::component::Resource;
 
 use super::{
     checks::{dimension, elements, is_float, same_kind},
-    guard::guarded,
     kind::{name_of, number, to_torch},
 };
 use crate::{

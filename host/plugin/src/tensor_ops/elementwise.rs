@@ -1,11 +1,11 @@
 //! Operations that give one element for each element, or for each pair.
 
+use brewer::libtorch::guarded;
 use tch::{Kind, Scalar, TchError, Tensor};
 use wasmtime::component::Resource;
 
 use super::{
     checks::{broadcast, elements, floating, of_kind},
-    guard::guarded,
     kind::number,
 };
 use crate::{

@@ -3,7 +3,6 @@
 mod checks;
 mod create;
 mod elementwise;
-mod guard;
 mod kind;
 mod losses;
 mod product;

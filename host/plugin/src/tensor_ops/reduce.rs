@@ -1,12 +1,10 @@
 //! Reductions, and what is normalised along a dimension.
 
+use brewer::libtorch::guarded;
 use tch::{Kind, TchError, Tensor};
 use wasmtime::component::Resource;
 
-use super::{
-    checks::{dimension, dimensions, elements, floating, is_float},
-    guard::guarded,
-};
+use super::checks::{dimension, dimensions, elements, floating, is_float};
 use crate::{
     error::{OpError, OpResult},
     state::State,

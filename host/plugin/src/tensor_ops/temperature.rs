@@ -1,13 +1,10 @@
 //! Temperatures: one number, or one for each row of logits.
 
-use brewer::temperature::Temperature;
+use brewer::{libtorch::guarded, temperature::Temperature};
 use tch::{Kind, Tensor};
 use wasmtime::component::Resource;
 
-use super::{
-    checks::{elements, floating},
-    guard::guarded,
-};
+use super::checks::{elements, floating};
 use crate::{
     bindings::loss_inputs,
     error::{OpError, OpResult},

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use tch::Tensor;
 
 pub use adam::Adam;
-pub use clip::clip_gradients;
+pub use clip::GradientNorms;
 pub use config::{AdamConfig, AdamWConfig, OptimizerConfig, SgdConfig};
 pub use sgd::Sgd;
 

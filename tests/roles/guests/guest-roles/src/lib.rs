@@ -38,8 +38,12 @@ fn adapt(context: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features
     if deed()? == "trap-at-steps" && matches!(context.step, 2 | 4) {
         panic!("step {}", context.step);
     }
+    let mut logits = outputs.tensor("logits")?;
+    if deed()? == "root-of-zero" {
+        logits = &logits + (&logits * 0.0).sqrt()?;
+    }
     Ok(Features {
-        logits: vec![outputs.tensor("logits")?],
+        logits: vec![logits],
         hidden: outputs.list("hidden_states")?,
         labels: batch.get("labels")?.into_iter().collect(),
         losses: outputs.get("loss")?.into_iter().collect(),
