@@ -1,5 +1,6 @@
 //! From an experiment to all that its run needs: models, data, adaptors.
 
+mod notes;
 mod plugins;
 mod student;
 mod tasks;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tch::Device;
 
+pub use notes::Note;
 pub use plugins::PluginSource;
 
 use crate::callback::Callback;
@@ -31,6 +33,8 @@ pub struct Assembled {
     pub new_parameters: Vec<String>,
     /// Tensors of the origin that the student has no use for.
     pub left_out: Vec<String>,
+    /// What was decided for the user.
+    pub notes: Vec<Note>,
     /// The folder whose tokenizer belongs to the student.
     pub tokenizer_folder: PathBuf,
 }
@@ -43,6 +47,7 @@ impl Assembled {
 
 /// Reads models and data, and makes the adaptors and the distiller that the experiment names.
 pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Result<Assembled> {
+    experiment.check_effects()?;
     let training = &experiment.training;
     let device = device(&training.device)?;
     // Before the first random weight is drawn.
@@ -88,7 +93,9 @@ pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Resu
         schedule: experiment.schedule.clone(),
         skip_batches: experiment.plugins.skip_batches,
     };
+    let notes = notes::notes(&student, &tasks);
     Ok(Assembled {
+        notes,
         session: Session { student: student.model, tasks, task_order, distiller, callbacks, device },
         settings,
         evaluated,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::student::Student;
 use super::{PluginSource, tokenizer_in};
 use crate::cache::{CacheKey, key};
+use crate::classes::Classes;
 use crate::data::{DataConfig, Dataset, Loader, TeacherView, Views};
 use crate::experiment::{Experiment, ExperimentError, PluginSpec, PluginSpecs, TeacherSpec};
 use crate::model::{self, LoadOptions, ModelInfo};
@@ -64,11 +65,13 @@ impl Assembler<'_> {
         let mut branches = vec![];
         let mut cache_requests = vec![];
         for (index, (model, spec)) in teachers.into_iter().zip(&parts.teachers).enumerate() {
-            cache_requests.push(self.cache_request(parts, spec, views.of_teacher(index))?);
             let role = Role::Teacher(index);
             let arguments = ForwardArguments::new("teacher.args", &spec.args, model.info())?;
             let adaptor = self.adaptor(spec.adaptor.as_ref().or(parts.own_adaptor()), role)?;
-            branches.push(Branch::new(role, task_name(), model, arguments, adaptor));
+            let branch = Branch::new(role, task_name(), model, arguments, adaptor);
+            let branch = branch.with_classes(&self.student.model.info().labels)?;
+            cache_requests.push(self.cache_request(parts, spec, &branch, views.of_teacher(index))?);
+            branches.push(branch);
         }
         let own = parts.own_adaptor().or(self.experiment.student.adaptor.as_ref());
         let adaptor = self.adaptor(own, Role::Student)?;
@@ -92,7 +95,8 @@ impl Assembler<'_> {
         let info = self.student.model.info();
         let tokenizer = tokenizer_in(&self.student.tokenizer_folder);
         let read = |path| Dataset::read(path, parts.data, info, tokenizer.as_deref());
-        Ok(parts.data.dev.as_deref().map(read).transpose()?)
+        let dev = parts.data.dev.as_deref().map(read).transpose();
+        Ok(dev.map_err(|error| error.with_model(&self.student.tokenizer_folder))?)
     }
 
     fn postprocessor<'p>(&'p self, parts: &'p TaskParts<'_>) -> Option<&'p PluginSpec> {
@@ -110,6 +114,7 @@ impl Assembler<'_> {
         &self,
         parts: &TaskParts<'_>,
         spec: &TeacherSpec,
+        branch: &Branch,
         dataset: &Dataset,
     ) -> Result<Option<CacheRequest>> {
         let Some(cache) = &spec.cache else {
@@ -126,6 +131,7 @@ impl Assembler<'_> {
             adaptor: adaptor.map_or(Ok("built-in".to_owned()), plugin_digest)?,
             postprocessor: postprocessor.map_or(Ok("none".to_owned()), plugin_digest)?,
             args: key::of_parts([serde_json::to_vec(&spec.args).unwrap_or_default().as_slice()]),
+            classes: branch.classes().map(Classes::cache_key).unwrap_or_default(),
         };
         Ok(Some(CacheRequest::Folder { spec: cache.clone(), key }))
     }
@@ -140,7 +146,8 @@ impl Assembler<'_> {
         })?;
         let (info, folder) = (self.student.model.info(), &self.student.tokenizer_folder);
         let tokenizer = tokenizer_in(folder);
-        let student = Dataset::read(path, parts.data, info, tokenizer.as_deref())?;
+        let student = Dataset::read(path, parts.data, info, tokenizer.as_deref());
+        let student = student.map_err(|error| error.with_model(folder))?;
         let mut views = Views { student: Arc::new(student), teachers: vec![] };
         for (spec, teacher) in parts.teachers.iter().zip(teachers) {
             let own = tokenizer_in(&spec.model);
@@ -153,7 +160,8 @@ impl Assembler<'_> {
                         labels_per_token: info.labels_per_token,
                         ..teacher.info().clone()
                     };
-                    Some(Arc::new(Dataset::read_for_teacher(path, parts.data, &reader, own.as_deref())?))
+                    let read = Dataset::read_for_teacher(path, parts.data, &reader, own.as_deref());
+                    Some(Arc::new(read.map_err(|error| error.with_model(&spec.model))?))
                 }
                 false => {
                     check_reads_the_same(teacher.info(), info)?;

@@ -1,5 +1,6 @@
 //! The experiment file: what is trained from what, on which data and how.
 
+mod effects;
 mod error;
 mod overrides;
 mod read;
@@ -14,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use error::ExperimentError;
+pub(crate) use effects::first_change;
+pub use overrides::data_from;
 pub use read::{KeyError, from_json};
 
 use crate::cache::CacheSpec;

@@ -67,8 +67,10 @@ pub enum KdLossScale {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IntermediateMatch {
-    /// The position in the teacher's list that the adaptor returned (0 is the embeddings in `hidden_states`); two for
-    /// losses between two layers. Negative positions count from the end.
+    /// The position in the teacher's list that the adaptor returned; two for losses between two layers. In
+    /// `hidden_states` 0 is the embeddings, and layer n is n. In `attentions` layer n is n − 1: `layer_T: 11` is the last
+    /// of 12. TextBrewer's presets for attention (`L3_attention_mse` and the like) count from 1, so subtract 1 from
+    /// their layers. Negative positions count from the end.
     #[serde(rename = "layer_T")]
     pub layer_t: LayerIndex,
     /// The position in the student's list.
@@ -105,7 +107,7 @@ pub struct CustomMatch {
 
 /// One module or several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected the name of a module or a list of names")]
 pub enum ModuleNames {
     One(String),
     Several(Vec<String>),
@@ -122,7 +124,7 @@ impl ModuleNames {
 
 /// One layer or several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a layer or a list of layers, whole numbers")]
 pub enum LayerIndex {
     One(i64),
     Several(Vec<i64>),
@@ -144,7 +146,7 @@ impl LayerIndex {
 
 /// `[kind, dim_S, dim_T]` or `[kind, dim_S, dim_T, options]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected [kind, dim_S, dim_T] or [kind, dim_S, dim_T, options]")]
 pub enum ProjectionSpec {
     Plain(String, i64, i64),
     WithOptions(String, i64, i64, Map<String, Value>),

@@ -94,6 +94,13 @@ impl TrainingConfig {
                 });
             }
         }
+        if self.max_grad_norm <= 0.0 && self.max_grad_norm != -1.0 {
+            return Err(TrainError::Value {
+                key: "training.max_grad_norm".into(),
+                found: self.max_grad_norm.to_string(),
+                expected: "a number above 0, or -1 for gradients as they are".into(),
+            });
+        }
         for (key, number) in [("max_grad_norm", self.max_grad_norm), ("tau", self.tau)] {
             if !number.is_finite() {
                 return Err(TrainError::Value {

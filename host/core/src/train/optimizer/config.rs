@@ -103,6 +103,9 @@ impl OptimizerConfig {
             Self::Sgd(SgdConfig { momentum, dampening, weight_decay, nesterov, .. }) => {
                 at_least_zero("momentum", *momentum)?;
                 at_least_zero("weight_decay", *weight_decay)?;
+                if *dampening != 0.0 && *momentum == 0.0 {
+                    return Err(wrong("dampening", *dampening, "0 without momentum, which it dampens"));
+                }
                 if *nesterov && (*momentum == 0.0 || *dampening != 0.0) {
                     return Err(wrong("momentum", *momentum, "a momentum above 0 and no dampening with nesterov"));
                 }
