@@ -13,7 +13,7 @@ pub use notes::Note;
 pub use plugins::PluginSource;
 
 use crate::callback::Callback;
-use crate::data::{Loader, Order};
+use crate::data::{Dataset, Loader, Order};
 use crate::device::device;
 use crate::distiller::{Basic, Distiller, General, MultiTeacher, Trainer};
 use crate::evaluation::EvaluateAtCheckpoints;
@@ -61,10 +61,14 @@ pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Resu
     let mut evaluated = vec![];
     for (parts, teachers) in TaskParts::of(experiment).into_iter().zip(all_teachers) {
         let split = parts.name.map_or("dev".to_owned(), |name| format!("{name}_dev"));
-        if let Some(dev) = assembler.dev(&parts)? {
+        let dev = assembler.dev(&parts)?;
+        let task = assembler.task(&parts, teachers)?;
+        let read: Vec<&Dataset> = dev.iter().chain([task.views.student.as_ref()]).collect();
+        Dataset::check_columns(parts.data, &read)?;
+        if let Some(dev) = dev {
             evaluated.push((split, Loader::new(dev.into(), parts.data.eval_batch_size(), Order::ByLength)));
         }
-        tasks.push(assembler.task(&parts, teachers)?);
+        tasks.push(task);
     }
     let mut callbacks: Vec<Box<dyn Callback>> = vec![];
     for (split, loader) in &evaluated {

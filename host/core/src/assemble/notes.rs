@@ -30,7 +30,10 @@ fn note(teacher: &Branch, classes: &Classes) -> Option<Note> {
     match (&classes.matching, classes.by_index()) {
         (ClassMatching::Reordered(_), _) => {
             let order = listed(&classes.student);
-            Some(Note { label: "classes", text: format!("of the {label} put into the student's order, by name: {order}") })
+            Some(Note {
+                label: "classes",
+                text: format!("of the {label} put into the student's order, by name: {order}"),
+            })
         }
         (_, Some(whose)) => {
             let text = format!(

@@ -2,9 +2,6 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
-use serde_json::Value;
-
 use super::{DistillerName, Experiment, ExperimentError, PluginSpec, TaskSpec};
 use crate::data::DataConfig;
 use crate::loss::DistillationConfig;
@@ -69,7 +66,7 @@ impl Experiment {
     fn check_distillation(&self) -> Result<(), ExperimentError> {
         let config = &self.distillation;
         if self.distiller == DistillerName::Trainer
-            && let Some(key) = first_change(config, &DistillationConfig::default())
+            && let Some(key) = config.first_change(&DistillationConfig::default())
         {
             return no_effect(format!("distillation.{key}"), r#"with "distiller": "trainer"; remove it"#);
         }
@@ -115,7 +112,8 @@ impl Experiment {
         ] {
             let unused = specs.iter().find(|(name, spec)| !self.calls(name) && !used.contains(&&spec.path));
             if let Some((name, _)) = unused {
-                let reason = format!("because nothing calls it; name it as \"{PREFIX}{name}\" in {place}, or remove it");
+                let reason =
+                    format!("because nothing calls it; name it as \"{PREFIX}{name}\" in {place}, or remove it");
                 return no_effect(format!("plugins.{list}.{name}"), &reason);
             }
         }
@@ -170,19 +168,11 @@ fn check_task_plugins(name: &str, task: &TaskSpec) -> Result<(), ExperimentError
         ("skip_batches", plugins.skip_batches > 0),
     ];
     match given.into_iter().find(|(_, is_given)| *is_given) {
-        Some((key, _)) => no_effect(format!("tasks.{name}.plugins.{key}"), "in a task; move it to the `plugins` of the run"),
+        Some((key, _)) => {
+            no_effect(format!("tasks.{name}.plugins.{key}"), "in a task; move it to the `plugins` of the run")
+        }
         None => Ok(()),
     }
-}
-
-/// The first key whose value differs.
-pub(crate) fn first_change<T: Serialize>(config: &T, default: &T) -> Option<String> {
-    let object = |config| match serde_json::to_value(config) {
-        Ok(Value::Object(object)) => object,
-        _ => serde_json::Map::new(),
-    };
-    let default = object(default);
-    object(config).into_iter().find(|(key, value)| default.get(key) != Some(value)).map(|(key, _)| key)
 }
 
 fn no_effect<T>(key: impl Into<String>, reason: &str) -> Result<T, ExperimentError> {

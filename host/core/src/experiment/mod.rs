@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use error::ExperimentError;
-pub(crate) use effects::first_change;
 pub use overrides::data_from;
 pub use read::{KeyError, from_json};
 

@@ -10,9 +10,10 @@ pub(super) fn apply_all(experiment: &mut Value, arguments: &[String]) -> Result<
         apply(experiment, argument)?;
     }
     let sets = |length: &str| {
-        let key = arguments.iter().filter_map(|argument| argument.split_once('=')).rfind(|(key, _)| {
-            key.strip_prefix("training.").is_some_and(|key| key == length)
-        });
+        let key = arguments
+            .iter()
+            .filter_map(|argument| argument.split_once('='))
+            .rfind(|(key, _)| key.strip_prefix("training.").is_some_and(|key| key == length));
         key.is_some_and(|(_, value)| value != "null")
     };
     for (set, other) in [("num_steps", "num_epochs"), ("num_epochs", "num_steps")] {
@@ -38,7 +39,8 @@ pub fn data_from(arguments: &[String]) -> Result<DataConfig, ExperimentError> {
         let wrong = |message| ExperimentError::Override { argument: argument.clone(), message };
         let key = argument.split('=').next().unwrap_or_default();
         let Some(key) = key.strip_prefix("data.") else {
-            let message = "without an experiment file only keys of `data` can be set; name the file with --config".into();
+            let message =
+                "without an experiment file only keys of `data` can be set; name the file with --config".into();
             return Err(wrong(message));
         };
         if ["train", "shuffle", "group_by_length", "seed"].contains(&key) {

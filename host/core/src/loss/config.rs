@@ -54,6 +54,43 @@ impl Default for DistillationConfig {
     }
 }
 
+impl DistillationConfig {
+    /// The first key whose value is not that of `other`.
+    pub(crate) fn first_change(&self, other: &Self) -> Option<&'static str> {
+        let changes = [
+            ("temperature", self.temperature != other.temperature),
+            ("temperature_scheduler", self.temperature_scheduler != other.temperature_scheduler),
+            ("hard_label_weight", self.hard_label_weight != other.hard_label_weight),
+            ("hard_label_weight_scheduler", self.hard_label_weight_scheduler != other.hard_label_weight_scheduler),
+            ("kd_loss_type", self.kd_loss_type != other.kd_loss_type),
+            ("kd_loss_weight", self.kd_loss_weight != other.kd_loss_weight),
+            ("kd_loss_weight_scheduler", self.kd_loss_weight_scheduler != other.kd_loss_weight_scheduler),
+            ("kd_loss_scale", self.kd_loss_scale != other.kd_loss_scale),
+            ("is_caching_logits", self.is_caching_logits != other.is_caching_logits),
+            ("probability_shift", self.probability_shift != other.probability_shift),
+            ("intermediate_matches", self.intermediate_matches != other.intermediate_matches),
+            ("custom_matches", self.custom_matches != other.custom_matches),
+        ];
+        changes.into_iter().find(|(_, is_other)| *is_other).map(|(key, _)| key)
+    }
+
+    /// The first key of the KD loss that is not at its default; none where the loss has the weight 0 on purpose.
+    pub(super) fn kd_key(&self) -> Option<&'static str> {
+        if self.kd_loss_weight == 0.0 && self.kd_loss_weight_scheduler == "none" {
+            return None;
+        }
+        let without_the_rest = Self {
+            hard_label_weight: 0.0,
+            hard_label_weight_scheduler: "none".into(),
+            is_caching_logits: false,
+            intermediate_matches: vec![],
+            custom_matches: vec![],
+            ..self.clone()
+        };
+        without_the_rest.first_change(&Self::default())
+    }
+}
+
 /// A factor of the KD loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

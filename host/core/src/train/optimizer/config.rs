@@ -119,7 +119,7 @@ impl OptimizerConfig {
         if options.is_empty() {
             return Ok(self.clone());
         }
-        let options_error = |source| TrainError::Options { options: Value::Object(options.clone()), source };
+        let options_error = |error| TrainError::Options { options: Value::Object(options.clone()), error };
         let mut all = serde_json::to_value(self).map_err(options_error)?;
         if let Value::Object(all) = &mut all {
             all.extend(options.clone());
@@ -146,13 +146,24 @@ impl OptimizerConfig {
         }
     }
 
-    pub(super) fn exempts_from_decay(&self, name: &str) -> bool {
-        let no_decay = match self {
+    pub(super) fn no_decay(&self) -> &[String] {
+        match self {
             Self::AdamW(config) => &config.no_decay,
             Self::Adam(config) => &config.no_decay,
             Self::Sgd(config) => &config.no_decay,
-        };
-        no_decay.iter().any(|pattern| name.contains(pattern.as_str()))
+        }
+    }
+
+    pub(super) fn weight_decay(&self) -> f64 {
+        match self {
+            Self::AdamW(config) => config.weight_decay,
+            Self::Adam(config) => config.weight_decay,
+            Self::Sgd(config) => config.weight_decay,
+        }
+    }
+
+    pub(super) fn exempts_from_decay(&self, name: &str) -> bool {
+        self.no_decay().iter().any(|pattern| name.contains(pattern.as_str()))
     }
 
     pub(super) fn set_weight_decay(&mut self, decay: f64) {
