@@ -5,12 +5,15 @@ mod support;
 
 mod authoring;
 mod cache;
+mod classes;
 mod commands;
 mod data;
+mod effects;
 mod experiment;
 mod languages;
 mod matches;
 mod misbehaving;
+mod missing;
 mod models;
 mod plugins;
 mod results;

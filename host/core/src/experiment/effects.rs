@@ -102,6 +102,11 @@ impl Experiment {
         if plugins.skip_batches > 0 && of_batches.is_empty() {
             return no_effect("plugins.skip_batches", "without a plugin that sees batches; remove it");
         }
+        let is_there = |name: &str| plugins.losses.contains_key(name) || plugins.schedulers.contains_key(name);
+        if !self.called().all(is_there) {
+            // A name is mistyped, which is said where the plugin is looked up.
+            return Ok(());
+        }
         // A component may have several roles of which an experiment uses one.
         let mut used: Vec<&PathBuf> = of_batches.into_iter().chain(&plugins.callbacks).map(|spec| &spec.path).collect();
         let named = plugins.losses.iter().chain(&plugins.schedulers);
@@ -132,18 +137,22 @@ impl Experiment {
         specs
     }
 
-    /// Whether the loss or scheduler of a plugin is named anywhere.
-    fn calls(&self, name: &str) -> bool {
+    /// The losses and schedulers of plugins that the distillation names.
+    fn called(&self) -> impl Iterator<Item = &str> {
         let config = &self.distillation;
         let of_matches = config.intermediate_matches.iter().map(|one| one.loss.name());
         let of_matches = of_matches.chain(config.custom_matches.iter().map(|one| one.loss.name()));
-        let mut all = of_matches.chain([
+        let all = of_matches.chain([
             config.kd_loss_type.name(),
             config.temperature_scheduler.name(),
             &config.kd_loss_weight_scheduler,
             &config.hard_label_weight_scheduler,
         ]);
-        all.any(|called| called.strip_prefix(PREFIX) == Some(name))
+        all.filter_map(|name| name.strip_prefix(PREFIX))
+    }
+
+    fn calls(&self, name: &str) -> bool {
+        self.called().any(|called| called == name)
     }
 }
 
