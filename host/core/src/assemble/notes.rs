@@ -13,7 +13,7 @@ pub struct Note {
 pub(super) fn notes(student: &Student, tasks: &[Task]) -> Vec<Note> {
     let mut notes = vec![];
     if !student.from_teacher.is_empty() {
-        let text = format!("{} of the student are the teacher's: its config names none", and(&student.from_teacher));
+        let text = format!("{} of the student are the teacher's: its config has none", and(&student.from_teacher));
         notes.push(Note { label: "config", text });
     }
     let mut is_first = true;
