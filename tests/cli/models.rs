@@ -169,9 +169,9 @@ fn a_config_of_sizes_alone_becomes_a_whole_one() {
         assert_eq!(written[key], whole[key]);
     }
     // What the experiment says goes before the teacher's.
-    let labels = json!(["LABEL_0", "LABEL_1", "other"]);
-    workspace.set("student.labels", labels);
-    workspace.refuses(&["LABEL_0, LABEL_1, other"]);
+    workspace.set("student.labels", json!(["a", "b", "c"]));
+    workspace.run();
+    assert_eq!(read_json(&workspace.path("out/student/config.json"))["id2label"]["2"], "c");
     // Without a teacher there is nobody to ask.
     workspace.remove("teacher");
     workspace.set("distiller", json!("trainer"));

@@ -124,7 +124,7 @@ fn are_default(classes: &[String]) -> bool {
 }
 
 /// Class names in messages, the first of many.
-pub fn listed(classes: &[String]) -> String {
+pub(crate) fn listed(classes: &[String]) -> String {
     const SHOWN: usize = 10;
     let shown = classes.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
     match classes.len().saturating_sub(SHOWN) {

@@ -42,7 +42,7 @@ pub mod weight;
 pub use adaptor::{AdaptContext, Adaptor, Role};
 pub use batch::Batch;
 pub use callback::Callback;
-pub use classes::Classes;
+pub use classes::{ClassMatching, ClassOrder, Classes};
 pub use error::{Error, Fault, PluginError, Result};
 pub use features::{Feature, Features};
 pub use model::{Model, Parameters};

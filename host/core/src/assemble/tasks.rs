@@ -9,7 +9,7 @@ use super::student::Student;
 use super::{PluginSource, tokenizer_in};
 use crate::cache::{CacheKey, key};
 use crate::classes::Classes;
-use crate::data::{DataConfig, Dataset, Loader, TeacherView, Views};
+use crate::data::{DataConfig, DataError, Dataset, Loader, TeacherView, Views, slow_tokenizer};
 use crate::experiment::{Experiment, ExperimentError, PluginSpec, PluginSpecs, TeacherSpec};
 use crate::model::{self, LoadOptions, ModelInfo};
 use crate::train::{Branch, CacheRequest, ForwardArguments, Task};
@@ -151,6 +151,11 @@ impl Assembler<'_> {
         let mut views = Views { student: Arc::new(student), teachers: vec![] };
         for (spec, teacher) in parts.teachers.iter().zip(teachers) {
             let own = tokenizer_in(&spec.model);
+            if own.is_none() && views.student.is_tokenized() && slow_tokenizer(&spec.model).is_some() {
+                // Whether it is the student's cannot be told, and the student's tokens may be other words to it.
+                let model = Some(spec.model.clone());
+                return Err(DataError::NoTokenizer { path: path.to_owned(), model }.into());
+            }
             let is_other = own.as_ref().is_some_and(|own| !is_same_file(own, tokenizer.as_deref()));
             let own = match views.student.is_split() || views.student.is_tokenized() && is_other {
                 true => {

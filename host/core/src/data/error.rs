@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use super::tokenizer::slow_tokenizer;
 use crate::Fault;
 
 /// What is wrong with a file of examples, or with the tokenizer that reads it.
@@ -141,9 +142,7 @@ fn conversion(path: &Path) -> String {
 
 /// How to come by a `tokenizer.json`.
 fn tokenizer_hint(model: Option<&Path>) -> String {
-    const SLOW: [&str; 6] =
-        ["vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "spm.model", "tokenizer.model"];
-    let slow = model.and_then(|model| SLOW.into_iter().find(|name| model.join(name).is_file()));
+    let slow = model.and_then(slow_tokenizer);
     match (model, slow) {
         (Some(model), Some(slow)) => format!(
             "its {slow} belongs to a slow tokenizer, of which transformers makes a fast one: python3 -c 'from transformers \

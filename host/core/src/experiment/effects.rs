@@ -145,8 +145,8 @@ impl Experiment {
         let all = of_matches.chain([
             config.kd_loss_type.name(),
             config.temperature_scheduler.name(),
-            &config.kd_loss_weight_scheduler,
-            &config.hard_label_weight_scheduler,
+            config.kd_loss_weight_scheduler.as_str(),
+            config.hard_label_weight_scheduler.as_str(),
         ]);
         all.filter_map(|name| name.strip_prefix(PREFIX))
     }

@@ -12,7 +12,7 @@ pub enum ModelError {
     #[error("cannot write {}: {source}; no half-written file was left there", path.display())]
     Write { path: PathBuf, source: std::io::Error },
 
-    #[error("there is no folder {0}; {hint}", folder.display(), hint = download(folder))]
+    #[error("there is no folder {}; {}", folder.display(), download(folder))]
     NoFolder { folder: PathBuf },
 
     #[error(

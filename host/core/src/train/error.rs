@@ -11,7 +11,7 @@ pub enum TrainError {
     Value { key: String, found: String, expected: String },
 
     /// A projection's optimizer options.
-    #[error("optimizer options {options} of a projection: {}", in_plain_words(&.error.to_string()))]
+    #[error("optimizer options {options} of a projection: {}", in_plain_words(&error.to_string()))]
     Options { options: serde_json::Value, error: serde_json::Error },
 
     #[error(
