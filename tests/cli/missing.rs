@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
+use crate::data::tokenizer;
 use crate::support::{plugin, read_json};
 use crate::workspace::Workspace;
 
@@ -31,6 +32,16 @@ fn a_slow_tokenizer_comes_with_the_way_to_a_fast_one() {
         let arguments = ["eval", "--model", "student", "--data", "train.jsonl"];
         workspace.refuses_to(&arguments, &["student has no tokenizer.json", slow, "AutoTokenizer"]);
     }
+}
+
+#[test]
+fn a_teacher_with_a_slow_tokenizer_does_not_read_the_students_tokens() {
+    let workspace = Workspace::new();
+    workspace.write("train.jsonl", "{\"text\": \"word5 word6\", \"label\": 1}\n");
+    workspace.write("student/tokenizer.json", tokenizer(97));
+    assert_eq!(workspace.start(&["check"]).code, 0);
+    workspace.write("teacher/vocab.txt", "[PAD]\n");
+    workspace.refuses(&["teacher has no tokenizer.json", "vocab.txt", "AutoTokenizer"]);
 }
 
 #[test]
