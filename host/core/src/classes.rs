@@ -48,7 +48,7 @@ impl Classes {
         // A name that is there twice names no class.
         let indices = indices.filter(|indices| indices.iter().collect::<HashSet<_>>().len() == indices.len());
         let matching = match indices {
-            _ if teacher == student && !are_default(teacher) => ClassMatching::Same,
+            _ if teacher == student && (teacher.is_empty() || !are_default(teacher)) => ClassMatching::Same,
             _ if teacher.len() != student.len() => ClassMatching::Different,
             _ if are_default(teacher) || are_default(student) => ClassMatching::ByIndex,
             Some(indices) => {
