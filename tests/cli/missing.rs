@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::data::tokenizer;
-use crate::support::{plugin, read_json};
+use crate::support::{read_json, read_lines};
 use crate::workspace::Workspace;
 
 const TEXTS: &str = "{\"text\": \"good\", \"label\": 1}\n";
@@ -171,9 +171,8 @@ fn labels_of_which_none_counts_are_an_input_error() {
     let first = rows.lines().next().unwrap();
     workspace.write("train.jsonl", [&[first.to_owned()], &ignored[1..]].concat().join("\n"));
     workspace.set("data.shuffle", json!(false));
-    workspace.set("plugins", json!({ "adaptor": { "path": plugin("sequence-classification") } }));
     workspace.run();
-    let lines = crate::support::read_lines(&workspace.path("out/metrics.jsonl"));
+    let lines = read_lines(&workspace.path("out/metrics.jsonl"));
     let losses: Vec<f64> = lines.iter().filter_map(|line| line.get("unweighted_hard_label_loss")?.as_f64()).collect();
     assert!(losses[0] > 0.0 && losses[1..].iter().all(|loss| *loss == 0.0), "{losses:?}");
 }

@@ -181,7 +181,7 @@ mod tests {
             batch.insert(LABELS, labels.shallow_clone());
             let own = classes.batch_of_teacher(&batch).unwrap();
             let own = own.as_ref().unwrap_or(&batch).get(LABELS).unwrap();
-            prop_assert!(own.eq_tensor(-100).equal(&labels.eq_tensor(-100)));
+            prop_assert!(own.eq(-100).equal(&labels.eq(-100)));
             let (own, labels): (Vec<i64>, Vec<i64>) =
                 (own.flatten(0, -1).try_into().unwrap(), labels.flatten(0, -1).try_into().unwrap());
             for (own, label) in own.into_iter().zip(labels).filter(|(_, label)| *label != -100) {
