@@ -111,7 +111,7 @@ fn the_tokenizer_stays_with_a_student_that_is_trained_further() {
 }
 
 /// A tokenizer of words: `word0`, `word1`, …
-fn tokenizer(words: usize) -> String {
+pub fn tokenizer(words: usize) -> String {
     let vocabulary: Map<String, Value> = (0..words).map(|id| (format!("word{id}"), json!(id))).collect();
     let tokenizer = json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,

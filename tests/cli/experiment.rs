@@ -59,11 +59,11 @@ fn a_value_of_the_wrong_type_names_its_key() {
     let values = [
         ("training.num_epochs", json!("three"), "three"),
         ("training.num_epochs", json!(-1), "-1"),
-        ("data.batch_size", json!(0), "nonzero"),
+        ("data.batch_size", json!(0), "1 or more"),
         ("data.shuffle", json!("yes"), "yes"),
         ("optimizer.lr", json!("fast"), "fast"),
         ("student", json!("student"), "student"),
-        ("distillation.intermediate_matches", json!({}), "sequence"),
+        ("distillation.intermediate_matches", json!({}), "a list"),
     ];
     for (key, value, found) in values {
         let section = key.split('.').next().unwrap();

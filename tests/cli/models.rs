@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Weights, read_json, read_tensors, write_tensors};
+use crate::support::{Weights, read_json, read_tensors, repository, write_tensors};
 use crate::workspace::Workspace;
 
 const WEIGHTS: &str = "student/model.safetensors";
@@ -124,7 +124,64 @@ fn teacher_and_student_need_the_same_classes() {
     workspace.set("student", student);
     let text = fs::read_to_string(workspace.path("train.jsonl")).unwrap();
     workspace.write("train.jsonl", text.replace("\"labels\": 2", "\"labels\": 1"));
-    workspace.refuses(&["logits", "2]", "3]"]);
+    workspace.refuses(&["the teacher has other classes", "LABEL_0, LABEL_1, LABEL_2", "no, yes", "`id2label`"]);
+}
+
+#[test]
+fn configs_of_textbrewer_are_students() {
+    for name in ["L3", "L4t"] {
+        let file = repository().join(format!("tests/cli/textbrewer/bert_config_{name}.json"));
+        let workspace = Workspace::new().with("student", json!({ "config": file }));
+        // A teacher of the sizes that these students are for.
+        let mut config = read_json(&workspace.path("teacher/config.json"));
+        let mut tensors = read_tensors(&workspace.path("teacher/model.safetensors"));
+        for (key, name, size) in [
+            ("vocab_size", "bert.embeddings.word_embeddings.weight", 28996),
+            ("max_position_embeddings", "bert.embeddings.position_embeddings.weight", 512),
+        ] {
+            config[key] = json!(size);
+            let table = tensors.get_mut(name).unwrap();
+            table.shape[0] = size;
+            table.numbers.resize(size * table.shape[1], 0.0);
+        }
+        workspace.write("teacher/config.json", config.to_string());
+        write_tensors(&workspace.path("teacher/model.safetensors"), &tensors);
+        let finished = workspace.start(&["check"]);
+        assert_eq!(finished.code, 0, "{}", finished.stderr);
+        let said = "model type, architecture and labels of the student are the teacher's: its config has none";
+        assert!(finished.stderr.contains(said), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn a_config_of_sizes_alone_becomes_a_whole_one() {
+    let mut workspace = Workspace::new();
+    let whole = read_json(&workspace.path("student/config.json"));
+    let mut sizes = whole.clone();
+    for key in ["model_type", "architectures", "id2label", "label2id"] {
+        sizes.as_object_mut().unwrap().remove(key).unwrap();
+    }
+    workspace.write("sizes.json", sizes.to_string());
+    workspace.set("student", json!({ "config": "sizes.json" }));
+    workspace.run();
+    let written = read_json(&workspace.path("out/student/config.json"));
+    for key in ["model_type", "architectures", "id2label"] {
+        assert_eq!(written[key], whole[key]);
+    }
+    // What the experiment says goes before the teacher's.
+    workspace.set("student.labels", json!(["a", "b", "c"]));
+    workspace.run();
+    assert_eq!(read_json(&workspace.path("out/student/config.json"))["id2label"]["2"], "c");
+    // Without a teacher there is nobody to ask.
+    workspace.remove("teacher");
+    workspace.set("distiller", json!("trainer"));
+    workspace.remove("distillation");
+    workspace.set("student", json!({ "config": "sizes.json" }));
+    workspace.refuses(&["sizes.json", "architecture"]);
+    let student =
+        json!({ "config": "sizes.json", "architecture": "BertForSequenceClassification", "labels": ["a", "b", "c"] });
+    workspace.set("student", student);
+    workspace.run();
 }
 
 fn hidden_match(student: i64, teacher: i64) -> Value {

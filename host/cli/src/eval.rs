@@ -8,7 +8,7 @@ use brewer::assemble::{preparation, tokenizer_in};
 use brewer::data::{Dataset, Loader, Order};
 use brewer::device::device;
 use brewer::evaluation::{Preparation, evaluate};
-use brewer::experiment::{Experiment, ExperimentError};
+use brewer::experiment::{Experiment, ExperimentError, data_from};
 use brewer::model::{self, LoadOptions};
 use brewer_plugin_host::Plugins;
 use clap::Args;
@@ -39,7 +39,7 @@ pub struct EvalOptions {
     #[arg(long, value_name = "FILE")]
     plugin: Option<PathBuf>,
 
-    /// Set a key of the experiment, such as data.text=sentence; repeat for more
+    /// Set a key of the experiment, such as data.text=sentence; without an experiment file a key of data. Repeat for more
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 
@@ -65,7 +65,10 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
         .clone()
         .or_else(|| experiment.as_ref().map(|experiment| experiment.training.output_dir.join("student")))
         .ok_or_else(|| missing("--model", "missing; name a model's folder, or an experiment with --config"))?;
-    let config = experiment.as_ref().map(|experiment| experiment.data.clone()).unwrap_or_default();
+    let config = match &experiment {
+        Some(experiment) => experiment.data.clone(),
+        None => data_from(&options.overrides).map_err(brewer::Error::from)?,
+    };
     let data = options
         .data
         .clone()
@@ -76,7 +79,9 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
 
     let model = model::load(&folder, &LoadOptions::frozen(device))?.model;
     let tokenizer = tokenizer_in(&folder);
-    let dataset = Dataset::read(&data, &config, model.info(), tokenizer.as_deref()).map_err(brewer::Error::from)?;
+    let dataset = Dataset::read(&data, &config, model.info(), tokenizer.as_deref());
+    let dataset = dataset.map_err(|error| brewer::Error::from(error.with_model(&folder)))?;
+    Dataset::check_columns(&config, &[&dataset]).map_err(brewer::Error::from)?;
     let loader = Loader::new(Arc::new(dataset), config.eval_batch_size(), Order::ByLength);
     let mut preparation = match &experiment {
         Some(experiment) => {

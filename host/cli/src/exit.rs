@@ -45,7 +45,7 @@ fn defect(payload: &(dyn Any + Send), place: &str) -> String {
 
 /// Prints an error on one line and returns its exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("{} {error:#}", style("error:").red().bold().for_stderr());
+    eprintln!("{} {}", style("error:").red().bold().for_stderr(), message(error));
     let fault = error.chain().find_map(|cause| match cause.downcast_ref::<brewer::Error>() {
         Some(error) => Some(error.fault()),
         None => cause.downcast_ref::<Input>().map(|_| Fault::Input),
@@ -54,6 +54,19 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         Some(Fault::Input) => INPUT,
         Some(Fault::Run) | None => RUN,
     })
+}
+
+/// The error and its causes on one line. Many errors name their cause themselves: it is not repeated.
+fn message(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if message.is_empty() {
+            message = cause;
+        } else if !message.contains(&cause) {
+            message = format!("{message}: {cause}");
+        }
+    }
+    message
 }
 
 /// What the user gave is wrong; the message is the error's below it.

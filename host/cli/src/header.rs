@@ -26,6 +26,7 @@ pub fn print(command: &str, experiment: &Experiment, assembled: &Assembled, term
     }
     rows.push(model_row("student", origin(&experiment.student), session.student.as_ref()));
     rows.extend(notes(assembled));
+    rows.extend(assembled.notes.iter().map(|note| vec![note.label.to_owned(), note.text.clone()]));
     rows.extend(adaptor_rows(&session.tasks));
     rows.extend(plugin_rows(experiment));
     rows.extend(data_rows(experiment, assembled));

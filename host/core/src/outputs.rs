@@ -81,6 +81,14 @@ impl Outputs {
         self.outputs.insert(name.into(), Output::Tensor(tensor));
     }
 
+    /// Replaces the single tensor `name`, where it was computed, without recording a read.
+    pub(crate) fn change(&mut self, name: &str, change: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<()> {
+        if let Some(Output::Tensor(Some(tensor))) = self.outputs.get_mut(name) {
+            *tensor = change(tensor)?;
+        }
+        Ok(())
+    }
+
     /// Adds the list `name`.
     pub fn insert_list(&mut self, name: impl Into<String>, layers: Layers) {
         self.outputs.insert(name.into(), Output::List(layers));

@@ -68,3 +68,22 @@ fn a_loss_between_two_layers_needs_two() {
     let error = assembled(&[("distillation", one_match("hidden", "fsp"))], all).map(drop).unwrap_err().to_string();
     assert!(error.contains("`fsp`") && error.contains("a list of 2"), "{error}");
 }
+
+#[test]
+fn keys_of_a_loss_that_is_not_computed_are_refused() {
+    let hidden: Adapt = |_, batch, outputs| Features {
+        hidden: without_masks(outputs).hidden,
+        inputs_mask: mask(batch),
+        ..Features::default()
+    };
+    let with = |key: &str, value: Value| {
+        let mut distillation = one_match("hidden", "hidden_mse");
+        distillation[key] = value;
+        distillation
+    };
+    let (mut assembled, _folder) = assembled(&[("distillation", one_match("hidden", "hidden_mse"))], hidden).unwrap();
+    assembled.session.check().unwrap();
+    refused(with("temperature", json!(8)), hidden, &["`logits`", "distillation.temperature"]);
+    refused(with("kd_loss_type", json!("mse")), hidden, &["`logits`", "distillation.kd_loss_type"]);
+    refused(with("hard_label_weight_scheduler", json!("linear_growth")), hidden, &["`losses`", "hard_label_weight"]);
+}

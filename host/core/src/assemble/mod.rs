@@ -1,5 +1,6 @@
 //! From an experiment to all that its run needs: models, data, adaptors.
 
+mod notes;
 mod plugins;
 mod student;
 mod tasks;
@@ -8,11 +9,12 @@ use std::path::{Path, PathBuf};
 
 use tch::Device;
 
+pub use notes::Note;
 pub use plugins::PluginSource;
 pub use tasks::preparation;
 
 use crate::callback::Callback;
-use crate::data::{Loader, Order};
+use crate::data::{Dataset, Loader, Order};
 use crate::device::device;
 use crate::distiller::{Basic, Distiller, General, MultiTeacher, Trainer};
 use crate::evaluation::EvaluateAtCheckpoints;
@@ -32,6 +34,8 @@ pub struct Assembled {
     pub new_parameters: Vec<String>,
     /// Tensors of the origin that the student has no use for.
     pub left_out: Vec<String>,
+    /// What was decided for the user.
+    pub notes: Vec<Note>,
     /// The folder whose tokenizer belongs to the student.
     pub tokenizer_folder: PathBuf,
 }
@@ -44,6 +48,7 @@ impl Assembled {
 
 /// Reads models and data, and makes the adaptors and the distiller that the experiment names.
 pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Result<Assembled> {
+    experiment.check_effects()?;
     let training = &experiment.training;
     let device = device(&training.device)?;
     // Before the first random weight is drawn.
@@ -58,13 +63,17 @@ pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Resu
     let mut callbacks: Vec<Box<dyn Callback>> = vec![];
     for (parts, teachers) in TaskParts::of(experiment).into_iter().zip(all_teachers) {
         let split = parts.name.map_or("dev".to_owned(), |name| format!("{name}_dev"));
-        if let Some(dev) = assembler.dev(&parts)? {
+        let dev = assembler.dev(&parts)?;
+        let task = assembler.task(&parts, teachers)?;
+        let read: Vec<&Dataset> = dev.iter().chain([task.views.student.as_ref()]).collect();
+        Dataset::check_columns(parts.data, &read)?;
+        if let Some(dev) = dev {
             let loader = Loader::new(dev.into(), parts.data.eval_batch_size(), Order::ByLength);
             let preparation = assembler.preparation(&parts)?;
             callbacks.push(Box::new(EvaluateAtCheckpoints::new(&split, loader.clone(), preparation, device)));
             evaluated.push((split, loader));
         }
-        tasks.push(assembler.task(&parts, teachers)?);
+        tasks.push(task);
     }
     let train = tasks.iter().map(|task| {
         let split = task.name.as_ref().map_or("train".to_owned(), |name| format!("{name}_train"));
@@ -89,7 +98,9 @@ pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Resu
         schedule: experiment.schedule.clone(),
         skip_batches: experiment.plugins.skip_batches,
     };
+    let notes = notes::notes(&student, &tasks);
     Ok(Assembled {
+        notes,
         session: Session { student: student.model, tasks, task_order, distiller, callbacks, device },
         settings,
         evaluated,

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::experiment::{Experiment, StudentSpec};
-use crate::model::{self, LoadOptions, Loaded};
+use crate::model::{self, LoadOptions, Loaded, ModelConfig};
 use crate::{Device, Model, Result};
 
 /// The model to be trained, and what its origin lacked or left over.
@@ -11,25 +11,36 @@ pub(super) struct Student {
     pub new: Vec<String>,
     pub left_out: Vec<String>,
     pub tokenizer_folder: PathBuf,
+    /// What its `config.json` lacked and was taken from the first teacher's.
+    pub from_teacher: Vec<&'static str>,
+    /// Whether its classes are the first teacher's because it is made of that teacher, or because its config has none.
+    pub has_teachers_classes: bool,
 }
 
 /// Makes the student as the experiment says; `teacher` is the first one.
 pub(super) fn load_student(experiment: &Experiment, teacher: Option<&dyn Model>, device: Device) -> Result<Student> {
     let StudentSpec { model, config, init, architecture, labels, .. } = &experiment.student;
-    let options = LoadOptions { device, architecture: architecture.clone(), labels: labels.clone(), trainable: true };
+    let mut options =
+        LoadOptions { device, architecture: architecture.clone(), labels: labels.clone(), trainable: true };
     if let Some(folder) = model {
         let Loaded { model, new, left_out } = model::load(folder, &options)?;
-        return Ok(Student { model: model.into(), new, left_out, tokenizer_folder: folder.clone() });
+        return Ok(Student { new, left_out, ..Student::made(model, folder.clone()) });
     }
     let teacher_folder = experiment.teachers().next().map(|teacher| teacher.model.clone());
     if let Some(file) = config {
         let folder = teacher_folder.or_else(|| file.parent().map(Path::to_owned)).unwrap_or_default();
-        return Ok(Student::made(model::from_config(file, &options)?, folder));
+        let from_teacher = complete(&mut options, file, teacher)?;
+        let model = model::from_config(file, &options)?;
+        let has_teachers_classes = from_teacher.contains(&LABELS);
+        return Ok(Student { from_teacher, has_teachers_classes, ..Student::made(model, folder) });
     }
     // The experiment's check saw to it that one of the three is given.
     let Some(init) = init else { unreachable!("a student without an origin passed the experiment's check") };
     match (init.is_from_teacher(), teacher, teacher_folder) {
-        (true, Some(teacher), Some(folder)) => Ok(Student::made(model::from_layers(teacher, &init.layers)?, folder)),
+        (true, Some(teacher), Some(folder)) => {
+            let model = model::from_layers(teacher, &init.layers)?;
+            Ok(Student { has_teachers_classes: true, ..Student::made(model, folder) })
+        }
         _ => {
             let whole = model::load(&init.from, &LoadOptions::frozen(device))?.model;
             Ok(Student::made(model::from_layers(whole.as_ref(), &init.layers)?, init.from.clone()))
@@ -40,6 +51,34 @@ pub(super) fn load_student(experiment: &Experiment, teacher: Option<&dyn Model>,
 impl Student {
     /// One for which every parameter has an origin, or none has.
     fn made(model: Box<dyn Model>, tokenizer_folder: PathBuf) -> Self {
-        Self { model: model.into(), new: vec![], left_out: vec![], tokenizer_folder }
+        Self {
+            model: model.into(),
+            new: vec![],
+            left_out: vec![],
+            tokenizer_folder,
+            from_teacher: vec![],
+            has_teachers_classes: false,
+        }
     }
+}
+
+const LABELS: &str = "labels";
+
+/// Takes from the teacher what a `config.json` does not say and the experiment does not either; returns what that is.
+/// The configs of TextBrewer's examples have sizes alone.
+fn complete(options: &mut LoadOptions, file: &Path, teacher: Option<&dyn Model>) -> Result<Vec<&'static str>> {
+    let Some(info) = teacher.map(Model::info) else { return Ok(vec![]) };
+    let config = ModelConfig::read(file)?;
+    let mut taken = vec![];
+    if config.architecture().is_none() && options.architecture.is_none() {
+        // The architecture belongs to one model type.
+        taken.extend(config.model_type().is_none().then_some("model type"));
+        taken.push("architecture");
+        options.architecture = Some(info.architecture.clone());
+    }
+    if config.labels()?.is_none() && options.labels.is_none() {
+        taken.push(LABELS);
+        options.labels = Some(info.labels.clone());
+    }
+    Ok(taken)
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::student::Student;
 use super::{PluginSource, tokenizer_in};
 use crate::cache::CacheKey;
-use crate::data::{DataConfig, Dataset, Loader, TeacherView, Views};
+use crate::classes::Classes;
+use crate::data::{DataConfig, DataError, Dataset, Loader, TeacherView, Views, slow_tokenizer};
 use crate::digest;
 use crate::evaluation::Preparation;
 use crate::experiment::{Experiment, ExperimentError, PluginSpec, PluginSpecs, TeacherSpec};
@@ -88,11 +89,13 @@ impl Assembler<'_> {
         let mut branches = vec![];
         let mut cache_requests = vec![];
         for (index, (model, spec)) in teachers.into_iter().zip(&parts.teachers).enumerate() {
-            cache_requests.push(self.cache_request(parts, spec, views.of_teacher(index))?);
             let role = Role::Teacher(index);
             let arguments = ForwardArguments::new("teacher.args", &spec.args, model.info())?;
             let adaptor = self.adaptor(spec.adaptor.as_ref().or(parts.own_adaptor()), role)?;
-            branches.push(Branch::new(role, task_name(), model, arguments, adaptor));
+            let branch = Branch::new(role, task_name(), model, arguments, adaptor);
+            let branch = branch.with_classes(&self.student.model.info().labels)?;
+            cache_requests.push(self.cache_request(parts, spec, &branch, views.of_teacher(index))?);
+            branches.push(branch);
         }
         let own = parts.own_adaptor().or(self.experiment.student.adaptor.as_ref());
         let adaptor = self.adaptor(own, Role::Student)?;
@@ -116,7 +119,8 @@ impl Assembler<'_> {
         let info = self.student.model.info();
         let tokenizer = tokenizer_in(&self.student.tokenizer_folder);
         let read = |path| Dataset::read(path, parts.data, info, tokenizer.as_deref());
-        Ok(parts.data.dev.as_deref().map(read).transpose()?)
+        let dev = parts.data.dev.as_deref().map(read).transpose();
+        Ok(dev.map_err(|error| error.with_model(&self.student.tokenizer_folder))?)
     }
 
     /// What batches pass through before the student is evaluated on them. The post-processor is one of its own: what it
@@ -147,6 +151,7 @@ impl Assembler<'_> {
         &self,
         parts: &TaskParts<'_>,
         spec: &TeacherSpec,
+        branch: &Branch,
         dataset: &Dataset,
     ) -> Result<Option<CacheRequest>> {
         let Some(cache) = &spec.cache else {
@@ -163,6 +168,7 @@ impl Assembler<'_> {
             adaptor: adaptor.map_or(Ok("built-in".to_owned()), plugin_digest)?,
             postprocessor: postprocessor.map_or(Ok("none".to_owned()), plugin_digest)?,
             args: digest::of_parts([serde_json::to_vec(&spec.args).unwrap_or_default().as_slice()]),
+            classes: branch.classes().map(Classes::cache_key).unwrap_or_default(),
         };
         Ok(Some(CacheRequest::Folder { spec: cache.clone(), key }))
     }
@@ -177,10 +183,16 @@ impl Assembler<'_> {
         })?;
         let (info, folder) = (self.student.model.info(), &self.student.tokenizer_folder);
         let tokenizer = tokenizer_in(folder);
-        let student = Dataset::read(path, parts.data, info, tokenizer.as_deref())?;
+        let student = Dataset::read(path, parts.data, info, tokenizer.as_deref());
+        let student = student.map_err(|error| error.with_model(folder))?;
         let mut views = Views { student: Arc::new(student), teachers: vec![] };
         for (spec, teacher) in parts.teachers.iter().zip(teachers) {
             let own = tokenizer_in(&spec.model);
+            if own.is_none() && views.student.is_tokenized() && slow_tokenizer(&spec.model).is_some() {
+                // Whether it is the student's cannot be told, and the student's tokens may be other words to it.
+                let model = Some(spec.model.clone());
+                return Err(DataError::NoTokenizer { path: path.to_owned(), model }.into());
+            }
             let is_other = own.as_ref().is_some_and(|own| !is_same_file(own, tokenizer.as_deref()));
             let own = match views.student.is_split() || views.student.is_tokenized() && is_other {
                 true => {
@@ -190,7 +202,8 @@ impl Assembler<'_> {
                         labels_per_token: info.labels_per_token,
                         ..teacher.info().clone()
                     };
-                    Some(Arc::new(Dataset::read_for_teacher(path, parts.data, &reader, own.as_deref())?))
+                    let read = Dataset::read_for_teacher(path, parts.data, &reader, own.as_deref());
+                    Some(Arc::new(read.map_err(|error| error.with_model(&spec.model))?))
                 }
                 false => {
                     check_reads_the_same(teacher.info(), info)?;

@@ -23,6 +23,8 @@ pub struct CacheKey {
     pub postprocessor: String,
     /// Of the extra arguments of the teacher's forward.
     pub args: String,
+    /// The order of the classes in logits.
+    pub classes: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -72,6 +74,7 @@ impl Manifest {
             ("adaptor", &found.adaptor, &expected.adaptor),
             ("batch post-processor", &found.postprocessor, &expected.postprocessor),
             ("`args` of the teacher", &found.args, &expected.args),
+            ("order of classes", &found.classes, &expected.classes),
         ];
         let stale = |what, found: String, expected: String| {
             Err(CacheError::Stale { path: folder.to_owned(), what, found, expected })

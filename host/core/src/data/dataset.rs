@@ -1,5 +1,7 @@
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexSet;
 
 use super::column::{ATTENTION_MASK, Column, LABELS, Numbers, Shape};
 use super::teacher_outputs::TeacherOutputs;
@@ -10,6 +12,8 @@ use crate::model::ModelInfo;
 /// Examples in memory, checked against the model that will see them.
 #[derive(Debug)]
 pub struct Dataset {
+    /// The file that it was read from.
+    pub(super) path: PathBuf,
     /// Where the tokens of each example begin in the columns that have a number for each token, and where the last
     /// one's end.
     pub(super) offsets: Vec<usize>,
@@ -17,6 +21,8 @@ pub struct Dataset {
     pub(super) columns: Vec<Column>,
     pub(super) truncated: usize,
     pub(super) ignored: Vec<String>,
+    /// Whether any row had the column that the configuration's `label` names.
+    pub(super) has_label_column: bool,
     /// Whether its tokens were made of texts.
     pub(super) is_tokenized: bool,
     /// Whether its rows have a part for each model.
@@ -63,6 +69,30 @@ impl Dataset {
         tokenizer: Option<&Path>,
     ) -> Result<Self, DataError> {
         read::read(path, config, model, tokenizer, Reader::Teacher)
+    }
+
+    /// Checks the columns that `config` names against all that was read by it: each must be in a row of some data set.
+    /// Defaults need not be.
+    ///
+    /// # Errors
+    /// The column that was looked for in vain.
+    pub fn check_columns(config: &DataConfig, read: &[&Dataset]) -> Result<(), DataError> {
+        let default = DataConfig::default();
+        let unread = |key, column: &str, reason| {
+            let paths = read.iter().map(|dataset| dataset.path.clone()).collect();
+            Err(DataError::UnreadColumn { key, column: column.to_owned(), paths, reason })
+        };
+        if config.text != default.text && !read.iter().any(|dataset| dataset.is_tokenized) {
+            let reason = "is read as text: they have `input_ids`. Remove the key".to_owned();
+            return unread("data.text", &config.text.names().join(", "), reason);
+        }
+        if config.label != default.label && !read.iter().any(|dataset| dataset.has_label_column) {
+            let others: IndexSet<&String> = read.iter().flat_map(|dataset| &dataset.ignored).collect();
+            let others = others.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let unused = if others.is_empty() { String::new() } else { format!(" (unused columns: {others})") };
+            return unread("data.label", &config.label, format!("has that column{unused}. Name one that is there"));
+        }
+        Ok(())
     }
 
     /// The number of examples, at least 1.

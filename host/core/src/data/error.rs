@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use super::tokenizer::slow_tokenizer;
 use crate::Fault;
 
 /// What is wrong with a file of examples, or with the tokenizer that reads it.
@@ -7,7 +8,11 @@ use crate::Fault;
 pub enum DataError {
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("{}: this format is not supported; expected a file that ends in {supported}", path.display())]
+    #[error(
+        "{}: this format is not supported; expected a file that ends in {supported}{}",
+        path.display(),
+        conversion(path)
+    )]
     Format { path: PathBuf, supported: String },
     #[error("{}: there are no examples; expected at least one row", path.display())]
     Empty { path: PathBuf },
@@ -18,12 +23,23 @@ pub enum DataError {
         tokenizer.display()
     )]
     NoRoom { tokenizer: PathBuf, found: usize, special: usize },
+    /// A label column in which no label counts.
     #[error(
-        "{}: its rows have text, and the model has no tokenizer.json to read it with; put one into the model's folder, \
-         or give rows with `input_ids`",
+        "{}: it has labels, but none of them counts: every one is -100, which losses and metrics ignore. Give at least \
+         one label, or remove the column to learn from the teacher alone",
         path.display()
     )]
-    NoTokenizer { path: PathBuf },
+    NoLabels { path: PathBuf },
+    /// A column that `key` names and no row has.
+    #[error("{key} is `{column}`, but no row of {} {reason}", listed(paths))]
+    UnreadColumn { key: &'static str, column: String, paths: Vec<PathBuf>, reason: String },
+    #[error(
+        "{}: its rows have text, and {} has no tokenizer.json to read it with; {}, or give rows with `input_ids`",
+        path.display(),
+        model.as_deref().map_or("the model".to_owned(), |model| model.display().to_string()),
+        tokenizer_hint(model.as_deref())
+    )]
+    NoTokenizer { path: PathBuf, model: Option<PathBuf> },
     #[error("{}: not a tokenizer: {message}", path.display())]
     Tokenizer { path: PathBuf, message: String },
     #[error(
@@ -44,6 +60,14 @@ impl DataError {
     /// Data comes from the user: so does everything that is wrong with it.
     pub fn fault(&self) -> Fault {
         Fault::Input
+    }
+
+    /// The same error, which knows the folder of the model that the data was read for.
+    pub fn with_model(self, folder: &Path) -> Self {
+        match self {
+            DataError::NoTokenizer { path, .. } => DataError::NoTokenizer { path, model: Some(folder.to_owned()) },
+            other => other,
+        }
     }
 
     pub(super) fn row(path: &Path, line: u64, problem: RowError) -> Self {
@@ -95,6 +119,42 @@ pub enum RowError {
     Missing { column: String },
     #[error("`{column}` is here and not in the rows before; expected it in every row or in none")]
     Surplus { column: String },
+}
+
+/// How to make JSONL of a table.
+fn conversion(path: &Path) -> String {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let read = match ending.as_str() {
+        "csv" => "read_csv(\"{}\")",
+        "tsv" => "read_csv(\"{}\", sep=\"\\t\")",
+        "parquet" => "read_parquet(\"{}\")",
+        "feather" | "arrow" => "read_feather(\"{}\")",
+        "xlsx" => "read_excel(\"{}\")",
+        _ => return String::new(),
+    };
+    format!(
+        ". Python makes one of it: python3 -c 'import pandas; \
+         pandas.{}.to_json(\"{}\", orient=\"records\", lines=True, force_ascii=False)'",
+        read.replace("{}", &path.display().to_string()),
+        path.with_extension("jsonl").display()
+    )
+}
+
+/// How to come by a `tokenizer.json`.
+fn tokenizer_hint(model: Option<&Path>) -> String {
+    let slow = model.and_then(slow_tokenizer);
+    match (model, slow) {
+        (Some(model), Some(slow)) => format!(
+            "its {slow} belongs to a slow tokenizer, of which transformers makes a fast one: python3 -c 'from transformers \
+             import AutoTokenizer; AutoTokenizer.from_pretrained(\"{0}\").save_pretrained(\"{0}\")'",
+            model.display()
+        ),
+        _ => "put the one that the model was trained with into the model's folder".to_owned(),
+    }
+}
+
+fn listed(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or ")
 }
 
 fn columns_present(present: &[String]) -> String {

@@ -1,8 +1,10 @@
+use std::path::Path;
+
 use serde_json::{Map, Value};
 
-use super::RowError;
 use super::column::{Column, LABELS, Number, Numbers, Shape};
 use super::value::{shorten, wrong_element, wrong_type};
+use super::{DataError, RowError};
 use crate::model::ModelInfo;
 
 /// The label that losses ignore.
@@ -14,11 +16,15 @@ pub(super) struct Labels<'a> {
     model: &'a ModelInfo,
     numbers: Numbers,
     any: bool,
+    /// Whether any label is one that counts.
+    any_counts: bool,
+    /// Whether any row had the column that the configuration names.
+    is_named: bool,
 }
 
 impl<'a> Labels<'a> {
     pub fn new(column: &'a str, model: &'a ModelInfo) -> Self {
-        Self { column, model, numbers: Numbers::new(), any: false }
+        Self { column, model, numbers: Numbers::new(), any: false, any_counts: false, is_named: false }
     }
 
     /// Whether labels are read from this column.
@@ -31,6 +37,7 @@ impl<'a> Labels<'a> {
     pub fn push(&mut self, row: &Map<String, Value>, tokens: Option<usize>) -> Result<(), RowError> {
         let label = self.find(row)?;
         self.any |= label.is_some();
+        self.is_named |= row.contains_key(self.column);
         match (label, self.model.labels_per_token, tokens) {
             (Some((column, value)), true, Some(tokens)) => self.push_list(column, value, tokens)?,
             (Some((column, _)), true, None) => return Err(RowError::NeedsTokens { column: column.to_owned() }),
@@ -39,7 +46,7 @@ impl<'a> Labels<'a> {
                     let expected = format!("{}: the model has one label for each example", self.expected());
                     wrong_type(column, value, expected)
                 })?;
-                self.numbers.push(Number::Int(class));
+                self.push_class(class);
             }
             (None, true, tokens) => (0..tokens.unwrap_or(0)).for_each(|_| self.numbers.push(Number::Int(IGNORED))),
             (None, false, _) => self.numbers.push(Number::Int(IGNORED)),
@@ -47,11 +54,22 @@ impl<'a> Labels<'a> {
         Ok(())
     }
 
-    /// The column `labels`, unless no row had any.
-    pub fn finish(self) -> Option<Column> {
+    /// Whether any row so far had the column that the configuration names.
+    pub fn is_named(&self) -> bool {
+        self.is_named
+    }
+
+    /// The column `labels`, unless no row of `path` had any.
+    ///
+    /// # Errors
+    /// If there are labels of which none counts.
+    pub fn finish(self, path: &Path) -> Result<Option<Column>, DataError> {
+        if self.any && !self.any_counts {
+            return Err(DataError::NoLabels { path: path.to_owned() });
+        }
         let shape = if self.model.labels_per_token { Shape::PerToken } else { Shape::Single };
         let column = Column { name: LABELS.to_owned(), numbers: self.numbers, shape, padding: IGNORED };
-        self.any.then_some(column)
+        Ok(self.any.then_some(column))
     }
 
     fn find<'r>(&self, row: &'r Map<String, Value>) -> Result<Option<(&'r str, &'r Value)>, RowError> {
@@ -76,9 +94,14 @@ impl<'a> Labels<'a> {
         }
         for (position, label) in labels.iter().enumerate() {
             let class = self.class(label)?.ok_or_else(|| wrong_element(column, position, label, self.expected()))?;
-            self.numbers.push(Number::Int(class));
+            self.push_class(class);
         }
         Ok(())
+    }
+
+    fn push_class(&mut self, class: i64) {
+        self.any_counts |= class != IGNORED;
+        self.numbers.push(Number::Int(class));
     }
 
     /// The index of a label; `None` if the value cannot be one.

@@ -30,4 +30,5 @@ pub use error::{DataError, RowError};
 pub use loader::Loader;
 pub use order::Order;
 pub use summary::Summary;
+pub(crate) use tokenizer::slow_tokenizer;
 pub use views::{ModelBatches, Ready, TeacherInput, TeacherView, Views};

@@ -58,6 +58,13 @@ impl TextTokenizer {
     }
 }
 
+/// The file of a slow tokenizer in a model's folder. transformers can read it, and make a `tokenizer.json` of it.
+pub(crate) fn slow_tokenizer(folder: &Path) -> Option<&'static str> {
+    const FILES: [&str; 6] =
+        ["vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "spm.model", "tokenizer.model"];
+    FILES.into_iter().find(|name| folder.join(name).is_file())
+}
+
 /// Refuses a tokenizer that can make ids for which the model has no embedding.
 fn check_vocabulary(tokenizer: &Tokenizer, path: &Path, model: &ModelInfo) -> Result<(), DataError> {
     let vocabulary = tokenizer.get_vocab(true);

@@ -19,6 +19,10 @@ pub enum ExperimentError {
     #[error("{key}: {message}")]
     Combination { key: &'static str, message: String },
 
+    /// A key that changes nothing beside the others.
+    #[error("{key} has no effect {reason}")]
+    NoEffect { key: String, reason: String },
+
     #[error("--set {argument}: {message}")]
     Override { argument: String, message: String },
 }

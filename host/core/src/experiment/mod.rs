@@ -1,5 +1,6 @@
 //! The experiment file: what is trained from what, on which data and how.
 
+mod effects;
 mod error;
 mod overrides;
 mod paths;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use error::ExperimentError;
+pub use overrides::data_from;
 pub(crate) use paths::PathKind;
 pub use read::{KeyError, from_json};
 
@@ -91,7 +93,7 @@ impl fmt::Display for DistillerName {
 pub struct TaskSpec {
     pub teacher: TeacherSpec,
     pub data: DataConfig,
-    /// In place of the experiment's, for teacher and student in this task.
+    /// An adaptor and a batch post-processor in place of the experiment's, for teacher and student in this task.
     #[serde(default)]
     pub plugins: PluginSpecs,
 }
@@ -121,7 +123,8 @@ pub struct StudentSpec {
     /// A folder in Hugging Face layout to start from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<PathBuf>,
-    /// A `config.json`; the weights are random.
+    /// A `config.json`; the weights are random. What it lacks of model type, architecture and labels is the first
+    /// teacher's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<PathBuf>,
     /// Layers of another model.

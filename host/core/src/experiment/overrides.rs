@@ -1,9 +1,59 @@
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::ExperimentError;
+use super::{ExperimentError, KeyError, from_json};
+use crate::data::DataConfig;
+
+/// Sets the keys of `--set`, in order. `num_epochs` and `num_steps` are two ways to say one thing: the one that is set
+/// takes the place of the one in the file.
+pub(super) fn apply_all(experiment: &mut Value, arguments: &[String]) -> Result<(), ExperimentError> {
+    for argument in arguments {
+        apply(experiment, argument)?;
+    }
+    let sets = |length: &str| {
+        let key = arguments
+            .iter()
+            .filter_map(|argument| argument.split_once('='))
+            .rfind(|(key, _)| key.strip_prefix("training.").is_some_and(|key| key == length));
+        key.is_some_and(|(_, value)| value != "null")
+    };
+    for (set, other) in [("num_steps", "num_epochs"), ("num_epochs", "num_steps")] {
+        if sets(set)
+            && !sets(other)
+            && let Some(training) = experiment.get_mut("training").and_then(Value::as_object_mut)
+        {
+            training.shift_remove(other);
+        }
+    }
+    Ok(())
+}
+
+/// How data is read where there is no experiment file: the keys of `data` that `--set` names. Paths are relative to the
+/// current folder.
+///
+/// # Errors
+/// A key that is not the data's, or that an evaluation does not read.
+pub fn data_from(arguments: &[String]) -> Result<DataConfig, ExperimentError> {
+    const READ: [&str; 6] = ["dev", "text", "label", "max_length", "batch_size", "eval_batch_size"];
+    let mut value = json!({ "data": {} });
+    for argument in arguments {
+        let wrong = |message| ExperimentError::Override { argument: argument.clone(), message };
+        let key = argument.split('=').next().unwrap_or_default();
+        let Some(key) = key.strip_prefix("data.") else {
+            let message =
+                "without an experiment file only keys of `data` can be set; name the file with --config".into();
+            return Err(wrong(message));
+        };
+        if ["train", "shuffle", "group_by_length", "seed"].contains(&key) {
+            return Err(wrong(format!("`{key}` has no effect on an evaluation; it reads {}", READ.join(", "))));
+        }
+        apply(&mut value, argument)?;
+    }
+    let read = from_json(value["data"].take());
+    read.map_err(|KeyError { key, message }| ExperimentError::Override { argument: format!("data.{key}"), message })
+}
 
 /// Sets one key of the experiment from an argument `key.path=value`. The value is JSON, or else a string.
-pub(super) fn apply(experiment: &mut Value, argument: &str) -> Result<(), ExperimentError> {
+fn apply(experiment: &mut Value, argument: &str) -> Result<(), ExperimentError> {
     let error =
         |message: &str| ExperimentError::Override { argument: argument.to_owned(), message: message.to_owned() };
     let (key, value) = argument.split_once('=').ok_or_else(|| error("expected KEY=VALUE"))?;

@@ -5,9 +5,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{DistillerName, Experiment, ExperimentError, overrides, textbrewer};
-use crate::Result;
 use crate::data::DataConfig;
 use crate::names::nearest;
+use crate::{Result, json};
 
 impl Experiment {
     /// Reads an experiment from a JSON or TOML file, sets the keys of `overrides` (`key.path=value`) and makes its
@@ -16,9 +16,7 @@ impl Experiment {
         let text =
             fs::read_to_string(path).map_err(|source| ExperimentError::Read { path: path.to_owned(), source })?;
         let mut value = parse(path, &text)?;
-        for argument in overrides {
-            overrides::apply(&mut value, argument)?;
-        }
+        overrides::apply_all(&mut value, overrides)?;
         Self::from_value(path, value)
     }
 
@@ -126,11 +124,12 @@ impl Experiment {
 }
 
 fn parse(path: &Path, text: &str) -> Result<Value> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let is_toml = path.extension().is_some_and(|extension| extension == "toml");
     let (format, parsed) = if is_toml {
         ("TOML", toml::from_str(text).map_err(|error| toml_message(text, &error)))
     } else {
-        ("JSON", serde_json::from_str(text).map_err(|error| error.to_string()))
+        ("JSON", json::parse(text.as_bytes()).map_err(|error| error.to_string()))
     };
     Ok(parsed.map_err(|message| ExperimentError::Syntax { path: path.to_owned(), format, message })?)
 }
@@ -170,7 +169,7 @@ fn with_nearest_key(message: &str) -> String {
             let what = if message.starts_with("unknown field") { "key" } else { "value" };
             format!("unknown {what} `{name}`{}; known are {}", nearest(name, &known), known.join(", "))
         }
-        _ => message.to_owned(),
+        _ => json::in_plain_words(message),
     }
 }
 

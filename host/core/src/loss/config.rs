@@ -54,6 +54,43 @@ impl Default for DistillationConfig {
     }
 }
 
+impl DistillationConfig {
+    /// The first key whose value is not that of `other`.
+    pub(crate) fn first_change(&self, other: &Self) -> Option<&'static str> {
+        let changes = [
+            ("temperature", self.temperature != other.temperature),
+            ("temperature_scheduler", self.temperature_scheduler != other.temperature_scheduler),
+            ("hard_label_weight", self.hard_label_weight != other.hard_label_weight),
+            ("hard_label_weight_scheduler", self.hard_label_weight_scheduler != other.hard_label_weight_scheduler),
+            ("kd_loss_type", self.kd_loss_type != other.kd_loss_type),
+            ("kd_loss_weight", self.kd_loss_weight != other.kd_loss_weight),
+            ("kd_loss_weight_scheduler", self.kd_loss_weight_scheduler != other.kd_loss_weight_scheduler),
+            ("kd_loss_scale", self.kd_loss_scale != other.kd_loss_scale),
+            ("is_caching_logits", self.is_caching_logits != other.is_caching_logits),
+            ("probability_shift", self.probability_shift != other.probability_shift),
+            ("intermediate_matches", self.intermediate_matches != other.intermediate_matches),
+            ("custom_matches", self.custom_matches != other.custom_matches),
+        ];
+        changes.into_iter().find(|(_, is_other)| *is_other).map(|(key, _)| key)
+    }
+
+    /// The first key of the KD loss that is not at its default; none where the loss has the weight 0 on purpose.
+    pub(super) fn kd_key(&self) -> Option<&'static str> {
+        if self.kd_loss_weight == 0.0 && self.kd_loss_weight_scheduler == "none" {
+            return None;
+        }
+        let without_the_rest = Self {
+            hard_label_weight: 0.0,
+            hard_label_weight_scheduler: "none".into(),
+            is_caching_logits: false,
+            intermediate_matches: vec![],
+            custom_matches: vec![],
+            ..self.clone()
+        };
+        without_the_rest.first_change(&Self::default())
+    }
+}
+
 /// A factor of the KD loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -67,8 +104,10 @@ pub enum KdLossScale {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IntermediateMatch {
-    /// The position in the teacher's list that the adaptor returned (0 is the embeddings in `hidden_states`); two for
-    /// losses between two layers. Negative positions count from the end.
+    /// The position in the teacher's list that the adaptor returned; two for losses between two layers. In
+    /// `hidden_states` 0 is the embeddings, and layer n is n. In `attentions` layer n is n − 1: `layer_T: 11` is the last
+    /// of 12. TextBrewer's presets for attention (`L3_attention_mse` and the like) count from 1, so subtract 1 from
+    /// their layers. Negative positions count from the end.
     #[serde(rename = "layer_T")]
     pub layer_t: LayerIndex,
     /// The position in the student's list.
@@ -105,7 +144,7 @@ pub struct CustomMatch {
 
 /// One module or several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected the name of a module or a list of names")]
 pub enum ModuleNames {
     One(String),
     Several(Vec<String>),
@@ -122,7 +161,7 @@ impl ModuleNames {
 
 /// One layer or several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a layer or a list of layers, whole numbers")]
 pub enum LayerIndex {
     One(i64),
     Several(Vec<i64>),
@@ -144,7 +183,7 @@ impl LayerIndex {
 
 /// `[kind, dim_S, dim_T]` or `[kind, dim_S, dim_T, options]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected [kind, dim_S, dim_T] or [kind, dim_S, dim_T, options]")]
 pub enum ProjectionSpec {
     Plain(String, i64, i64),
     WithOptions(String, i64, i64, Map<String, Value>),

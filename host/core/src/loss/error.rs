@@ -1,4 +1,5 @@
 use crate::Fault;
+use crate::classes::listed as listed_classes;
 use crate::names::nearest;
 
 /// What is wrong with a loss plan, or with the features that it is to be computed from.
@@ -23,8 +24,9 @@ pub enum LossError {
     /// A position beyond the list that the adaptor returned.
     #[error(
         "{match_name}: `{key}` is {layer}, but {adaptor} returned {count} layers of `{feature}` for the {side} \
-         (positions 0 to {}); choose one of these",
-        count.saturating_sub(1)
+         (positions 0 to {}); choose one of these{}",
+        count.saturating_sub(1),
+        counting_hint(feature, *layer, *count)
     )]
     Layer {
         match_name: String,
@@ -47,6 +49,15 @@ pub enum LossError {
     )]
     LayersChanged { match_name: String, side: &'static str },
 
+    /// Logits that are about other classes.
+    #[error(
+        "the {side} has other classes than the student, so their logits cannot be compared: {} ({}) and {} ({}). Give \
+         both the same names, in any order, in the `id2label` of their config.json, or train a student with the \
+         teacher's classes: name them in `student.labels`",
+        teacher.len(), listed_classes(teacher), student.len(), listed_classes(student)
+    )]
+    Classes { side: String, teacher: Vec<String>, student: Vec<String> },
+
     /// A match names a module that the model does not have.
     #[error(
         "distillation.custom_matches: the {side} has no module `{name}` whose output can be compared{}; it has {}",
@@ -60,6 +71,18 @@ impl LossError {
     pub fn fault(&self) -> Fault {
         Fault::Input
     }
+}
+
+/// The presets of TextBrewer count attention layers from 1.
+fn counting_hint(feature: &str, layer: i64, count: usize) -> String {
+    if feature != "attention" || layer != count as i64 || count == 0 {
+        return String::new();
+    }
+    format!(
+        ". Attention layers count from 0, so {} is the last of {count}; TextBrewer's own presets, such as \
+         L3_attention_mse, count from 1: subtract 1 from each of their layers",
+        count - 1
+    )
 }
 
 /// The names, with one layer of many standing for all.

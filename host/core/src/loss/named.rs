@@ -9,7 +9,7 @@ use crate::Result;
 
 /// A name, or a list of a name and its parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a name or a list of a name and its parameters")]
 pub enum NameAndParameters {
     Name(String),
     WithParameters(Vec<Value>),

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::ModelError;
+use crate::json;
 
 /// The classes that transformers assumes where a config names none.
 pub(super) const DEFAULT_LABELS: [&str; 2] = ["LABEL_0", "LABEL_1"];
@@ -22,18 +23,47 @@ impl ModelConfig {
     /// Reads a `config.json`.
     pub fn read(path: &Path) -> Result<Self, ModelError> {
         let text = fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
-        let keys = serde_json::from_slice(&text).map_err(|error| ModelError::Config {
-            path: path.to_owned(),
-            reason: format!("not a JSON object: {error}"),
-        })?;
-        Ok(Self { path: path.to_owned(), keys })
+        let invalid = |reason| ModelError::Config { path: path.to_owned(), reason };
+        let keys = match json::parse(&text) {
+            Ok(Value::Object(keys)) => keys,
+            Ok(_) => return Err(invalid("not a JSON object".into())),
+            Err(error) => return Err(invalid(format!("not a JSON object: {error}"))),
+        };
+        let config = Self { path: path.to_owned(), keys };
+        config.check_supported()?;
+        Ok(config)
+    }
+
+    /// Refuses what changes the numbers of a model of any family and is not computed here.
+    fn check_supported(&self) -> Result<(), ModelError> {
+        let is_given = |name| match self.get(name) {
+            None | Some(Value::Null) => false,
+            Some(Value::Object(keys)) => !keys.is_empty(),
+            Some(_) => true,
+        };
+        if is_given("quantization_config") {
+            return Err(self.invalid(
+                "`quantization_config`: quantized weights are not supported; name the model as it was before, or save it \
+                 again in float32 after `dequantize()` of transformers"
+                    .into(),
+            ));
+        }
+        if is_given("pruned_heads") {
+            return Err(self.invalid(
+                "`pruned_heads`: attention heads were removed from this model, which is not supported; name the model \
+                 as it was before"
+                    .into(),
+            ));
+        }
+        Ok(())
     }
 
     /// Reads the `config.json` of a model's folder.
     pub(super) fn read_folder(folder: &Path) -> Result<Self, ModelError> {
         match Self::read(&folder.join("config.json")) {
             Err(ModelError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                Err(ModelError::NoConfig { folder: folder.to_owned() })
+                let folder = folder.to_owned();
+                Err(if folder.is_dir() { ModelError::NoConfig { folder } } else { ModelError::NoFolder { folder } })
             }
             config => config,
         }
@@ -86,7 +116,7 @@ impl ModelConfig {
             let key = error.path().to_string();
             // An error of the object as a whole, a missing key, has the path `.` and names the key itself.
             let at = if key == "." { String::new() } else { format!("`{key}`: ") };
-            self.invalid(format!("{at}{}", error.inner()))
+            self.invalid(format!("{at}{}", json::in_plain_words(&error.inner().to_string())))
         })
     }
 

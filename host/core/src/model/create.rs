@@ -70,13 +70,16 @@ pub fn load(folder: &Path, options: &LoadOptions) -> Result<Loaded> {
 }
 
 /// Makes the model that a `config.json` describes, with random weights as transformers initializes them, from torch's
-/// default generator.
+/// default generator. A config without `model_type` is of the family of the class that `options` name.
 ///
 /// # Errors
 ///
 /// As [`load`], without those of weights.
 pub fn from_config(file: &Path, options: &LoadOptions) -> Result<Box<dyn Model>> {
     let mut config = ModelConfig::read(file)?;
+    if let (None, Some(wanted)) = (config.model_type(), options.architecture.as_deref().and_then(registry::find)) {
+        config.set("model_type", wanted.family.model_type);
+    }
     let architecture = registry::choose(&config, options.architecture.as_deref())?;
     let draft = draft(architecture, &mut config, options)?;
     for (name, _) in draft.unfilled.parameters().iter() {

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::checkpoint::Mismatch;
 use crate::Fault;
@@ -12,6 +12,9 @@ pub enum ModelError {
     #[error("cannot write {}: {source}; no half-written file was left there", path.display())]
     Write { path: PathBuf, source: std::io::Error },
 
+    #[error("there is no folder {}; {}", folder.display(), download(folder))]
+    NoFolder { folder: PathBuf },
+
     #[error(
         "{} has no config.json; name a model folder as `save_pretrained` of transformers writes it: config.json beside \
          model.safetensors",
@@ -24,7 +27,7 @@ pub enum ModelError {
     Config { path: PathBuf, reason: String },
 
     #[error("{} has neither model.safetensors nor model.safetensors.index.json{hint}", folder.display())]
-    NoWeights { folder: PathBuf, hint: &'static str },
+    NoWeights { folder: PathBuf, hint: String },
 
     /// A weights file that is damaged or of a kind that is not supported.
     #[error("{}: {reason}", path.display())]
@@ -79,6 +82,17 @@ pub enum ModelError {
     /// A tensor of the batch of another shape, kind, range or place than the model takes.
     #[error("the batch's `{name}` is {found}; the model takes {expected}")]
     Input { name: &'static str, found: String, expected: String },
+}
+
+/// How a model of the Hugging Face hub becomes the folder that is missing. A name may have an owner before it.
+fn download(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let owner = folder.parent().filter(|owner| !owner.exists()).and_then(Path::file_name);
+    let name = owner.map_or(name.to_string(), |owner| format!("{}/{name}", owner.to_string_lossy()));
+    format!(
+        "name a model's folder. If it is a model of the Hugging Face hub, fetch it first: hf download {name} --local-dir {}",
+        folder.display()
+    )
 }
 
 impl ModelError {

@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use tch::Tensor;
 
 use super::ForwardArguments;
+use crate::classes::{ClassMatching, Classes};
 use crate::loss::LossError;
 use crate::model::Mode;
 use crate::{AdaptContext, Adaptor, Batch, Features, Model, OutputRequest, Outputs, Result, Role};
@@ -16,6 +17,8 @@ pub struct Branch {
     /// A student is shared by the branches of all tasks.
     pub model: Rc<dyn Model>,
     pub adaptor: Box<dyn Adaptor>,
+    /// A teacher's classes beside the student's. What its adaptor sees is in the student's order.
+    classes: Option<Classes>,
     arguments: ForwardArguments,
     request: OutputRequest,
     /// The modules whose outputs go into the features.
@@ -31,7 +34,19 @@ impl Branch {
         arguments: ForwardArguments,
         adaptor: Box<dyn Adaptor>,
     ) -> Self {
-        Self { role, task, model, arguments, adaptor, request: OutputRequest::everything(), modules: vec![] }
+        let request = OutputRequest::everything();
+        Self { role, task, model, classes: None, arguments, adaptor, request, modules: vec![] }
+    }
+
+    /// The same branch of a teacher, whose classes are matched with the student's.
+    pub fn with_classes(self, student: &[String]) -> Result<Self> {
+        let classes = Classes::new(&self.model.info().labels, student, self.model.device())?;
+        Ok(Self { classes: Some(classes), ..self })
+    }
+
+    /// A teacher's classes beside the student's; `None` of the student.
+    pub fn classes(&self) -> Option<&Classes> {
+        self.classes.as_ref()
     }
 
     /// `teacher 1`, and with several tasks `student of sentiment`.
@@ -51,7 +66,8 @@ impl Branch {
     }
 
     /// The features of outputs that were not computed here.
-    pub fn adapt(&mut self, batch: &Batch, outputs: Outputs, step: u64) -> Result<(Features, Outputs)> {
+    pub fn adapt(&mut self, batch: &Batch, mut outputs: Outputs, step: u64) -> Result<(Features, Outputs)> {
+        self.put_in_order(&mut outputs)?;
         let context = AdaptContext { role: self.role, task: self.task.clone(), step };
         let features = self.adaptor.adapt(&context, batch, &outputs)?;
         let modules = self.module_outputs(&outputs)?;
@@ -60,10 +76,13 @@ impl Branch {
 
     fn forward(&mut self, batch: &Batch, step: u64, mode: Mode) -> Result<(Features, Outputs)> {
         let context = AdaptContext { role: self.role, task: self.task.clone(), step };
-        let with_arguments = (!self.arguments.is_empty()).then(|| self.arguments.with(batch)).transpose()?;
-        let seen = with_arguments.as_ref().unwrap_or(batch);
+        let in_own_order = self.classes.as_ref().map(|classes| classes.batch_of_teacher(batch)).transpose()?.flatten();
+        let seen = in_own_order.as_ref().unwrap_or(batch);
+        let with_arguments = (!self.arguments.is_empty()).then(|| self.arguments.with(seen)).transpose()?;
+        let seen = with_arguments.as_ref().unwrap_or(seen);
         loop {
-            let outputs = self.model.forward(seen, &self.request, mode)?;
+            let mut outputs = self.model.forward(seen, &self.request, mode)?;
+            self.put_in_order(&mut outputs)?;
             let features = self.adaptor.adapt(&context, batch, &outputs);
             let modules = self.module_outputs(&outputs)?;
             // An adaptor may read at some step what it did not read in the check: it is computed from now on.
@@ -73,6 +92,31 @@ impl Branch {
                 return features.map(|features| (Features { modules, ..features }, outputs));
             }
         }
+    }
+
+    /// Puts a teacher's logits into the student's order of classes.
+    fn put_in_order(&self, outputs: &mut Outputs) -> Result<()> {
+        self.classes.as_ref().map_or(Ok(()), |classes| classes.reorder(outputs))
+    }
+
+    /// Whether logits of a teacher and of the student are about the same classes. Logits of another number of classes
+    /// than the model's own are the adaptor's, and so is what they mean.
+    pub(super) fn check_classes(&self, teacher: &Features, student: &Features) -> Result<()> {
+        let Some(classes) = &self.classes else { return Ok(()) };
+        let has_own = |features: &Features, classes: &[String]| {
+            let is_own = |logits: &Tensor| logits.size().last() == Some(&(classes.len() as i64));
+            features.logits.iter().any(is_own)
+        };
+        let is_compared = has_own(teacher, &classes.teacher) && has_own(student, &classes.student);
+        if is_compared && matches!(classes.matching, ClassMatching::Different) {
+            return Err(LossError::Classes {
+                side: self.label(),
+                teacher: classes.teacher.clone(),
+                student: classes.student.clone(),
+            }
+            .into());
+        }
+        Ok(())
     }
 
     /// Puts the outputs of these modules into the features from now on.

@@ -11,7 +11,7 @@ use super::TrainError;
 pub struct TrainingConfig {
     /// Batches whose gradients are averaged into one optimizer step.
     pub gradient_accumulation_steps: usize,
-    /// Checkpoints in an epoch.
+    /// Checkpoints in an epoch; with `num_epochs` alone.
     pub ckpt_frequency: usize,
     /// Checkpoints are saved in every epoch of this number, and in the last.
     pub ckpt_epoch_frequency: usize,
@@ -24,9 +24,10 @@ pub struct TrainingConfig {
     pub device: String,
     /// Passes over the training data.
     pub num_epochs: Option<usize>,
-    /// Optimizer steps, in place of `num_epochs`; the data is cycled through.
+    /// Optimizer steps, in place of `num_epochs`; the data is cycled through. Set on the command line, one takes the place
+    /// of the other in the file.
     pub num_steps: Option<usize>,
-    /// The joint 2-norm that gradients are clipped to; −1 does not clip.
+    /// The joint 2-norm that gradients are clipped to, above 0; −1 does not clip.
     pub max_grad_norm: f64,
     /// With `multi_task`: a task is drawn in proportion to its number of batches to this power.
     pub tau: f64,
@@ -93,6 +94,13 @@ impl TrainingConfig {
                     expected: "at least 1".into(),
                 });
             }
+        }
+        if self.max_grad_norm <= 0.0 && self.max_grad_norm != -1.0 {
+            return Err(TrainError::Value {
+                key: "training.max_grad_norm".into(),
+                found: self.max_grad_norm.to_string(),
+                expected: "a number above 0, or -1 for gradients as they are".into(),
+            });
         }
         for (key, number) in [("max_grad_norm", self.max_grad_norm), ("tau", self.tau)] {
             if !number.is_finite() {

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use crate::Fault;
+use crate::json::in_plain_words;
 
 /// What is wrong with a training configuration, or went wrong in a run.
 #[derive(Debug, thiserror::Error)]
@@ -10,8 +11,8 @@ pub enum TrainError {
     Value { key: String, found: String, expected: String },
 
     /// A projection's optimizer options.
-    #[error("optimizer options {options} of a projection: {source}")]
-    Options { options: serde_json::Value, source: serde_json::Error },
+    #[error("optimizer options {options} of a projection: {}", in_plain_words(&error.to_string()))]
+    Options { options: serde_json::Value, error: serde_json::Error },
 
     #[error(
         "gradient_accumulation_steps is {accumulation}, but an epoch has {batches} batches, so no optimizer step would \

@@ -16,7 +16,7 @@ pub struct ScheduleConfig {
     pub num_warmup_steps: Option<usize>,
     /// The same as a share of `num_training_steps`.
     pub warmup_ratio: Option<f64>,
-    /// The optimizer step at which the schedule ends; by default the run's last.
+    /// The optimizer step at which the schedule ends; by default the run's last. The constant schedule has no end.
     pub num_training_steps: Option<usize>,
 }
 

@@ -129,6 +129,9 @@ impl Task {
         let teacher_sides: Vec<Side<'_>> = of_teachers
             .map(|(index, ((branch, label), (features, _)))| side(branch, label, features, batch.of_teacher(index)))
             .collect();
+        for (branch, (features, _)) in self.teachers.iter().zip(teachers) {
+            branch.check_classes(features, &student.0)?;
+        }
         distiller.check(&student_side, &teacher_sides)?;
 
         let branches = self.teachers.iter_mut().chain([&mut self.student]);

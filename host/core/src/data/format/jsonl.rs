@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{Format, Row, Rows};
 use crate::data::value::describe;
 use crate::data::{DataError, RowError};
+use crate::json;
 
 /// JSON Lines: one object a line. Blank lines are passed over.
 pub(super) struct Jsonl;
@@ -66,7 +67,7 @@ impl Lines {
 
 fn parse(line: &[u8]) -> Result<Map<String, Value>, RowError> {
     let line = str::from_utf8(line).map_err(|error| RowError::Utf8 { byte: error.valid_up_to() + 1 })?;
-    let value = serde_json::from_str(line.trim_end()).map_err(|error| {
+    let value = json::parse(line.trim_end().as_bytes()).map_err(|error| {
         // The message ends with a position whose line is always 1, the row's own.
         let message = error.to_string();
         let message = message.split(" at line ").next().unwrap_or_default().to_owned();

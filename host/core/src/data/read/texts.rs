@@ -23,7 +23,7 @@ pub(super) fn read(
     context: &Context,
     tokenizer: Option<&Path>,
 ) -> Result<Dataset, DataError> {
-    let tokenizer = tokenizer.ok_or_else(|| DataError::NoTokenizer { path: context.path.to_owned() })?;
+    let tokenizer = tokenizer.ok_or_else(|| DataError::NoTokenizer { path: context.path.to_owned(), model: None })?;
     let is_pair = matches!(context.config.text, TextColumns::Pair(_));
     let tokenizer = TextTokenizer::load(tokenizer, context.model, is_pair, context.max_length)?;
     let mut texts = Texts::new(context, tokenizer);
@@ -40,7 +40,7 @@ pub(super) fn read(
         }
     }
     texts.tokenize()?;
-    Ok(texts.finish())
+    texts.finish()
 }
 
 struct Text {
@@ -122,21 +122,24 @@ impl<'a> Texts<'a> {
         Ok(())
     }
 
-    fn finish(self) -> Dataset {
+    fn finish(self) -> Result<Dataset, DataError> {
         let per_token =
             |name: &str, numbers, padding| Column { name: name.to_owned(), numbers, shape: Shape::PerToken, padding };
         let mut columns = vec![per_token(INPUT_IDS, self.input_ids, self.context.model.pad_token_id)];
         columns.extend(self.token_type_ids.map(|numbers| per_token(TOKEN_TYPE_IDS, numbers, 0)));
-        columns.extend(self.labels.finish());
-        Dataset {
+        let has_label_column = self.labels.is_named();
+        columns.extend(self.labels.finish(self.context.path)?);
+        Ok(Dataset {
+            path: self.context.path.to_owned(),
             offsets: self.offsets,
             columns: in_order(columns),
             truncated: self.truncated,
             ignored: self.ignored.into_iter().collect(),
+            has_label_column,
             is_tokenized: true,
             is_split: false,
             teacher_outputs: None,
-        }
+        })
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn read(
         let row = row?;
         examples.push(&row.columns).map_err(|problem| DataError::row(context.path, row.line, problem))?;
     }
-    Ok(examples.finish())
+    examples.finish()
 }
 
 struct Examples<'a> {
@@ -147,7 +147,7 @@ impl<'a> Examples<'a> {
         }
     }
 
-    fn finish(self) -> Dataset {
+    fn finish(self) -> Result<Dataset, DataError> {
         let pad_token_id = self.context.model.pad_token_id;
         let mut columns = vec![Column {
             name: INPUT_IDS.to_owned(),
@@ -156,16 +156,19 @@ impl<'a> Examples<'a> {
             padding: pad_token_id,
         }];
         columns.extend(self.columns.into_iter().map(|(name, column)| column.finish(name)));
-        columns.extend(self.labels.finish());
-        Dataset {
+        let has_label_column = self.labels.is_named();
+        columns.extend(self.labels.finish(self.context.path)?);
+        Ok(Dataset {
+            path: self.context.path.to_owned(),
             offsets: self.offsets,
             columns: in_order(columns),
             truncated: 0,
             ignored: self.ignored.into_iter().collect(),
+            has_label_column,
             is_tokenized: false,
             is_split: false,
             teacher_outputs: None,
-        }
+        })
     }
 }
 

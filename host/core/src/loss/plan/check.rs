@@ -107,9 +107,10 @@ fn check_inputs_mask(side: &Side<'_>) -> Result<()> {
 }
 
 /// For the student alone: a hard-label weight without losses would be a silent nothing.
-pub fn check_hard_labels(side: &Side<'_>, weight: f64) -> Result<()> {
-    if weight != 0.0 && side.features.losses.is_empty() {
-        let hint = "Return the model's `loss` (it has one when the batch has `labels`), or set the weight to 0.";
+pub fn check_hard_labels(side: &Side<'_>, is_used: bool) -> Result<()> {
+    if is_used && side.features.losses.is_empty() {
+        let hint = "Return the model's `loss` (it has one when the batch has `labels`), or set the weight to 0 and its \
+                    scheduler to \"none\".";
         return Err(side.missing("losses", "hard_label_weight", hint).into());
     }
     Ok(())

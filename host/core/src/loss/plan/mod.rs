@@ -41,7 +41,11 @@ pub struct LossPlan {
     pub matches: Vec<MatchTerm>,
     kd_weight: Weight,
     hard_label_weight: Weight,
+    /// A key of the KD loss that the configuration sets.
+    kd_key: Option<&'static str>,
 }
+
+const KD_HINT: &str = "Return the model's `logits`, or remove the key: without logits there is no KD loss.";
 
 impl LossPlan {
     /// The plan of a configuration; projections are created on `device`, and what it names as `plugin:NAME` by
@@ -64,6 +68,7 @@ impl LossPlan {
                 &config.hard_label_weight_scheduler,
                 plugins,
             )?,
+            kd_key: config.kd_key(),
         })
     }
 
@@ -94,7 +99,13 @@ impl LossPlan {
         for term in &self.matches {
             term.check(student, teacher)?;
         }
-        check_hard_labels(student, self.hard_label_weight.value())
+        if !has_logits(student.features, teacher.features)
+            && let Some(key) = self.kd_key
+        {
+            let side = if student.features.logits.is_empty() { student } else { teacher };
+            return Err(side.missing("logits", &format!("distillation.{key}"), KD_HINT).into());
+        }
+        check_hard_labels(student, self.hard_label_weight.is_used())
     }
 
     /// The layers of the teacher's features, or of the student's, that some match uses.

@@ -135,14 +135,7 @@ fn shards(folder: &Path) -> Result<Vec<WeightsFile>, ModelError> {
     let text = match fs::read(&path) {
         Ok(text) => text,
         Err(source) if source.kind() == io::ErrorKind::NotFound => {
-            let is_pickled = ["pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5"]
-                .iter()
-                .any(|name| folder.join(name).exists());
-            let hint = if is_pickled {
-                "; it has weights of an older format. Load it with transformers and `save_pretrained` it again"
-            } else {
-                ""
-            };
+            let hint = conversion(folder);
             return Err(ModelError::NoWeights { folder: folder.to_owned(), hint });
         }
         Err(source) => return Err(ModelError::Read { path, source }),
@@ -163,4 +156,27 @@ fn shards(folder: &Path) -> Result<Vec<WeightsFile>, ModelError> {
         }
     }
     Ok(by_name.into_values().collect())
+}
+
+/// What to do with weights of an older format, if there are any: the same tensors, written once more by Python.
+fn conversion(folder: &Path) -> String {
+    let has = |name: &str| folder.join(name).exists();
+    let shown = folder.display();
+    if has("pytorch_model.bin") {
+        format!(
+            ", but pytorch_model.bin. Python makes the one of the other: python3 -c 'import torch; from \
+             safetensors.torch import save_file; save_file({{name: tensor.clone().contiguous() for name, tensor in \
+             torch.load(\"{shown}/pytorch_model.bin\", map_location=\"cpu\", weights_only=True).items()}}, \
+             \"{shown}/model.safetensors\", {{\"format\": \"pt\"}})'"
+        )
+    } else if ["pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack"].into_iter().any(has) {
+        let from = if has("tf_model.h5") { ", from_tf=True" } else { "" };
+        format!(
+            "; it has weights of an older format. Python makes new ones: python3 -c 'from transformers import AutoModel; \
+             AutoModel.from_pretrained(\"{shown}\"{from}).save_pretrained(\"{shown}\")', with the class of the model in \
+             place of AutoModel to keep its head"
+        )
+    } else {
+        String::new()
+    }
 }

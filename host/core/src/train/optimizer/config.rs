@@ -103,6 +103,9 @@ impl OptimizerConfig {
             Self::Sgd(SgdConfig { momentum, dampening, weight_decay, nesterov, .. }) => {
                 at_least_zero("momentum", *momentum)?;
                 at_least_zero("weight_decay", *weight_decay)?;
+                if *dampening != 0.0 && *momentum == 0.0 {
+                    return Err(wrong("dampening", *dampening, "0 without momentum, which it dampens"));
+                }
                 if *nesterov && (*momentum == 0.0 || *dampening != 0.0) {
                     return Err(wrong("momentum", *momentum, "a momentum above 0 and no dampening with nesterov"));
                 }
@@ -116,7 +119,7 @@ impl OptimizerConfig {
         if options.is_empty() {
             return Ok(self.clone());
         }
-        let options_error = |source| TrainError::Options { options: Value::Object(options.clone()), source };
+        let options_error = |error| TrainError::Options { options: Value::Object(options.clone()), error };
         let mut all = serde_json::to_value(self).map_err(options_error)?;
         if let Value::Object(all) = &mut all {
             all.extend(options.clone());
@@ -143,13 +146,24 @@ impl OptimizerConfig {
         }
     }
 
-    pub(super) fn exempts_from_decay(&self, name: &str) -> bool {
-        let no_decay = match self {
+    pub(super) fn no_decay(&self) -> &[String] {
+        match self {
             Self::AdamW(config) => &config.no_decay,
             Self::Adam(config) => &config.no_decay,
             Self::Sgd(config) => &config.no_decay,
-        };
-        no_decay.iter().any(|pattern| name.contains(pattern.as_str()))
+        }
+    }
+
+    pub(super) fn weight_decay(&self) -> f64 {
+        match self {
+            Self::AdamW(config) => config.weight_decay,
+            Self::Adam(config) => config.weight_decay,
+            Self::Sgd(config) => config.weight_decay,
+        }
+    }
+
+    pub(super) fn exempts_from_decay(&self, name: &str) -> bool {
+        self.no_decay().iter().any(|pattern| name.contains(pattern.as_str()))
     }
 
     pub(super) fn set_weight_decay(&mut self, decay: f64) {

@@ -70,10 +70,25 @@ struct Group {
 
 impl ParameterGroups {
     /// Groups parameters by their options and by whether the experiment's `no_decay` names them.
+    ///
+    /// # Errors
+    /// Options that are not the optimizer's, and a `no_decay` without effect.
     pub fn new(config: &OptimizerConfig, parameters: &[TrainedParameter]) -> Result<Self> {
+        let wrong = |found: &str, expected: &str| TrainError::Value {
+            key: "optimizer.no_decay".into(),
+            found: found.to_owned(),
+            expected: expected.into(),
+        };
+        let is_in_a_name = |pattern: &String| parameters.iter().any(|parameter| parameter.name.contains(pattern));
+        if let Some(pattern) = config.no_decay().iter().find(|pattern| !is_in_a_name(pattern)) {
+            let expected = "a part of some parameter's name, such as `bias` or `LayerNorm.weight`";
+            return Err(wrong(&format!("`{pattern}`"), expected).into());
+        }
+        let mut decays = false;
         let mut members: Vec<(OptimizerConfig, Vec<usize>)> = vec![];
         for (position, parameter) in parameters.iter().enumerate() {
             let mut own = config.with_options(&parameter.options)?;
+            decays |= own.weight_decay() != 0.0;
             if own.exempts_from_decay(&parameter.name) {
                 own.set_weight_decay(0.0);
             }
@@ -81,6 +96,9 @@ impl ParameterGroups {
                 Some((_, positions)) => positions.push(position),
                 None => members.push((own, vec![position])),
             }
+        }
+        if !decays && !config.no_decay().is_empty() {
+            return Err(wrong("given", "none where `weight_decay` is 0").into());
         }
         let groups = members.into_iter().map(|(config, positions)| {
             let tensors = positions.iter().map(|position| parameters[*position].tensor.shallow_clone()).collect();
