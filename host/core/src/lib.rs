@@ -24,6 +24,7 @@ mod error;
 pub mod evaluation;
 pub mod experiment;
 mod features;
+mod files;
 pub mod loss;
 pub mod metric;
 pub mod model;

@@ -1,12 +1,14 @@
 //! `cache.json`: what a cache was made of.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::layout::Layout;
 use super::{CacheDtype, CacheError};
+use crate::files;
 
 /// What decides a teacher's outputs, as digests: a cache is of use as long as all of them are the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +36,13 @@ pub(super) struct Manifest {
     num_examples: usize,
 }
 
-const FORMAT: u32 = 1;
+/// The key that every version of the format has.
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
+}
+
+const FORMAT: u32 = 2;
 pub(super) const FILE: &str = "cache.json";
 
 impl Manifest {
@@ -50,15 +58,33 @@ impl Manifest {
             Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(CacheError::Read { path, source }),
         };
-        let broken = |error: serde_json::Error| CacheError::Broken { path, message: error.to_string() };
+        let broken = |error: serde_json::Error| CacheError::Broken { path: path.clone(), message: error.to_string() };
+        // Another format may have other keys, so its number comes first.
+        let Version { format } = serde_json::from_slice(&text).map_err(broken)?;
+        if format != FORMAT {
+            return Err(CacheError::Stale {
+                path: folder.to_owned(),
+                what: "version of the format",
+                found: format.to_string(),
+                expected: FORMAT.to_string(),
+            });
+        }
         serde_json::from_slice(&text).map(Some).map_err(broken)
     }
 
+    /// Puts it into a folder whose other files are on the disk: from now on the folder is a cache.
     pub fn write(&self, folder: &Path) -> Result<(), CacheError> {
         let path = folder.join(FILE);
-        // Its keys are strings and its numbers integers.
-        let text = serde_json::to_string_pretty(self).unwrap_or_default();
-        fs::write(&path, text).map_err(|source| CacheError::Write { path, source })
+        let written = serde_json::to_vec_pretty(self).map_err(io::Error::from);
+        written.and_then(|text| files::write(&path, &text)).map_err(|source| CacheError::Write { path, source })
+    }
+
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub fn dtype(&self) -> CacheDtype {
+        self.dtype
     }
 
     /// Whether this cache, found in `folder`, is what `wanted` describes.
@@ -75,9 +101,6 @@ impl Manifest {
         let stale = |what, found: String, expected: String| {
             Err(CacheError::Stale { path: folder.to_owned(), what, found, expected })
         };
-        if self.format != FORMAT {
-            return stale("version of the format", self.format.to_string(), FORMAT.to_string());
-        }
         if let Some((what, found, expected)) = parts.into_iter().find(|(_, found, expected)| found != expected) {
             return stale(what, shortened(found), shortened(expected));
         }

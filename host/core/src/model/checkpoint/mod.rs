@@ -4,7 +4,6 @@
 mod fill;
 mod mismatch;
 mod read;
-mod temporary;
 mod write;
 
 pub(super) use fill::{Filled, fill};

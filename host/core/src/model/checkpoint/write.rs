@@ -1,14 +1,14 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensorError, View, serialize_to_file};
 use tch::{Device, Tensor};
 
-use super::temporary::TemporaryFile;
 use crate::Result;
+use crate::files::{self, TemporaryFile};
 use crate::model::config::ModelConfig;
 use crate::model::{ModelError, Parameters};
 
@@ -34,7 +34,7 @@ pub(in crate::model) fn write(folder: &Path, config: &ModelConfig, parameters: &
     weights.place().map_err(failed(&weights_path))?;
     description.place().map_err(failed(&config_path))?;
     // The new names are on disk only when the folder is.
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed(folder))?;
+    files::sync_folder(folder).map_err(failed(folder))?;
     Ok(())
 }
 

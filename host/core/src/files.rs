@@ -1,10 +1,12 @@
+//! Files that are on the disk as a whole or not at all.
+
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// A file on its way to its place: it is written under a name of its own in the same folder and renamed once it is
 /// whole and on disk. One that is dropped before that is removed.
-pub(super) struct TemporaryFile {
+pub(crate) struct TemporaryFile {
     path: PathBuf,
     target: PathBuf,
     is_placed: bool,
@@ -42,4 +44,18 @@ impl Drop for TemporaryFile {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Writes a file, in place of one that may be there: after a crash it holds the old content or the new one.
+pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    let file = TemporaryFile::new(path);
+    fs::write(file.path(), content)?;
+    file.sync()?;
+    file.place()?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Waits until the names in a folder are on disk: a rename is durable only then.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
