@@ -259,14 +259,14 @@ impl TeacherCache {
         bytes.resize(end - start, 0);
         self.values.read(start, bytes).map_err(|source| match source.kind() {
             io::ErrorKind::UnexpectedEof => CacheError::Broken {
-                path: self.path(VALUES),
+                path: self.place().join(VALUES),
                 message: format!("it was cut short while it was read: example {example} ends at byte {end}"),
             },
-            _ => CacheError::Read { path: self.path(VALUES), source },
+            _ => CacheError::Read { path: self.place().join(VALUES), source },
         })?;
         match self.checksums.matches(example, bytes) {
             true => Ok(()),
-            false => Err(CacheError::Damaged { path: self.path(""), example }),
+            false => Err(CacheError::Damaged { path: self.place().to_owned(), example }),
         }
     }
 
@@ -307,13 +307,12 @@ impl TeacherCache {
     }
 
     fn write_error(&self, file: &str, source: io::Error) -> CacheError {
-        CacheError::Write { path: self.path(file), source }
+        CacheError::Write { path: self.place().join(file), source }
     }
 
-    /// A file of the cache, for messages.
-    fn path(&self, file: &str) -> PathBuf {
-        let folder = self.folder.as_deref().unwrap_or(Path::new("in memory"));
-        if file.is_empty() { folder.to_owned() } else { folder.join(file) }
+    /// Where it lies, for messages.
+    fn place(&self) -> &Path {
+        self.folder.as_deref().unwrap_or(Path::new("memory"))
     }
 }
 
