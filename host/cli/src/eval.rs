@@ -13,6 +13,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::header::shown;
+use crate::reading::Reading;
 use crate::table::{aligned, magnitude};
 
 /// What is measured on what.
@@ -64,7 +65,8 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
 
     let model = model::load(&folder, &LoadOptions::frozen(device))?.model;
     let tokenizer = tokenizer_in(&folder);
-    let dataset = Dataset::read(&data, &config, model.info(), tokenizer.as_deref()).map_err(brewer::Error::from)?;
+    let dataset = Dataset::read(&data, &config, model.info(), tokenizer.as_deref(), &Reading::new().on_read());
+    let dataset = dataset.map_err(brewer::Error::from)?;
     let loader = Loader::new(Arc::new(dataset), config.eval_batch_size(), Order::ByLength);
     let evaluation = evaluate(model.as_ref(), &loader, device)?;
 

@@ -11,7 +11,7 @@ use tch::Device;
 pub use plugins::PluginSource;
 
 use crate::callback::Callback;
-use crate::data::{Loader, Order};
+use crate::data::{Loader, Order, ReadProgress};
 use crate::device::device;
 use crate::distiller::{Basic, Distiller, General, MultiTeacher, Trainer};
 use crate::evaluation::EvaluateAtCheckpoints;
@@ -41,8 +41,13 @@ impl Assembled {
     }
 }
 
-/// Reads models and data, and makes the adaptors and the distiller that the experiment names.
-pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Result<Assembled> {
+/// Reads models and data, and makes the adaptors and the distiller that the experiment names. `on_read` is told how far
+/// the data is read; see [`Dataset::read`](crate::data::Dataset::read).
+pub fn assemble(
+    experiment: &Experiment,
+    plugins: &mut dyn PluginSource,
+    on_read: &dyn Fn(&ReadProgress<'_>),
+) -> Result<Assembled> {
     let training = &experiment.training;
     let device = device(&training.device)?;
     // Before the first random weight is drawn.
@@ -51,7 +56,7 @@ pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Resu
     let first_teacher = all_teachers.first().and_then(|teachers| teachers.first());
     let student = student::load_student(experiment, first_teacher.map(|model| model.as_ref()), device)?;
 
-    let mut assembler = Assembler { experiment, student: &student, plugins: &mut *plugins };
+    let mut assembler = Assembler { experiment, student: &student, plugins: &mut *plugins, on_read };
     let mut tasks = vec![];
     let mut evaluated = vec![];
     for (parts, teachers) in TaskParts::of(experiment).into_iter().zip(all_teachers) {

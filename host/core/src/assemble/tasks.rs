@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::student::Student;
 use super::{PluginSource, tokenizer_in};
 use crate::cache::{CacheKey, key};
-use crate::data::{DataConfig, Dataset, Loader, TeacherView, Views};
+use crate::data::{DataConfig, Dataset, Loader, ReadProgress, TeacherView, Views};
 use crate::experiment::{Experiment, ExperimentError, PluginSpec, PluginSpecs, TeacherSpec};
 use crate::model::{self, LoadOptions, ModelInfo};
 use crate::train::{Branch, CacheRequest, ForwardArguments, Task};
@@ -53,6 +53,7 @@ pub(super) struct Assembler<'a> {
     pub experiment: &'a Experiment,
     pub student: &'a Student,
     pub plugins: &'a mut dyn PluginSource,
+    pub on_read: &'a dyn Fn(&ReadProgress<'_>),
 }
 
 impl Assembler<'_> {
@@ -91,7 +92,7 @@ impl Assembler<'_> {
     pub fn dev(&self, parts: &TaskParts<'_>) -> Result<Option<Dataset>> {
         let info = self.student.model.info();
         let tokenizer = tokenizer_in(&self.student.tokenizer_folder);
-        let read = |path| Dataset::read(path, parts.data, info, tokenizer.as_deref());
+        let read = |path| Dataset::read(path, parts.data, info, tokenizer.as_deref(), self.on_read);
         Ok(parts.data.dev.as_deref().map(read).transpose()?)
     }
 
@@ -140,7 +141,7 @@ impl Assembler<'_> {
         })?;
         let (info, folder) = (self.student.model.info(), &self.student.tokenizer_folder);
         let tokenizer = tokenizer_in(folder);
-        let student = Dataset::read(path, parts.data, info, tokenizer.as_deref())?;
+        let student = Dataset::read(path, parts.data, info, tokenizer.as_deref(), self.on_read)?;
         let mut views = Views { student: Arc::new(student), teachers: vec![] };
         for (spec, teacher) in parts.teachers.iter().zip(teachers) {
             let own = tokenizer_in(&spec.model);
@@ -153,7 +154,8 @@ impl Assembler<'_> {
                         labels_per_token: info.labels_per_token,
                         ..teacher.info().clone()
                     };
-                    Some(Arc::new(Dataset::read_for_teacher(path, parts.data, &reader, own.as_deref())?))
+                    let own = own.as_deref();
+                    Some(Arc::new(Dataset::read_for_teacher(path, parts.data, &reader, own, self.on_read)?))
                 }
                 false => {
                     check_reads_the_same(teacher.info(), info)?;

@@ -29,5 +29,6 @@ pub use dataset::Dataset;
 pub use error::{DataError, RowError};
 pub use loader::Loader;
 pub use order::Order;
+pub use read::ReadProgress;
 pub use summary::Summary;
 pub use views::{ModelBatches, Ready, TeacherInput, TeacherView, Views};

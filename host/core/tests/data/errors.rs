@@ -219,7 +219,7 @@ fn tokenizers() {
     let mut files = Files::new(model());
     let text = [json!({ "text": "good" })];
     let path = files.write("train.jsonl", text[0].to_string());
-    let error = Dataset::read(&path, &DataConfig::default(), &files.model, None).unwrap_err();
+    let error = Dataset::read(&path, &DataConfig::default(), &files.model, None, &|_| {}).unwrap_err();
     assert!(matches!(error, DataError::NoTokenizer { .. }));
     assert_eq!(error.fault(), Fault::Input);
 
