@@ -108,7 +108,7 @@ impl Manifest {
             return stale("`dtype`", self.dtype.name().into(), wanted.dtype.name().into());
         }
         if self.layout != wanted.layout {
-            return stale("set of tensors", self.layout.names(), wanted.layout.names());
+            return stale("set of tensors", self.layout.described(), wanted.layout.described());
         }
         if self.num_examples != wanted.num_examples {
             return stale("number of examples", self.num_examples.to_string(), wanted.num_examples.to_string());

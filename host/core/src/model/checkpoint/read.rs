@@ -6,6 +6,7 @@ use std::{fs, io};
 
 use indexmap::IndexMap;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use serde_json::Value;
 use tch::{Kind, Tensor};
 
 use crate::Result;
@@ -83,7 +84,9 @@ impl Checkpoint {
         let has = format!("there are {layers} layers");
         let of_layers = (family.num_layers, layers, has, self.folder.as_path());
         for (key, found, shown, file) in in_shape.chain([of_layers]) {
-            let Some(value) = config.get(key).filter(|value| value.as_i64() != Some(found)) else { continue };
+            // What is no number is refused with all other keys that are wrong in themselves.
+            let is_other = |value: &&Value| value.is_number() && value.as_i64() != Some(found);
+            let Some(value) = config.get(key).filter(is_other) else { continue };
             return Err(config.invalid(format!(
                 "`{key}` is {value}, but in {} {shown}; expected {found}: take config.json and weights from one \
                  checkpoint",
@@ -228,4 +231,28 @@ fn shards(folder: &Path) -> Result<Vec<WeightsFile>, ModelError> {
         }
     }
     Ok(by_name.into_values().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::registry;
+
+    #[test]
+    fn weights_that_are_cut_short_while_they_are_read_are_an_error() {
+        let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/models/bert_token_classification");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(SINGLE);
+        fs::copy(recorded.join(SINGLE), &path).unwrap();
+        let family = registry::find("BertForTokenClassification").unwrap().family;
+        let checkpoint = Checkpoint::open(folder.path(), family).unwrap();
+        let name = "bert.embeddings.word_embeddings.weight";
+        let target = Tensor::zeros(checkpoint.shape(name).unwrap(), (Kind::Float, tch::Device::Cpu));
+        checkpoint.copy(name, target.shallow_clone()).unwrap();
+        assert!(target.abs().sum(Kind::Float).double_value(&[]) > 0.0);
+        // Another process writes the file anew.
+        File::options().write(true).open(&path).unwrap().set_len(10).unwrap();
+        let error = checkpoint.copy(name, target).unwrap_err().to_string();
+        assert!(error.contains("model.safetensors: it was cut short while `bert.embeddings.word"), "{error}");
+    }
 }
