@@ -59,6 +59,11 @@ pub fn cache(options: &ExperimentOptions) -> Result<ExitCode> {
     let rate = made as f64 / start.elapsed().as_secs_f64();
     for (teacher, cache) in assembled.session.tasks.iter().flat_map(|task| task.caches()) {
         println!("{teacher} in {}", described(cache));
+        match cache.damaged() {
+            0 => {}
+            1 => println!("1 example of it was damaged and is computed again"),
+            damaged => println!("{damaged} examples of it were damaged and are computed again"),
+        }
     }
     match made {
         0 => println!("nothing was missing"),

@@ -28,7 +28,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 pub use config::{CacheDtype, CacheSpec};
 pub use error::CacheError;
@@ -64,8 +64,8 @@ pub struct TeacherCache {
     /// Held once something is missing: only then is anything written.
     lock: OnceLock<FillLock>,
     unflushed: AtomicUsize,
-    /// The examples that [`TeacherCache::check`] found damaged.
-    damaged: Mutex<Vec<usize>>,
+    /// How many examples [`TeacherCache::check`] found damaged.
+    damaged: AtomicUsize,
 }
 
 impl TeacherCache {
@@ -156,7 +156,7 @@ impl TeacherCache {
         values: Values,
         checksums: Checksums,
     ) -> Self {
-        let (lock, unflushed, damaged) = (OnceLock::new(), AtomicUsize::new(0), Mutex::new(vec![]));
+        let (lock, unflushed, damaged) = (OnceLock::new(), AtomicUsize::new(0), AtomicUsize::new(0));
         Self { folder, dtype, layout, lengths, offsets, values, checksums, lock, unflushed, damaged }
     }
 
@@ -186,13 +186,13 @@ impl TeacherCache {
             self.write_with(FillLock::take(folder)?)?;
         }
         damaged.iter().for_each(|&example| self.checksums.forget(example));
-        self.damaged.lock().unwrap_or_else(PoisonError::into_inner).extend(damaged);
+        self.damaged.fetch_add(damaged.len(), Ordering::Relaxed);
         Ok(())
     }
 
-    /// The examples whose values were found damaged when the cache was last filled.
-    pub fn damaged(&self) -> Vec<usize> {
-        self.damaged.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// How many examples were found damaged when the cache was filled.
+    pub fn damaged(&self) -> usize {
+        self.damaged.load(Ordering::Relaxed)
     }
 
     /// Where it lies; `None` in memory.
@@ -335,4 +335,72 @@ fn offsets(layout: &Layout, lengths: &[usize], dtype: CacheDtype) -> Vec<usize> 
         Some(*end)
     });
     std::iter::once(0).chain(ends).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::layout::{Dim, Entry, NumberKind, Slot};
+    use super::*;
+    use tch::{Device, Kind, Tensor};
+
+    /// A cache of the logits of two examples.
+    fn open(folder: &Path) -> Result<TeacherCache> {
+        let entry = Entry { slot: Slot::Logits(0), dims: vec![Dim::Fixed(2)], kind: NumberKind::Float };
+        let layout = Layout { entries: vec![entry], hidden: 0, attention: 0 };
+        let text = String::new;
+        let key = CacheKey {
+            teacher: text(),
+            tokenizer: text(),
+            data: text(),
+            adaptor: text(),
+            postprocessor: text(),
+            args: text(),
+        };
+        let spec = CacheSpec { path: folder.to_owned(), dtype: CacheDtype::Float32 };
+        TeacherCache::open(&spec, key, layout, vec![3, 4])
+    }
+
+    fn write(cache: &TeacherCache) -> Features {
+        let features =
+            Features { logits: vec![Tensor::randn([2, 2], (Kind::Float, Device::Cpu))], ..Features::default() };
+        cache.write(&[0, 1], &features).unwrap();
+        features
+    }
+
+    #[test]
+    fn a_file_that_is_cut_short_under_a_reader_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let features = write(&open(folder.path()).unwrap());
+        let cache = open(folder.path()).unwrap();
+        assert_eq!(cache.read(&[0, 1]).unwrap().logits, features.logits);
+        let values = fs::File::options().write(true).open(folder.path().join(VALUES)).unwrap();
+        values.set_len(12).unwrap();
+        assert_eq!(cache.read(&[0]).unwrap().logits[0], features.logits[0].narrow(0, 0, 1));
+        let error = cache.read(&[0, 1]).unwrap_err().to_string();
+        assert!(error.contains("values.bin: ") && error.contains("example 1 ends at byte 16"), "{error}");
+    }
+
+    #[test]
+    fn a_cache_is_filled_by_one_and_read_by_many() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = open(folder.path()).unwrap();
+        let error = open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(&format!("is being filled by process {} on ", std::process::id())), "{error}");
+        let features = write(&cache);
+        cache.flush().unwrap();
+        // It is complete, though its lock is still held.
+        let others = [open(folder.path()).unwrap(), open(folder.path()).unwrap()];
+        for other in others {
+            assert_eq!(other.read(&[1, 0]).unwrap().logits[0], features.logits[0].flip([0]));
+        }
+    }
+
+    #[test]
+    fn values_that_are_there_are_not_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = open(folder.path()).unwrap();
+        let first = write(&cache);
+        write(&cache);
+        assert_eq!(cache.read(&[0, 1]).unwrap().logits, first.logits);
+    }
 }
