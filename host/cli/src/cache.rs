@@ -14,6 +14,7 @@ use crate::header;
 use crate::interrupt;
 use crate::log;
 use crate::options::ExperimentOptions;
+use crate::reading::Reading;
 
 /// Runs the teachers on all examples that their caches lack.
 pub fn cache(options: &ExperimentOptions) -> Result<ExitCode> {
@@ -25,7 +26,7 @@ pub fn cache(options: &ExperimentOptions) -> Result<ExitCode> {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     let mut plugins =
         Plugins::new(experiment.training.seed, log::sink(Some(bar.clone()))).map_err(brewer::Error::from)?;
-    let mut assembled = assemble(&experiment, &mut plugins)?;
+    let mut assembled = assemble(&experiment, &mut plugins, &Reading::new().on_read())?;
     let checked = assembled.session.check()?;
     let interrupt = interrupt::finish_first();
     assembled.session.open_caches()?;
@@ -57,6 +58,11 @@ pub fn cache(options: &ExperimentOptions) -> Result<ExitCode> {
     let rate = made as f64 / start.elapsed().as_secs_f64();
     for (teacher, cache) in assembled.session.tasks.iter().flat_map(|task| task.caches()) {
         println!("{teacher} in {}", described(cache));
+        match cache.damaged() {
+            0 => {}
+            1 => println!("1 example of it was damaged and is computed again"),
+            damaged => println!("{damaged} examples of it were damaged and are computed again"),
+        }
     }
     match made {
         0 => println!("nothing was missing"),

@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::header::shown;
 use crate::log;
 use crate::options::fill_roles;
+use crate::reading::Reading;
 use crate::table::{aligned, magnitude};
 use crate::threads::ThreadOptions;
 
@@ -79,7 +80,7 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
 
     let model = model::load(&folder, &LoadOptions::frozen(device))?.model;
     let tokenizer = tokenizer_in(&folder);
-    let dataset = Dataset::read(&data, &config, model.info(), tokenizer.as_deref());
+    let dataset = Dataset::read(&data, &config, model.info(), tokenizer.as_deref(), &Reading::new().on_read());
     let dataset = dataset.map_err(|error| brewer::Error::from(error.with_model(&folder)))?;
     Dataset::check_columns(&config, &[&dataset]).map_err(brewer::Error::from)?;
     let loader = Loader::new(Arc::new(dataset), config.eval_batch_size(), Order::ByLength);

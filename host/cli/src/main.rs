@@ -10,6 +10,7 @@ mod log;
 mod options;
 mod plugin;
 mod progress;
+mod reading;
 mod run;
 mod schema;
 mod table;

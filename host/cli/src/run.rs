@@ -15,6 +15,7 @@ use crate::interrupt;
 use crate::log;
 use crate::options::ExperimentOptions;
 use crate::progress::Progress;
+use crate::reading::Reading;
 
 #[derive(Args)]
 pub struct RunOptions {
@@ -46,7 +47,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     let mut progress = Progress::new();
     let mut plugins =
         Plugins::new(experiment.training.seed, log::sink(Some(progress.bar()))).map_err(brewer::Error::from)?;
-    let mut assembled = assemble(&experiment, &mut plugins)?;
+    let mut assembled = assemble(&experiment, &mut plugins, &Reading::new().on_read())?;
     assembled.session.check_settings(&assembled.settings)?;
     let checked = assembled.session.check()?;
     let interrupt = interrupt::finish_first();

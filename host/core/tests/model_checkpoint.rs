@@ -182,10 +182,14 @@ fn refuses_damaged_weights() {
 #[test]
 fn lists_tensors_that_do_not_fit() {
     let checkpoint = Scratch::of(SEQUENCE);
-    checkpoint.set("intermediate_size", 41);
+    checkpoint.change_weights(|mut tensors| {
+        let square = tensors.iter_mut().filter(|(_, raw)| raw.shape == [24, 24]);
+        square.for_each(|(_, raw)| raw.shape = vec![12, 48]);
+        tensors
+    });
     checkpoint.rename_weights(|name| match name {
         "bert.pooler.dense.bias" => None,
-        "bert.encoder.layer.0.output.dense.bias" => Some("bert.encoder.layer.3.output.dense.bias".to_owned()),
+        "bert.encoder.layer.0.output.dense.bias" => Some("bert.encoder.layer.0.output.dense.offset".to_owned()),
         "classifier.bias" => Some("classifier.offset".to_owned()),
         name => Some(name.to_owned()),
     });
@@ -195,9 +199,9 @@ fn lists_tensors_that_do_not_fit() {
         &[
             "are not the BertForSequenceClassification of its config.json",
             "Missing: bert.encoder.layer.0.output.dense.bias, bert.pooler.dense.bias, classifier.bias.",
-            "Not part of the model: bert.encoder.layer.3.output.dense.bias, classifier.offset.",
-            "bert.encoder.layer.0.intermediate.dense.weight (is [40, 24], expected [41, 24])",
-            "and 4 more.",
+            "Not part of the model: bert.encoder.layer.0.output.dense.offset, classifier.offset.",
+            "bert.encoder.layer.0.attention.self.query.weight (is [12, 48], expected [24, 24])",
+            " more.",
             "name its `architecture`",
         ],
     );
@@ -237,9 +241,12 @@ fn refuses_a_config_that_is_not_supported() {
         ),
         ("architectures", Value::Null, "it names no `architectures`"),
         ("hidden_size", Value::Null, "missing field `hidden_size`"),
-        ("hidden_size", json!("large"), "`hidden_size`: invalid type: string \"large\", expected i64"),
-        ("hidden_size", json!(25), "`hidden_size` 25 is not a multiple of `num_attention_heads` 4"),
+        ("hidden_size", json!("large"), "`hidden_size`: \"large\"; expected a whole number, 1 or more"),
+        ("num_attention_heads", json!(5), "`hidden_size` 24 is not a multiple of `num_attention_heads` 5"),
         ("num_attention_heads", json!(0), "`num_attention_heads` is 0; expected 1 or more"),
+        ("num_attention_heads", json!(-4), "`num_attention_heads` is -4; expected 1 or more"),
+        ("num_attention_heads", json!(1e30), "`num_attention_heads`: 1e+30; expected a whole number, 1 or more"),
+        ("layer_norm_eps", json!(-1.0), "`layer_norm_eps` is -1; expected 0 or more"),
         ("hidden_act", json!("mish"), "`hidden_act`: unknown variant `mish`, expected one of `gelu`"),
         ("hidden_dropout_prob", json!(1.0), "`hidden_dropout_prob` is 1; expected 0 or more and less than 1"),
         ("position_embedding_type", json!("relative_key"), "`position_embedding_type` is `relative_key`; only"),
@@ -259,6 +266,56 @@ fn refuses_a_config_that_is_not_supported() {
     assert_contains(&load_error(checkpoint.path(), &options(false)), &["config.json: not a JSON object"]);
     let error = from_config(&checkpoint.path().join("none.json"), &options(true)).err().unwrap();
     assert_contains(&error.to_string(), &["cannot read", "none.json"]);
+}
+
+/// Sizes that no machine can hold are compared with the weights before anything is allocated.
+#[test]
+fn refuses_sizes_that_the_weights_do_not_have() {
+    for (key, value, expected) in [
+        ("vocab_size", json!(4_294_967_296_u64), "`bert.embeddings.word_embeddings.weight` is [89, 24]; expected 89"),
+        ("vocab_size", json!(1e30), "is [89, 24]; expected 89"),
+        ("vocab_size", json!(u64::MAX), "is [89, 24]; expected 89"),
+        ("vocab_size", json!(-1), "is [89, 24]; expected 89"),
+        ("hidden_size", json!(1_000_000), "is [89, 24]; expected 24"),
+        ("num_hidden_layers", json!(10_000_000), " layers; expected "),
+        ("num_hidden_layers", json!(0), " layers; expected "),
+        ("intermediate_size", json!(1_000_000_000_000_u64), "`bert.encoder.layer.0.intermediate.dense.weight` is [40, 24]"),
+        ("max_position_embeddings", json!(1_000_000_000_000_u64), "`bert.embeddings.position_embeddings.weight` is ["),
+        ("type_vocab_size", json!(1_000_000_000_000_u64), "`bert.embeddings.token_type_embeddings.weight` is ["),
+    ] {
+        let checkpoint = Scratch::of(SEQUENCE);
+        checkpoint.set(key, value.clone());
+        let error = load_error(checkpoint.path(), &options(false));
+        let found = format!("config.json: `{key}` is {value}, but in ");
+        assert_contains(&error, &[&found, expected, "take config.json and weights from one checkpoint"]);
+    }
+}
+
+/// Without weights, memory is the bound.
+#[test]
+fn refuses_sizes_that_no_memory_holds() {
+    let huge = 1_000_000_000_000_u64;
+    for (key, value) in [
+        ("vocab_size", huge),
+        ("hidden_size", 24 * huge),
+        ("num_hidden_layers", huge),
+        ("num_hidden_layers", i64::MAX as u64),
+        ("intermediate_size", huge),
+        ("max_position_embeddings", huge),
+        ("type_vocab_size", huge),
+    ] {
+        let checkpoint = Scratch::of(SEQUENCE);
+        checkpoint.set(key, value);
+        let error = from_config(&checkpoint.path().join("config.json"), &options(true)).err().unwrap().to_string();
+        assert_contains(&error, &["config.json: a model of these sizes has ", "GB of memory", &format!("`{key}` {value}")]);
+    }
+    let checkpoint = Scratch::of(SEQUENCE);
+    checkpoint.set("id2label", Value::Null);
+    for value in [json!(huge), json!(0), json!(-1), json!(1.5)] {
+        checkpoint.set("num_labels", value.clone());
+        let error = load_error(checkpoint.path(), &options(false));
+        assert_contains(&error, &[&format!("`num_labels` is {value}; expected a whole number, 1 to 1048576")]);
+    }
 }
 
 #[test]

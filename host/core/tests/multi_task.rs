@@ -65,7 +65,7 @@ fn agrees_with_the_recorded_run() {
         "distillation": run["distillation_config"],
     });
     std::fs::write(&file, experiment.to_string()).unwrap();
-    let mut assembled = assemble(&Experiment::read(&file, &[]).unwrap(), &mut NoPlugins).unwrap();
+    let mut assembled = assemble(&Experiment::read(&file, &[]).unwrap(), &mut NoPlugins, &|_| {}).unwrap();
     let order: Vec<String> = serde_json::from_value(run["task_order"].clone()).unwrap();
     let position = |task: &String| names.iter().position(|name| name == task).unwrap();
     assembled.session.task_order = TaskOrder::given(order.iter().map(position).collect());

@@ -14,7 +14,7 @@ pub use plugins::PluginSource;
 pub use tasks::preparation;
 
 use crate::callback::Callback;
-use crate::data::{Dataset, Loader, Order};
+use crate::data::{Dataset, Loader, Order, ReadProgress};
 use crate::device::device;
 use crate::distiller::{Basic, Distiller, General, MultiTeacher, Trainer};
 use crate::evaluation::EvaluateAtCheckpoints;
@@ -46,8 +46,13 @@ impl Assembled {
     }
 }
 
-/// Reads models and data, and makes the adaptors and the distiller that the experiment names.
-pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Result<Assembled> {
+/// Reads models and data, and makes the adaptors and the distiller that the experiment names. `on_read` is told how far
+/// the data is read; see [`Dataset::read`].
+pub fn assemble(
+    experiment: &Experiment,
+    plugins: &mut dyn PluginSource,
+    on_read: &dyn Fn(&ReadProgress<'_>),
+) -> Result<Assembled> {
     experiment.check_effects()?;
     let training = &experiment.training;
     let device = device(&training.device)?;
@@ -57,7 +62,7 @@ pub fn assemble(experiment: &Experiment, plugins: &mut dyn PluginSource) -> Resu
     let first_teacher = all_teachers.first().and_then(|teachers| teachers.first());
     let student = student::load_student(experiment, first_teacher.map(|model| model.as_ref()), device)?;
 
-    let mut assembler = Assembler { experiment, student: &student, plugins: &mut *plugins };
+    let mut assembler = Assembler { experiment, student: &student, plugins: &mut *plugins, on_read };
     let mut tasks = vec![];
     let mut evaluated = vec![];
     let mut callbacks: Vec<Box<dyn Callback>> = vec![];

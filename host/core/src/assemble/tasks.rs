@@ -9,7 +9,7 @@ use super::student::Student;
 use super::{PluginSource, tokenizer_in};
 use crate::cache::CacheKey;
 use crate::classes::Classes;
-use crate::data::{DataConfig, DataError, Dataset, Loader, TeacherView, Views, slow_tokenizer};
+use crate::data::{DataConfig, DataError, Dataset, Loader, ReadProgress, TeacherView, Views, slow_tokenizer};
 use crate::digest;
 use crate::evaluation::Preparation;
 use crate::experiment::{Experiment, ExperimentError, PluginSpec, PluginSpecs, TeacherSpec};
@@ -78,6 +78,7 @@ pub(super) struct Assembler<'a> {
     pub experiment: &'a Experiment,
     pub student: &'a Student,
     pub plugins: &'a mut dyn PluginSource,
+    pub on_read: &'a dyn Fn(&ReadProgress<'_>),
 }
 
 impl Assembler<'_> {
@@ -118,7 +119,7 @@ impl Assembler<'_> {
     pub fn dev(&self, parts: &TaskParts<'_>) -> Result<Option<Dataset>> {
         let info = self.student.model.info();
         let tokenizer = tokenizer_in(&self.student.tokenizer_folder);
-        let read = |path| Dataset::read(path, parts.data, info, tokenizer.as_deref());
+        let read = |path| Dataset::read(path, parts.data, info, tokenizer.as_deref(), self.on_read);
         let dev = parts.data.dev.as_deref().map(read).transpose();
         Ok(dev.map_err(|error| error.with_model(&self.student.tokenizer_folder))?)
     }
@@ -183,7 +184,7 @@ impl Assembler<'_> {
         })?;
         let (info, folder) = (self.student.model.info(), &self.student.tokenizer_folder);
         let tokenizer = tokenizer_in(folder);
-        let student = Dataset::read(path, parts.data, info, tokenizer.as_deref());
+        let student = Dataset::read(path, parts.data, info, tokenizer.as_deref(), self.on_read);
         let student = student.map_err(|error| error.with_model(folder))?;
         let mut views = Views { student: Arc::new(student), teachers: vec![] };
         for (spec, teacher) in parts.teachers.iter().zip(teachers) {
@@ -202,7 +203,8 @@ impl Assembler<'_> {
                         labels_per_token: info.labels_per_token,
                         ..teacher.info().clone()
                     };
-                    let read = Dataset::read_for_teacher(path, parts.data, &reader, own.as_deref());
+                    let own = own.as_deref();
+                    let read = Dataset::read_for_teacher(path, parts.data, &reader, own, self.on_read);
                     Some(Arc::new(read.map_err(|error| error.with_model(&spec.model))?))
                 }
                 false => {

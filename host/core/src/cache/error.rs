@@ -21,6 +21,22 @@ pub enum CacheError {
     )]
     Broken { path: PathBuf, message: String },
 
+    /// Values that are not those which were written.
+    #[error(
+        "the teacher cache {} is damaged: the values of example {example}, counted from 0, are not those that were \
+         written there (their checksum differs); `brewer-host cache` with this experiment checks all examples and \
+         computes the damaged ones again",
+        path.display()
+    )]
+    Damaged { path: PathBuf, example: usize },
+
+    #[error(
+        "the teacher cache {} is being filled by {holder}; start again when that has ended, or name another folder in \
+         the teacher's `cache.path`",
+        path.display()
+    )]
+    Locked { path: PathBuf, holder: String },
+
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
 
@@ -52,6 +68,8 @@ impl CacheError {
         match self {
             CacheError::Stale { .. }
             | CacheError::Broken { .. }
+            | CacheError::Damaged { .. }
+            | CacheError::Locked { .. }
             | CacheError::NotByExample { .. }
             | CacheError::Padding { .. }
             | CacheError::Misfit { .. } => Fault::Input,

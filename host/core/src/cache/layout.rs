@@ -73,6 +73,23 @@ impl fmt::Display for Slot {
     }
 }
 
+impl fmt::Display for Entry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dim = |dim: &Dim| match dim {
+            Dim::Length => "length".to_owned(),
+            Dim::Fixed(size) => size.to_string(),
+        };
+        let kind = match self.kind {
+            NumberKind::Float => "float",
+            NumberKind::Int64 => "int64",
+            NumberKind::Int32 => "int32",
+            NumberKind::Uint8 => "uint8",
+            NumberKind::Bool => "bool",
+        };
+        write!(formatter, "{} {kind} [{}]", self.slot, self.dims.iter().map(dim).collect::<Vec<_>>().join(", "))
+    }
+}
+
 impl NumberKind {
     fn of(kind: Kind) -> Option<Self> {
         match kind {
@@ -181,9 +198,9 @@ impl Layout {
         self.entries.iter().map(find).collect()
     }
 
-    /// `logits[0], hidden[3]`.
-    pub fn names(&self) -> String {
-        self.entries.iter().map(|entry| entry.slot.to_string()).collect::<Vec<_>>().join(", ")
+    /// `logits[0] float [2], hidden[3] float [length, 24]`.
+    pub fn described(&self) -> String {
+        self.entries.iter().map(Entry::to_string).collect::<Vec<_>>().join(", ")
     }
 
     /// The bytes of an example of `length` tokens.

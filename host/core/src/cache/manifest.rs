@@ -1,6 +1,7 @@
 //! `cache.json`: what a cache was made of.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::Layout;
 use super::{CacheDtype, CacheError};
 use crate::digest::shortened;
+use crate::files;
 
 /// What decides a teacher's outputs, as digests: a cache is of use as long as all of them are the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +39,13 @@ pub(super) struct Manifest {
     num_examples: usize,
 }
 
-const FORMAT: u32 = 1;
+/// The key that every version of the format has.
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
+}
+
+const FORMAT: u32 = 2;
 pub(super) const FILE: &str = "cache.json";
 
 impl Manifest {
@@ -53,15 +61,33 @@ impl Manifest {
             Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(CacheError::Read { path, source }),
         };
-        let broken = |error: serde_json::Error| CacheError::Broken { path, message: error.to_string() };
+        let broken = |error: serde_json::Error| CacheError::Broken { path: path.clone(), message: error.to_string() };
+        // Another format may have other keys, so its number comes first.
+        let Version { format } = serde_json::from_slice(&text).map_err(broken)?;
+        if format != FORMAT {
+            return Err(CacheError::Stale {
+                path: folder.to_owned(),
+                what: "version of the format",
+                found: format.to_string(),
+                expected: FORMAT.to_string(),
+            });
+        }
         serde_json::from_slice(&text).map(Some).map_err(broken)
     }
 
+    /// Puts it into a folder whose other files are on the disk: from now on the folder is a cache.
     pub fn write(&self, folder: &Path) -> Result<(), CacheError> {
         let path = folder.join(FILE);
-        // Its keys are strings and its numbers integers.
-        let text = serde_json::to_string_pretty(self).unwrap_or_default();
-        fs::write(&path, text).map_err(|source| CacheError::Write { path, source })
+        let written = serde_json::to_vec_pretty(self).map_err(io::Error::from);
+        written.and_then(|text| files::write(&path, &text)).map_err(|source| CacheError::Write { path, source })
+    }
+
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub fn dtype(&self) -> CacheDtype {
+        self.dtype
     }
 
     /// Whether this cache, found in `folder`, is what `wanted` describes.
@@ -79,9 +105,6 @@ impl Manifest {
         let stale = |what, found: String, expected: String| {
             Err(CacheError::Stale { path: folder.to_owned(), what, found, expected })
         };
-        if self.format != FORMAT {
-            return stale("version of the format", self.format.to_string(), FORMAT.to_string());
-        }
         if let Some((what, found, expected)) = parts.into_iter().find(|(_, found, expected)| found != expected) {
             return stale(what, shortened(found), shortened(expected));
         }
@@ -89,7 +112,7 @@ impl Manifest {
             return stale("`dtype`", self.dtype.name().into(), wanted.dtype.name().into());
         }
         if self.layout != wanted.layout {
-            return stale("set of tensors", self.layout.names(), wanted.layout.names());
+            return stale("set of tensors", self.layout.described(), wanted.layout.described());
         }
         if self.num_examples != wanted.num_examples {
             return stale("number of examples", self.num_examples.to_string(), wanted.num_examples.to_string());

@@ -4,17 +4,20 @@
 //! by example and without padding, so batches may be put together anew in every epoch:
 //!
 //! ```text
-//! cache.json   what it was made of: digests, the form of the numbers, the tensors and their shapes
-//! values.bin   one example after the other; read through a mapping into memory
-//! done.bin     a byte for each example, 1 when its values are there
+//! cache.json      what it was made of: digests, the form of the numbers, the tensors and their shapes
+//! values.bin      one example after the other; read by position
+//! checksums.bin   a checksum of each example's values, 0 while they are not there
+//! fill.lock       held by the process that fills it
 //! ```
 //!
-//! Values are on the disk before their bytes in `done.bin` are, so a cache whose making was cut off goes on where it
-//! was.
+//! `cache.json` is there once the other files are, and values are on the disk before their checksums are: a cache whose
+//! making was cut off is resumed where it was. A complete one is only read, so it may lie on a read-only disk.
 
+mod checksums;
 mod config;
 mod error;
 pub(crate) mod layout;
+mod lock;
 mod manifest;
 mod rows;
 mod values;
@@ -23,19 +26,24 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::OnceLock;
 
 pub use config::{CacheDtype, CacheSpec};
 pub use error::CacheError;
 pub use manifest::CacheKey;
 
-use crate::{Features, Result};
+use rayon::prelude::*;
+
+use crate::{Features, Result, files};
+use checksums::Checksums;
 use layout::Layout;
+use lock::FillLock;
 use manifest::Manifest;
 use values::Values;
 
 const VALUES: &str = "values.bin";
-const DONE: &str = "done.bin";
+const CHECKSUMS: &str = "checksums.bin";
 
 /// After how many bytes of values what is done is put on record.
 const FLUSH_BYTES: usize = 256 << 20;
@@ -51,52 +59,139 @@ pub struct TeacherCache {
     /// Where the bytes of each example begin, and where the last one's end.
     offsets: Vec<usize>,
     values: Values,
-    done: Vec<AtomicBool>,
+    checksums: Checksums,
+    /// Held once something is missing: only then is anything written.
+    lock: OnceLock<FillLock>,
     unflushed: AtomicUsize,
+    /// How many examples [`TeacherCache::check`] found damaged.
+    damaged: AtomicUsize,
 }
 
 impl TeacherCache {
     /// A cache in memory, of float32, for examples of these lengths in tokens.
     pub(crate) fn in_memory(layout: Layout, lengths: Vec<usize>) -> Self {
         let offsets = offsets(&layout, &lengths, CacheDtype::Float32);
-        let values = Values::in_memory(*offsets.last().unwrap_or(&0));
-        let done = lengths.iter().map(|_| AtomicBool::new(false)).collect();
-        let unflushed = AtomicUsize::new(0);
-        Self { folder: None, dtype: CacheDtype::Float32, layout, lengths, offsets, values, done, unflushed }
+        let values = Values::in_memory(offsets.last().copied().unwrap_or(0));
+        let checksums = Checksums::none(lengths.len());
+        Self::new(None, CacheDtype::Float32, layout, lengths, offsets, values, checksums)
     }
 
-    /// The cache in a folder: a new one, or the one that is there if it was made of the same.
+    /// The cache in a folder: a new one, or the one that is there if it was made of the same. If it is not complete,
+    /// this process fills it, and no other can.
     ///
     /// # Errors
-    /// If the one that is there was made of something else.
+    /// If the one that is there was made of something else, if its files are not as long as they must be, or if another
+    /// process fills it.
     pub(crate) fn open(spec: &CacheSpec, key: CacheKey, layout: Layout, lengths: Vec<usize>) -> Result<Self> {
-        let folder = &spec.path;
-        let write_error = |path: &Path, source| CacheError::Write { path: path.to_owned(), source };
-        fs::create_dir_all(folder).map_err(|source| write_error(folder, source))?;
-        let wanted = Manifest::new(key, spec.dtype, layout.clone(), lengths.len());
-        match Manifest::read(folder)? {
-            Some(found) => found.check(&wanted, folder)?,
-            None => {
-                // What is left of a cache without its manifest is of unknown origin.
-                remove_file(&folder.join(DONE))?;
-                wanted.write(folder)?;
-            }
+        let wanted = Manifest::new(key, spec.dtype, layout, lengths.len());
+        if let Some(cache) = Self::find(&spec.path, &wanted, &lengths)?
+            && cache.missing().is_empty()
+        {
+            return Ok(cache);
         }
-        let offsets = offsets(&layout, &lengths, spec.dtype);
+        fs::create_dir_all(&spec.path).map_err(|source| CacheError::Write { path: spec.path.clone(), source })?;
+        let lock = FillLock::take(&spec.path)?;
+        // What was found before the lock may have changed since.
+        let cache = match Self::find(&spec.path, &wanted, &lengths)? {
+            Some(cache) => cache,
+            None => {
+                Self::make(&spec.path, &wanted, &lengths)?;
+                let message = "it is gone right after it was made".to_owned();
+                let gone = || CacheError::Broken { path: spec.path.join(manifest::FILE), message };
+                Self::find(&spec.path, &wanted, &lengths)?.ok_or_else(gone)?
+            }
+        };
+        cache.write_with(lock)?;
+        Ok(cache)
+    }
+
+    /// The cache that is in a folder, to be read, if there is one.
+    fn find(folder: &Path, wanted: &Manifest, lengths: &[usize]) -> Result<Option<Self>> {
+        let Some(found) = Manifest::read(folder)? else { return Ok(None) };
+        found.check(wanted, folder)?;
+        let (layout, dtype) = (wanted.layout(), wanted.dtype());
+        let offsets = offsets(layout, lengths, dtype);
+        let num_bytes = offsets.last().copied().unwrap_or(0);
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source: io::Error| match source.kind() {
+                io::ErrorKind::NotFound => CacheError::Broken { path, message: "the file is missing".into() },
+                _ => CacheError::Read { path, source },
+            }
+        };
         let path = folder.join(VALUES);
-        let values =
-            Values::in_file(&path, *offsets.last().unwrap_or(&0)).map_err(|source| write_error(&path, source))?;
-        let done = read_done(&folder.join(DONE), lengths.len())?;
-        Ok(Self {
-            folder: Some(folder.clone()),
-            dtype: spec.dtype,
-            layout,
-            lengths,
-            offsets,
-            values,
-            done: done.into_iter().map(AtomicBool::new).collect(),
-            unflushed: AtomicUsize::new(0),
-        })
+        let length = fs::metadata(&path).map_err(failed(&path))?.len();
+        if length != num_bytes as u64 {
+            let message = format!("it has {length} bytes; expected {num_bytes}");
+            return Err(CacheError::Broken { path, message }.into());
+        }
+        let values = Values::open(&path).map_err(failed(&path))?;
+        let path = folder.join(CHECKSUMS);
+        let checksums = Checksums::from_bytes(&fs::read(&path).map_err(failed(&path))?, lengths.len(), &path)?;
+        let folder = Some(folder.to_owned());
+        Ok(Some(Self::new(folder, dtype, layout.clone(), lengths.to_vec(), offsets, values, checksums)))
+    }
+
+    /// Makes a cache in which nothing is. What is left of one without its `cache.json` is of unknown origin.
+    fn make(folder: &Path, wanted: &Manifest, lengths: &[usize]) -> Result<()> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| CacheError::Write { path, source }
+        };
+        let num_bytes = offsets(wanted.layout(), lengths, wanted.dtype()).last().copied().unwrap_or(0);
+        let path = folder.join(VALUES);
+        Values::create(&path, num_bytes).map_err(failed(&path))?;
+        let path = folder.join(CHECKSUMS);
+        files::write(&path, &Checksums::none(lengths.len()).to_bytes()).map_err(failed(&path))?;
+        Ok(wanted.write(folder)?)
+    }
+
+    fn new(
+        folder: Option<PathBuf>,
+        dtype: CacheDtype,
+        layout: Layout,
+        lengths: Vec<usize>,
+        offsets: Vec<usize>,
+        values: Values,
+        checksums: Checksums,
+    ) -> Self {
+        let (lock, unflushed, damaged) = (OnceLock::new(), AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { folder, dtype, layout, lengths, offsets, values, checksums, lock, unflushed, damaged }
+    }
+
+    /// From now on what is missing may be written.
+    fn write_with(&self, lock: FillLock) -> Result<()> {
+        if let Some(folder) = &self.folder {
+            let path = folder.join(VALUES);
+            self.values.allow_writing(&path).map_err(|source| CacheError::Write { path, source })?;
+            self.lock.get_or_init(|| lock);
+        }
+        Ok(())
+    }
+
+    /// Reads all examples that are there. Damaged ones count as missing from now on; see [`TeacherCache::damaged`].
+    pub(crate) fn check(&self) -> Result<()> {
+        let examples = (0..self.num_examples()).into_par_iter().filter(|&example| self.has(example));
+        let damaged = examples.filter_map(|example| match self.read_example(example, &mut vec![]) {
+            Ok(()) => None,
+            Err(CacheError::Damaged { .. }) => Some(Ok(example)),
+            Err(error) => Some(Err(error)),
+        });
+        let damaged: Vec<usize> = damaged.collect::<Result<_, _>>()?;
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        if let (Some(folder), None) = (&self.folder, self.lock.get()) {
+            self.write_with(FillLock::take(folder)?)?;
+        }
+        damaged.iter().for_each(|&example| self.checksums.forget(example));
+        self.damaged.fetch_add(damaged.len(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// How many examples were found damaged when the cache was filled.
+    pub fn damaged(&self) -> usize {
+        self.damaged.load(Ordering::Relaxed)
     }
 
     /// Where it lies; `None` in memory.
@@ -119,7 +214,7 @@ impl TeacherCache {
 
     /// The examples that are not in it, in order.
     pub fn missing(&self) -> Vec<usize> {
-        (0..self.done.len()).filter(|&example| !self.has(example)).collect()
+        (0..self.num_examples()).filter(|&example| !self.has(example)).collect()
     }
 
     /// Whether all of these examples are in it.
@@ -128,7 +223,7 @@ impl TeacherCache {
     }
 
     fn has(&self, example: usize) -> bool {
-        self.done[example].load(Ordering::Acquire)
+        self.checksums.has(example)
     }
 
     /// The features of some examples, which must be there, on the CPU and padded with zeros to the longest.
@@ -140,24 +235,45 @@ impl TeacherCache {
             .iter()
             .map(|entry| vec![0; examples.len() * entry.num_bytes(longest, self.dtype)])
             .collect();
+        let mut bytes = vec![];
         for (row, &example) in examples.iter().enumerate() {
             let length = self.lengths[example];
-            self.values.read(self.offsets[example], self.offsets[example + 1] - self.offsets[example], |mut bytes| {
-                for (entry, rows) in self.layout.entries.iter().zip(&mut rows) {
-                    let (own, rest) = bytes.split_at(entry.num_bytes(length, self.dtype));
-                    let row_bytes = entry.num_bytes(longest, self.dtype);
-                    rows::place(entry, own, length, &mut rows[row * row_bytes..(row + 1) * row_bytes], longest);
-                    bytes = rest;
-                }
-            });
+            self.read_example(example, &mut bytes)?;
+            let mut rest = bytes.as_slice();
+            for (entry, rows) in self.layout.entries.iter().zip(&mut rows) {
+                let (own, others) = rest.split_at(entry.num_bytes(length, self.dtype));
+                let row_bytes = entry.num_bytes(longest, self.dtype);
+                rows::place(entry, own, length, &mut rows[row * row_bytes..(row + 1) * row_bytes], longest);
+                rest = others;
+            }
         }
         let tensors = self.layout.entries.iter().zip(&rows);
         let tensors = tensors.map(|(entry, bytes)| rows::tensor(entry, bytes, examples.len(), longest, self.dtype));
         Ok(self.layout.features(tensors.collect::<Result<_>>()?))
     }
 
-    /// Keeps the features of some examples, padded to the longest of them.
+    /// Puts the values of an example, which must be there, in place of what `bytes` held.
+    fn read_example(&self, example: usize, bytes: &mut Vec<u8>) -> Result<(), CacheError> {
+        let (start, end) = (self.offsets[example], self.offsets[example + 1]);
+        bytes.resize(end - start, 0);
+        self.values.read(start, bytes).map_err(|source| match source.kind() {
+            io::ErrorKind::UnexpectedEof => CacheError::Broken {
+                path: self.place().join(VALUES),
+                message: format!("it was cut short while it was read: example {example} ends at byte {end}"),
+            },
+            _ => CacheError::Read { path: self.place().join(VALUES), source },
+        })?;
+        match self.checksums.matches(example, bytes) {
+            true => Ok(()),
+            false => Err(CacheError::Damaged { path: self.place().to_owned(), example }),
+        }
+    }
+
+    /// Keeps the features of those of some examples that are missing; they are padded to the longest of all.
     pub(crate) fn write(&self, examples: &[usize], features: &Features) -> Result<()> {
+        if self.has_all(examples) {
+            return Ok(());
+        }
         let lengths: Vec<usize> = examples.iter().map(|&example| self.lengths[example]).collect();
         let mut of_examples = vec![vec![]; examples.len()];
         for (entry, tensor) in self.layout.entries.iter().zip(self.layout.tensors(features)?) {
@@ -166,9 +282,12 @@ impl TeacherCache {
             }
         }
         for (&example, bytes) in examples.iter().zip(of_examples) {
-            self.values.write(self.offsets[example], &bytes).map_err(|source| self.write_error(VALUES, source))?;
-            self.done[example].store(true, Ordering::Release);
-            self.unflushed.fetch_add(bytes.len().max(1), Ordering::Relaxed);
+            // Values that are there are being read by another thread, perhaps.
+            if !self.has(example) {
+                self.values.write(self.offsets[example], &bytes).map_err(|source| self.write_error(VALUES, source))?;
+                self.checksums.record(example, &bytes);
+                self.unflushed.fetch_add(bytes.len().max(1), Ordering::Relaxed);
+            }
         }
         if self.unflushed.load(Ordering::Relaxed) >= FLUSH_BYTES { self.flush() } else { Ok(()) }
     }
@@ -179,16 +298,20 @@ impl TeacherCache {
         if self.unflushed.swap(0, Ordering::Relaxed) == 0 {
             return Ok(());
         }
-        let done: Vec<u8> = self.done.iter().map(|done| u8::from(done.load(Ordering::Acquire))).collect();
+        // Taken first, so that none of them is of values which are written after the others are on the disk.
+        let checksums = self.checksums.to_bytes();
         self.values.sync().map_err(|source| self.write_error(VALUES, source))?;
-        // In one piece: a record that is cut off would be taken for another data set's.
-        let partial = folder.join(DONE).with_extension("partial");
-        let written = fs::write(&partial, done).and_then(|()| fs::rename(&partial, folder.join(DONE)));
-        Ok(written.map_err(|source| self.write_error(DONE, source))?)
+        let written = files::write(&folder.join(CHECKSUMS), &checksums);
+        Ok(written.map_err(|source| self.write_error(CHECKSUMS, source))?)
     }
 
     fn write_error(&self, file: &str, source: io::Error) -> CacheError {
-        CacheError::Write { path: self.folder.as_deref().unwrap_or(Path::new("memory")).join(file), source }
+        CacheError::Write { path: self.place().join(file), source }
+    }
+
+    /// Where it lies, for messages.
+    fn place(&self) -> &Path {
+        self.folder.as_deref().unwrap_or(Path::new("memory"))
     }
 }
 
@@ -213,24 +336,70 @@ fn offsets(layout: &Layout, lengths: &[usize], dtype: CacheDtype) -> Vec<usize> 
     std::iter::once(0).chain(ends).collect()
 }
 
-fn read_done(path: &Path, num_examples: usize) -> Result<Vec<bool>> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(source) if source.kind() == io::ErrorKind::NotFound => vec![0; num_examples],
-        Err(source) => return Err(CacheError::Read { path: path.to_owned(), source }.into()),
-    };
-    if bytes.len() != num_examples {
-        let message = format!("{} bytes; expected one for each of {num_examples} examples", bytes.len());
-        return Err(CacheError::Broken { path: path.to_owned(), message }.into());
-    }
-    Ok(bytes.into_iter().map(|byte| byte == 1).collect())
-}
+#[cfg(test)]
+mod tests {
+    use super::layout::{Dim, Entry, NumberKind, Slot};
+    use super::*;
+    use tch::{Device, Kind, Tensor};
 
-fn remove_file(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(CacheError::Write { path: path.to_owned(), source }.into())
+    /// A cache of the logits of two examples.
+    fn open(folder: &Path) -> Result<TeacherCache> {
+        let entry = Entry { slot: Slot::Logits(0), dims: vec![Dim::Fixed(2)], kind: NumberKind::Float };
+        let layout = Layout { entries: vec![entry], hidden: 0, attention: 0 };
+        let text = String::new;
+        let key = CacheKey {
+            teacher: text(),
+            tokenizer: text(),
+            data: text(),
+            adaptor: text(),
+            postprocessor: text(),
+            args: text(),
+        };
+        let spec = CacheSpec { path: folder.to_owned(), dtype: CacheDtype::Float32 };
+        TeacherCache::open(&spec, key, layout, vec![3, 4])
+    }
+
+    fn write(cache: &TeacherCache) -> Features {
+        let features =
+            Features { logits: vec![Tensor::randn([2, 2], (Kind::Float, Device::Cpu))], ..Features::default() };
+        cache.write(&[0, 1], &features).unwrap();
+        features
+    }
+
+    #[test]
+    fn a_file_that_is_cut_short_under_a_reader_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let features = write(&open(folder.path()).unwrap());
+        let cache = open(folder.path()).unwrap();
+        assert_eq!(cache.read(&[0, 1]).unwrap().logits, features.logits);
+        let values = fs::File::options().write(true).open(folder.path().join(VALUES)).unwrap();
+        values.set_len(12).unwrap();
+        assert_eq!(cache.read(&[0]).unwrap().logits[0], features.logits[0].narrow(0, 0, 1));
+        let error = cache.read(&[0, 1]).unwrap_err().to_string();
+        assert!(error.contains("values.bin: ") && error.contains("example 1 ends at byte 16"), "{error}");
+    }
+
+    #[test]
+    fn a_cache_is_filled_by_one_and_read_by_many() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = open(folder.path()).unwrap();
+        let error = open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(&format!("is being filled by process {} on ", std::process::id())), "{error}");
+        let features = write(&cache);
+        cache.flush().unwrap();
+        // It is complete, though its lock is still held.
+        let others = [open(folder.path()).unwrap(), open(folder.path()).unwrap()];
+        for other in others {
+            assert_eq!(other.read(&[1, 0]).unwrap().logits[0], features.logits[0].flip([0]));
         }
-        _ => Ok(()),
+    }
+
+    #[test]
+    fn values_that_are_there_are_not_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = open(folder.path()).unwrap();
+        let first = write(&cache);
+        write(&cache);
+        assert_eq!(cache.read(&[0, 1]).unwrap().logits, first.logits);
     }
 }

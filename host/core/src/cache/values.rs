@@ -1,17 +1,20 @@
-//! The bytes of a cache: in memory, or in a file that is mapped into it.
+//! The bytes of a cache: in memory, or in a file.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{OnceLock, PoisonError, RwLock};
 
-use memmap2::Mmap;
-
-/// Bytes that one thread reads while another writes elsewhere.
+/// Bytes that one thread reads while another writes elsewhere. A file is read by position and not through a mapping:
+/// one that another process cuts short is an error then, and would be a signal that ends this process.
 pub(super) enum Values {
     Memory(RwLock<Vec<u8>>),
-    File { file: File, map: Mmap },
+    File {
+        reader: File,
+        /// There once this process may write; a complete cache may lie where it cannot.
+        writer: OnceLock<File>,
+    },
 }
 
 impl Values {
@@ -19,25 +22,39 @@ impl Values {
         Values::Memory(RwLock::new(vec![0; num_bytes]))
     }
 
-    /// Opens or makes a file of `num_bytes`. What was not written takes no room on the disk.
-    pub fn in_file(path: &Path, num_bytes: usize) -> io::Result<Self> {
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-        if file.metadata()?.len() != num_bytes as u64 {
-            file.set_len(num_bytes as u64)?;
-        }
-        // SAFETY: the file lies in a folder that is the cache's own. If another process shortens it nonetheless, reading
-        // it ends the process as it would for any mapped file.
-        let map = unsafe { Mmap::map(&file)? };
-        Ok(Values::File { file, map })
+    /// Opens a file to be read.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Values::File { reader: File::open(path)?, writer: OnceLock::new() })
     }
 
-    /// Passes some bytes to `use_bytes`.
-    pub fn read(&self, start: usize, length: usize, use_bytes: impl FnOnce(&[u8])) {
+    /// Makes a file of `num_bytes` zeros in place of one that may be there. They take no room on the disk.
+    pub fn create(path: &Path, num_bytes: usize) -> io::Result<()> {
+        let file = File::create(path)?;
+        file.set_len(num_bytes as u64)?;
+        file.sync_all()
+    }
+
+    /// Opens the file, which lies at `path`, to be written, too.
+    pub fn allow_writing(&self, path: &Path) -> io::Result<()> {
+        if let Values::File { writer, .. } = self {
+            let file = File::options().write(true).open(path)?;
+            writer.get_or_init(|| file);
+        }
+        Ok(())
+    }
+
+    /// Fills `bytes` from `start` on.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if the file ends before.
+    pub fn read(&self, start: usize, bytes: &mut [u8]) -> io::Result<()> {
         match self {
-            Values::Memory(bytes) => {
-                use_bytes(&bytes.read().unwrap_or_else(PoisonError::into_inner)[start..start + length]);
+            Values::Memory(all) => {
+                let all = all.read().unwrap_or_else(PoisonError::into_inner);
+                bytes.copy_from_slice(&all[start..start + bytes.len()]);
+                Ok(())
             }
-            Values::File { map, .. } => use_bytes(&map[start..start + length]),
+            Values::File { reader, .. } => reader.read_exact_at(bytes, start as u64),
         }
     }
 
@@ -48,16 +65,18 @@ impl Values {
                 all[start..start + bytes.len()].copy_from_slice(bytes);
                 Ok(())
             }
-            // Not through the mapping: a full disk is an error here, and would be a signal there.
-            Values::File { file, .. } => file.write_all_at(bytes, start as u64),
+            Values::File { writer, .. } => {
+                let writer = writer.get().ok_or_else(|| io::Error::other("the cache was opened to be read only"))?;
+                writer.write_all_at(bytes, start as u64)
+            }
         }
     }
 
     /// Waits until all that was written is on the disk.
     pub fn sync(&self) -> io::Result<()> {
         match self {
+            Values::File { writer, .. } => writer.get().map_or(Ok(()), File::sync_data),
             Values::Memory(_) => Ok(()),
-            Values::File { file, .. } => file.sync_data(),
         }
     }
 }

@@ -5,7 +5,7 @@ use indexmap::IndexSet;
 
 use super::column::{ATTENTION_MASK, Column, LABELS, Numbers, Shape};
 use super::teacher_outputs::TeacherOutputs;
-use super::{DataConfig, DataError, read};
+use super::{DataConfig, DataError, ReadProgress, read};
 use crate::digest;
 use crate::model::ModelInfo;
 
@@ -50,6 +50,8 @@ impl Dataset {
     /// Rows may have an object for each model, `student` and `teacher`, with these columns in them; columns beside the
     /// two belong to both.
     ///
+    /// `on_read` is told at the start and every 1,024 rows how far the file is read.
+    ///
     /// # Errors
     /// The first thing that is wrong, with its file and line.
     pub fn read(
@@ -57,8 +59,9 @@ impl Dataset {
         config: &DataConfig,
         model: &ModelInfo,
         tokenizer: Option<&Path>,
+        on_read: &dyn Fn(&ReadProgress<'_>),
     ) -> Result<Self, DataError> {
-        read::read(path, config, model, tokenizer, Reader::Student)
+        read::read(path, config, model, tokenizer, Reader::Student, on_read)
     }
 
     /// As [`Dataset::read`], with the part of each row that is the teacher's where rows have parts.
@@ -67,8 +70,9 @@ impl Dataset {
         config: &DataConfig,
         model: &ModelInfo,
         tokenizer: Option<&Path>,
+        on_read: &dyn Fn(&ReadProgress<'_>),
     ) -> Result<Self, DataError> {
-        read::read(path, config, model, tokenizer, Reader::Teacher)
+        read::read(path, config, model, tokenizer, Reader::Teacher, on_read)
     }
 
     /// Checks the columns that `config` names against all that was read by it: each must be in a row of some data set.

@@ -59,7 +59,7 @@ impl Loader {
     {
         let batch_size = self.batch_size.get();
         let examples = self.examples(epoch);
-        let mut start = first * batch_size;
+        let mut start = first.saturating_mul(batch_size);
         Prefetch::new(std::iter::from_fn(move || {
             let rest = examples.get(start..).filter(|rest| !rest.is_empty())?;
             let batch = &rest[..rest.len().min(batch_size)];

@@ -29,6 +29,7 @@ pub use dataset::Dataset;
 pub use error::{DataError, RowError};
 pub use loader::Loader;
 pub use order::Order;
+pub use read::ReadProgress;
 pub use summary::Summary;
 pub(crate) use tokenizer::slow_tokenizer;
 pub use views::{ModelBatches, Ready, TeacherInput, TeacherView, Views};

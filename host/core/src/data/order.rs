@@ -56,7 +56,7 @@ const GROUPED_BATCHES: usize = 50;
 
 fn grouped(mut examples: Vec<usize>, dataset: &Dataset, batch_size: usize, random: &mut ChaCha8Rng) -> Vec<usize> {
     shuffle(&mut examples, random);
-    for group in examples.chunks_mut(GROUPED_BATCHES * batch_size) {
+    for group in examples.chunks_mut(batch_size.saturating_mul(GROUPED_BATCHES)) {
         group.sort_by_key(|&example| std::cmp::Reverse(dataset.length(example)));
     }
     let (whole, rest) = examples.as_slice().split_at(examples.len() / batch_size * batch_size);

@@ -11,6 +11,9 @@ use crate::json;
 /// The classes that transformers assumes where a config names none.
 pub(super) const DEFAULT_LABELS: [&str; 2] = ["LABEL_0", "LABEL_1"];
 
+/// The most classes that a count alone may ask for: each of them gets a name.
+const MAX_LABELS: u64 = 1 << 20;
+
 /// A model's `config.json`: every key that it was given, in its order, so that writing it back loses nothing. Typed
 /// views of the keys that a model reads are taken by `parse`.
 #[derive(Debug, Clone)]
@@ -94,9 +97,11 @@ impl ModelConfig {
         let Some(id2label) = self.get("id2label").filter(|value| !value.is_null()) else {
             return match self.get("num_labels") {
                 None | Some(Value::Null) => Ok(None),
-                Some(count) => match count.as_u64() {
+                Some(count) => match count.as_u64().filter(|count| (1..=MAX_LABELS).contains(count)) {
                     Some(count) => Ok(Some((0..count).map(|index| format!("LABEL_{index}")).collect())),
-                    None => Err(self.invalid(format!("`num_labels` is {count}; expected a count"))),
+                    None => {
+                        Err(self.invalid(format!("`num_labels` is {count}; expected a whole number, 1 to {MAX_LABELS}")))
+                    }
                 },
             };
         };

@@ -48,11 +48,13 @@ pub struct Loaded {
 /// # Errors
 ///
 /// Besides files that cannot be read: a class that is not supported (the message lists those that are), and weights
-/// that are not those that `config.json` describes ([`Mismatch`](super::Mismatch)).
+/// that are not those that `config.json` describes ([`Mismatch`](super::Mismatch)). The weights' own shapes are compared
+/// with the config's sizes before anything is allocated.
 pub fn load(folder: &Path, options: &LoadOptions) -> Result<Loaded> {
     let mut config = ModelConfig::read_folder(folder)?;
     let architecture = registry::choose(&config, options.architecture.as_deref())?;
     let checkpoint = Checkpoint::open(folder, architecture.family)?;
+    checkpoint.check_sizes(&config, architecture.family)?;
     let is_other_class = config.architecture().map_or(checkpoint.is_body(), |name| name != architecture.name);
     let own_labels = config.labels()?;
     let draft = draft(architecture, &mut config, options)?;

@@ -13,6 +13,7 @@ mod demand;
 mod error;
 mod heads;
 mod inputs;
+mod memory;
 mod nn;
 mod parameters;
 mod registry;

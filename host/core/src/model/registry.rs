@@ -19,6 +19,16 @@ pub(super) struct Family {
     pub layers: &'static str,
     /// The config's key of the number of layers.
     pub num_layers: &'static str,
+    /// The config's other sizes, as the weights show them.
+    pub sizes: &'static [Size],
+}
+
+/// A key of a config whose value is a dimension of a tensor.
+#[derive(Debug)]
+pub(super) struct Size {
+    pub key: &'static str,
+    pub tensor: &'static str,
+    pub dim: usize,
 }
 
 /// One class of transformers.
@@ -77,6 +87,11 @@ impl Family {
             _ => name.to_owned(),
         };
         Some(if is_body { format!("{}{name}", self.body) } else { name })
+    }
+
+    /// The layer that a parameter belongs to.
+    pub fn layer_of(&self, name: &str) -> Option<u32> {
+        name.strip_prefix(self.layers)?.split_once('.')?.0.parse().ok()
     }
 
     /// Whether every class of the family has the parameter.

@@ -47,7 +47,7 @@ impl Session {
         Ok(())
     }
 
-    /// Puts into the caches what they lack. A raised `interrupt` ends it after the current batch.
+    /// Puts into the caches what they lack, damaged examples included: all that is there is read first. A raised `interrupt` ends it after the current batch.
     pub fn fill_caches(&mut self, on_batch: &mut dyn FnMut(&Filled), interrupt: &AtomicBool) -> Result<()> {
         for task in &mut self.tasks {
             for index in 0..task.teachers.len() {
@@ -182,6 +182,7 @@ impl Task {
         interrupt: &AtomicBool,
     ) -> Result<()> {
         let Some(cache) = self.views.teachers[index].cache.clone() else { return Ok(()) };
+        cache.check()?;
         let lengths = self.views.of_teacher(index).lengths();
         let mut missing = cache.missing();
         let mut filled = Filled {

@@ -49,7 +49,7 @@ pub fn assembled(keys: &[(&str, Value)], adapt: Adapt) -> Result<(Assembled, Tem
         *place = value.clone();
     }
     std::fs::write(&file, experiment.to_string()).unwrap();
-    let assembled = assemble(&Experiment::read(&file, &[]).unwrap(), &mut Adapted(adapt))?;
+    let assembled = assemble(&Experiment::read(&file, &[]).unwrap(), &mut Adapted(adapt), &|_| {})?;
     Ok((assembled, folder))
 }
 

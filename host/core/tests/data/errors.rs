@@ -199,6 +199,19 @@ fn columns_beside_tokens() {
     );
 }
 
+/// Rows are parsed many at a time.
+#[test]
+fn of_many_broken_rows_the_first_is_named_with_its_line() {
+    let files = Files::new(model());
+    let mut lines = vec!["{\"text\": \"good\"}"; 3000];
+    (lines[10], lines[1500], lines[1501], lines[2999]) = ("", "{\"text\": 1}", "{", "{");
+    files.write("train.jsonl", lines.join("\n"));
+    assert!(files.read("train.jsonl").unwrap_err().starts_with("train.jsonl:1501: `text` is 1"));
+    lines[1500] = "{\"text\": \"bad\"}";
+    files.write("train.jsonl", lines.join("\n"));
+    assert!(files.read("train.jsonl").unwrap_err().starts_with("train.jsonl:1502: broken JSON"));
+}
+
 #[test]
 fn files() {
     let files = Files::new(model());
@@ -219,7 +232,7 @@ fn tokenizers() {
     let mut files = Files::new(model());
     let text = [json!({ "text": "good" })];
     let path = files.write("train.jsonl", text[0].to_string());
-    let error = Dataset::read(&path, &DataConfig::default(), &files.model, None).unwrap_err();
+    let error = Dataset::read(&path, &DataConfig::default(), &files.model, None, &|_| {}).unwrap_err();
     assert!(matches!(error, DataError::NoTokenizer { .. }));
     assert_eq!(error.fault(), Fault::Input);
 

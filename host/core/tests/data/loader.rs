@@ -111,3 +111,13 @@ proptest! {
         prop_assert_eq!(epoch(&once, number).concat(), epoch(&again, number).concat());
     }
 }
+
+#[test]
+fn a_batch_may_be_larger_than_any_data() {
+    let data = numbered(5);
+    for order in [Order::File, Order::Grouped { seed: 1, batch_size: usize::MAX }, Order::ByLength] {
+        let loader = loader(&data, usize::MAX, order);
+        assert_eq!((loader.len(), epoch(&loader, 0)[0].len()), (1, 5));
+        assert_eq!(loader.epoch_of(0, 1, |_| Ok(())).count(), 0);
+    }
+}

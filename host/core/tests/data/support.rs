@@ -93,7 +93,7 @@ impl Files {
     /// Reads a file of the folder; an error as its message, without the folder.
     pub fn read(&self, name: &str) -> Result<Dataset, String> {
         let tokenizer = self.path("tokenizer.json");
-        Dataset::read(&self.path(name), &self.config, &self.model, Some(&tokenizer))
+        Dataset::read(&self.path(name), &self.config, &self.model, Some(&tokenizer), &|_| {})
             .map_err(|error| error.to_string().replace(&format!("{}/", self.folder.path().display()), ""))
     }
 

@@ -1,4 +1,4 @@
-use brewer::data::TextColumns;
+use brewer::data::{Dataset, ReadProgress, TextColumns};
 use serde_json::json;
 
 use crate::support::{CLS, Files, SEP, dataset, model, rows, singles};
@@ -100,4 +100,38 @@ fn a_summary_counts() {
         summary.to_string(),
         "3 examples, 4.3 tokens on average, 6 at most; labels: negative 2, positive 1; columns left out: source, stars"
     );
+}
+
+/// An automaton that is built in quadratic time takes minutes for it.
+#[test]
+fn an_added_token_may_be_long() {
+    let files = Files::new(model());
+    let long = "a".repeat(100_000);
+    for normalized in [false, true] {
+        let mut tokenizer = crate::support::tokenizer();
+        let token = json!({ "id": 9, "content": long, "single_word": false, "lstrip": false, "rstrip": false,
+                            "normalized": normalized, "special": false });
+        tokenizer["model"]["vocab"].as_object_mut().unwrap().remove("##ly");
+        tokenizer["added_tokens"].as_array_mut().unwrap().push(token);
+        files.write("tokenizer.json", tokenizer.to_string());
+        let data = files.read_rows(&[json!({ "text": format!("good {long}") })]).unwrap();
+        assert_eq!(rows(&data.batch(&[0]).unwrap(), "input_ids"), [[CLS, 7, 9, SEP]]);
+    }
+}
+
+#[test]
+fn how_far_a_file_is_read_is_told() {
+    let files = Files::new(model());
+    let lines = "{\"text\": \"good\"}\n\n".repeat(3000);
+    let path = files.write("train.jsonl", &lines);
+    let told = std::cell::RefCell::new(vec![]);
+    let on_read = |progress: &ReadProgress<'_>| {
+        assert_eq!((progress.path, progress.all_bytes), (path.as_path(), lines.len() as u64));
+        told.borrow_mut().push((progress.rows, progress.bytes));
+    };
+    let tokenizer = files.path("tokenizer.json");
+    Dataset::read(&path, &files.config, &files.model, Some(&tokenizer), &on_read).unwrap();
+    // A row and the blank line behind it are 18 bytes; the last blank line does not count yet.
+    let line = lines.len() as u64 / 3000;
+    assert_eq!(told.into_inner(), [(0, 0), (1024, 1024 * line - 1), (2048, 2048 * line - 1)]);
 }

@@ -1,7 +1,9 @@
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde_json::{Map, Value};
 
 use super::{Format, Row, Rows};
@@ -20,48 +22,92 @@ impl Format for Jsonl {
     fn open(&self, path: &Path) -> Result<Rows, DataError> {
         let file = File::open(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
         let reader = BufReader::with_capacity(1 << 16, file);
-        Ok(Box::new(Lines { path: path.to_owned(), reader, buffer: Vec::new(), line: 0, failed: false }))
+        Ok(Box::new(Lines { path: path.to_owned(), reader, line: 0, end: 0, parsed: VecDeque::new(), is_done: false }))
     }
 }
+
+/// How many lines are parsed together, and how many bytes at most: enough to keep all cores at work.
+const CHUNK_LINES: usize = 1024;
+const CHUNK_BYTES: usize = 4 << 20;
 
 struct Lines {
     path: PathBuf,
     reader: BufReader<File>,
-    buffer: Vec<u8>,
+    /// The number and the end of the last line read.
     line: u64,
-    failed: bool,
+    end: u64,
+    /// Rows that nobody has asked for yet.
+    parsed: VecDeque<Result<Row, DataError>>,
+    /// Whether the file has ended, or failed.
+    is_done: bool,
+}
+
+struct Line {
+    number: u64,
+    end: u64,
+    text: Vec<u8>,
 }
 
 impl Iterator for Lines {
     type Item = Result<Row, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
+        while self.parsed.is_empty() && !self.is_done {
+            self.parse_chunk();
         }
-        let row = self.read().transpose();
-        self.failed = matches!(row, Some(Err(_)));
+        let row = self.parsed.pop_front();
+        if matches!(row, Some(Err(_))) {
+            self.parsed.clear();
+            self.is_done = true;
+        }
         row
     }
 }
 
 impl Lines {
-    fn read(&mut self) -> Result<Option<Row>, DataError> {
-        loop {
-            self.buffer.clear();
-            let read = self.reader.read_until(b'\n', &mut self.buffer);
-            if read.map_err(|source| DataError::Read { path: self.path.clone(), source })? == 0 {
-                return Ok(None);
-            }
-            self.line += 1;
-            let is_first = self.line == 1;
-            // Editors on Windows put a byte order mark before the first line.
-            let line = self.buffer.strip_prefix(b"\xef\xbb\xbf").filter(|_| is_first).unwrap_or(&self.buffer);
-            if !line.trim_ascii().is_empty() {
-                let columns = parse(line).map_err(|problem| DataError::row(&self.path, self.line, problem))?;
-                return Ok(Some(Row { line: self.line, columns }));
+    /// Reads some lines and parses them on all cores.
+    fn parse_chunk(&mut self) {
+        let (mut lines, mut size, mut failure) = (vec![], 0, None);
+        while lines.len() < CHUNK_LINES && size < CHUNK_BYTES && !self.is_done {
+            match self.read_line() {
+                Ok(Some(line)) => {
+                    size += line.text.len();
+                    lines.push(line);
+                }
+                Ok(None) => self.is_done = true,
+                Err(error) => {
+                    failure = Some(Err(error));
+                    self.is_done = true;
+                }
             }
         }
+        let path = &self.path;
+        let rows: Vec<_> = lines.into_par_iter().filter_map(|line| line.parse(path).transpose()).collect();
+        self.parsed.extend(rows.into_iter().chain(failure));
+    }
+
+    fn read_line(&mut self) -> Result<Option<Line>, DataError> {
+        let mut text = Vec::new();
+        let read = self.reader.read_until(b'\n', &mut text);
+        if read.map_err(|source| DataError::Read { path: self.path.clone(), source })? == 0 {
+            return Ok(None);
+        }
+        self.line += 1;
+        self.end += text.len() as u64;
+        Ok(Some(Line { number: self.line, end: self.end, text }))
+    }
+}
+
+impl Line {
+    /// The row; `None` if the line is blank.
+    fn parse(&self, path: &Path) -> Result<Option<Row>, DataError> {
+        // Editors on Windows put a byte order mark before the first line.
+        let text = self.text.strip_prefix(b"\xef\xbb\xbf").filter(|_| self.number == 1).unwrap_or(&self.text);
+        if text.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        let columns = parse(text).map_err(|problem| DataError::row(path, self.number, problem))?;
+        Ok(Some(Row { line: self.number, end: self.end, columns }))
     }
 }
 

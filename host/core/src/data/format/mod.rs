@@ -13,6 +13,8 @@ use super::DataError;
 pub(super) struct Row {
     /// Counted from 1.
     pub line: u64,
+    /// How many bytes of the file go up to its end.
+    pub end: u64,
     pub columns: Map<String, Value>,
 }
 

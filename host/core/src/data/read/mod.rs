@@ -1,6 +1,7 @@
 //! From the rows of a file to a data set: rows with `input_ids`, or texts.
 
 mod parts;
+mod progress;
 mod texts;
 mod tokens;
 
@@ -12,6 +13,9 @@ use super::format::Row;
 use super::teacher_outputs::{Growing, TEACHER_CACHE};
 use super::{DataConfig, DataError, Dataset, format};
 use crate::model::ModelInfo;
+
+pub use progress::ReadProgress;
+use progress::Teller;
 
 /// What all rows of a file are read for.
 struct Context<'a> {
@@ -28,6 +32,7 @@ pub(super) fn read(
     model: &ModelInfo,
     tokenizer: Option<&Path>,
     reader: Reader,
+    on_read: &dyn Fn(&ReadProgress<'_>),
 ) -> Result<Dataset, DataError> {
     let max_length = config.max_length.map_or(model.max_length, |length| length.get());
     if max_length > model.max_length {
@@ -35,17 +40,19 @@ pub(super) fn read(
     }
     let context = Context { path, config, model, max_length };
     let mut rows = format::open(path)?;
+    let mut teller = Teller::new(path, on_read)?;
     let first = rows.next().ok_or_else(|| DataError::Empty { path: path.to_owned() })??;
     let is_split = parts::is_split(&first.columns);
     let mut outputs = Growing::default();
-    let mut take_parts = |Row { line, mut columns }: Row| {
+    let mut take_parts = |Row { line, end, mut columns }: Row| {
+        teller.count(end);
         if let Some(value) = columns.shift_remove(TEACHER_CACHE) {
             outputs.push(&value).map_err(|problem| DataError::row(path, line, problem))?;
         }
         if is_split {
             columns = parts::part(columns, reader).map_err(|problem| DataError::row(path, line, problem))?;
         }
-        Ok(Row { line, columns })
+        Ok(Row { line, end, columns })
     };
     let first = take_parts(first)?;
     let has_tokens = first.columns.contains_key(INPUT_IDS);

@@ -1,17 +1,25 @@
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::model::ModelError;
 use crate::model::config::{DEFAULT_LABELS, ModelConfig};
+use crate::model::memory;
 use crate::model::nn::Activation;
 
 /// What BERT reads of its `config.json`. Keys with a default are those that transformers fills in, too; the sizes of
 /// the model are never guessed.
 #[derive(Debug, Deserialize)]
 pub(super) struct BertConfig {
+    #[serde(deserialize_with = "integer")]
     pub vocab_size: i64,
+    #[serde(deserialize_with = "integer")]
     pub hidden_size: i64,
-    pub num_hidden_layers: usize,
+    #[serde(deserialize_with = "integer")]
+    pub num_hidden_layers: i64,
+    #[serde(deserialize_with = "integer")]
     pub num_attention_heads: i64,
+    #[serde(deserialize_with = "integer")]
     pub intermediate_size: i64,
     #[serde(default = "default_activation")]
     pub hidden_act: Activation,
@@ -20,9 +28,9 @@ pub(super) struct BertConfig {
     #[serde(default = "default_dropout")]
     pub attention_probs_dropout_prob: f64,
     pub classifier_dropout: Option<f64>,
-    #[serde(default = "default_positions")]
+    #[serde(default = "default_positions", deserialize_with = "integer")]
     pub max_position_embeddings: i64,
-    #[serde(default = "default_types")]
+    #[serde(default = "default_types", deserialize_with = "integer")]
     pub type_vocab_size: i64,
     #[serde(default = "default_range")]
     pub initializer_range: f64,
@@ -35,6 +43,12 @@ pub(super) struct BertConfig {
     #[serde(default)]
     add_cross_attention: bool,
     position_embedding_type: Option<String>,
+}
+
+/// An integer, without the names of Rust's types in the message.
+fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    value.as_i64().ok_or_else(|| D::Error::custom(format_args!("{value}; expected a whole number, 1 or more")))
 }
 
 fn default_activation() -> Activation {
@@ -77,6 +91,7 @@ impl BertConfig {
         for (key, size) in [
             ("vocab_size", self.vocab_size),
             ("hidden_size", self.hidden_size),
+            ("num_hidden_layers", self.num_hidden_layers),
             ("num_attention_heads", self.num_attention_heads),
             ("intermediate_size", self.intermediate_size),
             ("max_position_embeddings", self.max_position_embeddings),
@@ -85,9 +100,6 @@ impl BertConfig {
             if size < 1 {
                 return Err(format!("`{key}` is {size}; expected 1 or more"));
             }
-        }
-        if self.num_hidden_layers == 0 {
-            return Err("`num_hidden_layers` is 0; expected 1 or more".to_owned());
         }
         let (size, heads) = (self.hidden_size, self.num_attention_heads);
         if size % heads != 0 {
@@ -102,8 +114,10 @@ impl BertConfig {
                 return Err(format!("`{key}` is {probability}; expected 0 or more and less than 1"));
             }
         }
-        if self.initializer_range < 0.0 {
-            return Err(format!("`initializer_range` is {}; expected 0 or more", self.initializer_range));
+        for (key, number) in [("initializer_range", self.initializer_range), ("layer_norm_eps", self.layer_norm_eps)] {
+            if number < 0.0 {
+                return Err(format!("`{key}` is {number}; expected 0 or more"));
+            }
         }
         if let Some(id) = self.pad_token_id.filter(|id| !(0..self.vocab_size).contains(id)) {
             return Err(format!("`pad_token_id` is {id}; the vocabulary has 0 to {}", self.vocab_size - 1));
@@ -115,6 +129,39 @@ impl BertConfig {
             None | Some("absolute") => Ok(()),
             Some(other) => Err(format!("`position_embedding_type` is `{other}`; only `absolute` is supported")),
         }
+    }
+
+    /// Whether the parameters fit the memory of this machine, before any of them is allocated.
+    pub fn check_memory(&self, config: &ModelConfig, num_labels: usize, has_pooler: bool) -> Result<(), ModelError> {
+        let sizes = [
+            ("vocab_size", self.vocab_size),
+            ("hidden_size", self.hidden_size),
+            ("num_hidden_layers", self.num_hidden_layers),
+            ("intermediate_size", self.intermediate_size),
+            ("max_position_embeddings", self.max_position_embeddings),
+            ("type_vocab_size", self.type_vocab_size),
+        ];
+        memory::check(self.num_parameters(num_labels, has_pooler)).map_err(|found| {
+            let sizes = sizes.map(|(key, size)| format!("`{key}` {size}")).join(", ");
+            config.invalid(format!("{found}: {sizes}, {num_labels} labels; make it smaller"))
+        })
+    }
+
+    /// How many numbers there are in all parameters; the largest `u128` if there are more.
+    fn num_parameters(&self, num_labels: usize, has_pooler: bool) -> u128 {
+        // Sizes are positive and below 2⁶³, so the product of two is below 2¹²⁶.
+        let size = |size: i64| u128::from(size.unsigned_abs());
+        let dense = |input: u128, output: u128| input.saturating_mul(output).saturating_add(output);
+        let sum = |parts: &[u128]| parts.iter().fold(0_u128, |sum, part| sum.saturating_add(*part));
+        let (hidden, inner) = (size(self.hidden_size), size(self.intermediate_size));
+        let norm = 2 * hidden;
+        let entries = size(self.vocab_size) + size(self.max_position_embeddings) + size(self.type_vocab_size);
+        let embeddings = entries.saturating_mul(hidden).saturating_add(norm);
+        let attention = sum(&[dense(hidden, hidden).saturating_mul(4), norm]);
+        let feed_forward = sum(&[dense(hidden, inner), dense(inner, hidden), norm]);
+        let layers = sum(&[attention, feed_forward]).saturating_mul(size(self.num_hidden_layers));
+        let pooler = if has_pooler { dense(hidden, hidden) } else { 0 };
+        sum(&[embeddings, layers, pooler, dense(hidden, num_labels as u128)])
     }
 }
 
@@ -138,4 +185,27 @@ pub(super) fn check_is_single_label(config: &ModelConfig, num_labels: usize) -> 
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tch::Device;
+
+    use super::*;
+    use crate::model::registry;
+
+    #[test]
+    fn parameters_are_counted_as_they_are_made() {
+        for folder in ["bert_sequence_classification", "bert_token_classification"] {
+            let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/models");
+            let config = ModelConfig::read(&models.join(folder).join("config.json")).unwrap();
+            let architecture = registry::choose(&config, None).unwrap();
+            let draft = (architecture.draft)(architecture, &config, Device::Cpu).unwrap();
+            let labels = labels(&config).unwrap().len();
+            let counted = BertConfig::new(&config).unwrap().num_parameters(labels, draft.parts.pooler.is_some());
+            assert_eq!(counted, draft.unfilled.parameters().num_elements() as u128, "{folder}");
+        }
+    }
 }

@@ -14,7 +14,7 @@ use super::demand::{Demand, Encoded};
 use super::heads::Classifier;
 use super::inputs::Inputs;
 use super::nn::{Dropout, Linear};
-use super::registry::{Architecture, Family};
+use super::registry::{Architecture, Family, Size};
 use super::taps::Taps;
 use super::transformer::{Body, Draft, Parts, Pooler};
 use super::{Mode, ModelInfo};
@@ -29,6 +29,13 @@ static FAMILY: Family = Family {
     pooler: "bert.pooler.",
     layers: "bert.encoder.layer.",
     num_layers: "num_hidden_layers",
+    sizes: &[
+        Size { key: "vocab_size", tensor: "bert.embeddings.word_embeddings.weight", dim: 0 },
+        Size { key: "hidden_size", tensor: "bert.embeddings.word_embeddings.weight", dim: 1 },
+        Size { key: "max_position_embeddings", tensor: "bert.embeddings.position_embeddings.weight", dim: 0 },
+        Size { key: "type_vocab_size", tensor: "bert.embeddings.token_type_embeddings.weight", dim: 0 },
+        Size { key: "intermediate_size", tensor: "bert.encoder.layer.0.intermediate.dense.weight", dim: 0 },
+    ],
 };
 
 pub(super) static SEQUENCE_CLASSIFICATION: Architecture =
@@ -41,6 +48,7 @@ fn sequence_classification(architecture: &Architecture, config: &ModelConfig, de
     let bert = BertConfig::new(config)?;
     let labels = config::labels(config)?;
     config::check_is_single_label(config, labels.len())?;
+    bert.check_memory(config, labels.len(), true)?;
     let mut builder = Builder::new(device, bert.initializer_range);
     let body = Box::new(Bert::new(builder.at("bert"), &bert)?);
     let pooler = Box::new(FirstToken::new(builder.at("bert.pooler"), &bert)?);
@@ -55,6 +63,7 @@ fn sequence_classification(architecture: &Architecture, config: &ModelConfig, de
 fn token_classification(architecture: &Architecture, config: &ModelConfig, device: Device) -> Result<Draft> {
     let bert = BertConfig::new(config)?;
     let labels = config::labels(config)?;
+    bert.check_memory(config, labels.len(), false)?;
     let mut builder = Builder::new(device, bert.initializer_range);
     let body = Box::new(Bert::new(builder.at("bert"), &bert)?);
     let head = Classifier::new(builder.at("classifier"), bert.hidden_size, labels.len() as i64, bert.head_dropout())?;
@@ -126,7 +135,7 @@ impl BertConfig {
     fn info(&self, architecture: &Architecture, labels: Vec<String>, labels_per_token: bool) -> ModelInfo {
         ModelInfo {
             architecture: architecture.name.to_owned(),
-            num_layers: self.num_hidden_layers,
+            num_layers: self.num_hidden_layers as usize,
             hidden_size: self.hidden_size,
             num_attention_heads: self.num_attention_heads,
             vocab_size: self.vocab_size,
