@@ -34,7 +34,7 @@ fn goes_on(workspace: &Workspace, step: u64) {
     interrupt(workspace, step);
     let finished = workspace.start(&["run", "--resume"]);
     assert_eq!(finished.code, 0, "{}", finished.stderr);
-    assert!(finished.stderr.contains(&format!("goes on after step {step} of the optimizer")), "{}", finished.stderr);
+    assert!(finished.stderr.contains(&format!("resumes after step {step}")), "{}", finished.stderr);
     let found = contents(&workspace.path("out"));
     assert!(found.keys().eq(whole.keys()), "{:?} {:?}", found.keys(), whole.keys());
     for (name, content) in &whole {

@@ -10,33 +10,39 @@ use clap::Args;
 use indicatif::HumanDuration;
 
 use crate::exit::INTERRUPTED;
-use crate::header;
 use crate::interrupt::interrupt_flag;
-use crate::log;
-use crate::options::ExperimentOptions;
+use crate::options::{ExperimentOptions, OutputDirOptions};
 use crate::progress::Progress;
+use crate::{header, json, log, output};
 
 #[derive(Args)]
 pub struct RunOptions {
     #[command(flatten)]
     experiment: ExperimentOptions,
 
-    /// Go on with the run in the experiment's output_dir from its last checkpoint
+    #[command(flatten)]
+    output_dir: OutputDirOptions,
+
+    /// Resume the run in the output folder from its last checkpoint
     #[arg(long)]
     resume: bool,
+
+    /// Print the result as one line of JSON: outcome, steps, speed, the last losses and metrics
+    #[arg(long)]
+    json: bool,
 }
 
 /// Trains the student of an experiment.
 pub fn run(options: &RunOptions) -> Result<ExitCode> {
-    let experiment = options.experiment.experiment()?;
+    let mut experiment = options.experiment.experiment()?;
+    options.output_dir.apply(&mut experiment)?;
     let resume = options.resume.then(|| Resume::find(&experiment)).transpose()?;
     let experiment = match &resume {
         Some(resume) => resume.experiment(&experiment),
         None => experiment,
     };
     let mut progress = Progress::new();
-    let mut plugins =
-        Plugins::new(experiment.training.seed, log::sink(Some(progress.bar()))).map_err(brewer::Error::from)?;
+    let mut plugins = Plugins::new(experiment.training.seed, log::sink()).map_err(brewer::Error::from)?;
     let mut assembled = assemble(&experiment, &mut plugins)?;
     assembled.session.check_settings(&assembled.settings)?;
     let checked = assembled.session.check()?;
@@ -46,7 +52,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     let tokenizer = TokenizerFiles::read(&assembled.tokenizer_folder)?;
     let (folder, mut metrics) = match &resume {
         Some(resume) => {
-            eprintln!("  goes on after step {} of the optimizer", resume.state.global_step);
+            output::note(&format!("  resumes after step {}", resume.state.global_step));
             let folder = RunFolder::open(&experiment.training.output_dir, tokenizer);
             let metrics = MetricsLog::resume(&folder.metrics(), &resume.state)?;
             (folder, metrics)
@@ -64,24 +70,38 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     let observers: &mut [&mut dyn Observer] = &mut [&mut metrics, &mut progress, &mut clock];
     let outcome = session.train(&assembled.settings, &start, &folder, observers, &interrupt);
     progress.finish();
-    let elapsed = HumanDuration(Duration::from_secs(begun.elapsed().as_secs()));
-    match outcome? {
+    let outcome = outcome?;
+    let elapsed = begun.elapsed();
+    let result = |student| json::run(&experiment, outcome, start.global_step, student, &progress, elapsed.as_secs_f64());
+    match outcome {
         Outcome::Interrupted { global_step } => {
-            eprintln!(
-                "interrupted after step {global_step}; checkpoints are in {}, and `brewer-host run --resume` goes on",
+            output::ending(&format!(
+                "interrupted after step {global_step}; checkpoints are in {}, and `brewer-host run --resume` resumes",
                 header::shown(folder.path())
-            );
+            ));
+            if options.json {
+                output::or_note(output::json(&result(None)));
+            }
             return Ok(ExitCode::from(INTERRUPTED));
         }
-        Outcome::Stopped { global_step } => eprintln!("  stopped by a callback after step {global_step}"),
+        Outcome::Stopped { global_step } => {
+            output::note(&format!("  stopped by a callback after step {global_step}"));
+        }
         Outcome::Finished => {}
     }
     folder.save_student(session.student.as_ref())?;
-    println!(
-        "student in {}, trained in {elapsed} at {:.0} examples/s",
-        header::shown(&folder.student()),
-        progress.examples_per_second()
-    );
+    let printed = if options.json {
+        output::json(&result(Some(&folder.student())))
+    } else {
+        output::result(&format!(
+            "student in {}, trained in {} at {:.0} examples/s",
+            header::shown(&folder.student()),
+            HumanDuration(Duration::from_secs(elapsed.as_secs())),
+            progress.examples_per_second()
+        ))
+    };
+    // The student is saved, whoever reads this.
+    output::or_note(printed);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -89,7 +109,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
 fn begin(experiment: &Experiment, tokenizer: TokenizerFiles) -> Result<(RunFolder, MetricsLog)> {
     let (folder, earlier) = RunFolder::create(&experiment.training.output_dir, tokenizer)?;
     if let Some(earlier) = earlier {
-        eprintln!("  the results of an earlier run are kept in {}", header::shown(&earlier));
+        output::note(&format!("  the results of an earlier run are kept in {}", header::shown(&earlier)));
     }
     folder.save_experiment(&experiment.to_json())?;
     let metrics = MetricsLog::create(&folder.metrics())?;

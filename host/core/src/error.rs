@@ -1,3 +1,5 @@
+use std::io;
+
 use tch::TchError;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -68,4 +70,17 @@ impl Error {
 fn first_line(error: &TchError) -> String {
     let text = error.to_string();
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// Why the operating system refused a file, as a sentence ends with it.
+pub fn os_reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "it does not exist".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder; expected a file".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of the path is a file; expected a folder".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        // What reading a text reports of bytes that are none.
+        io::ErrorKind::InvalidData if error.raw_os_error().is_none() => "it is not text in UTF-8".to_owned(),
+        _ => error.to_string(),
+    }
 }

@@ -40,7 +40,7 @@ pub mod weight;
 pub use adaptor::{AdaptContext, Adaptor, Role};
 pub use batch::Batch;
 pub use callback::Callback;
-pub use error::{Error, Fault, PluginError, Result};
+pub use error::{Error, Fault, PluginError, Result, os_reason};
 pub use features::{Feature, Features};
 pub use model::{Model, Parameters};
 pub use outputs::{Layers, Output, Outputs};

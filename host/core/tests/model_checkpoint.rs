@@ -237,7 +237,7 @@ fn refuses_a_config_that_is_not_supported() {
         ),
         ("architectures", Value::Null, "it names no `architectures`"),
         ("hidden_size", Value::Null, "missing field `hidden_size`"),
-        ("hidden_size", json!("large"), "`hidden_size`: invalid type: string \"large\", expected i64"),
+        ("hidden_size", json!("large"), "`hidden_size`: found string \"large\"; expected a whole number"),
         ("hidden_size", json!(25), "`hidden_size` 25 is not a multiple of `num_attention_heads` 4"),
         ("num_attention_heads", json!(0), "`num_attention_heads` is 0; expected 1 or more"),
         ("hidden_act", json!("mish"), "`hidden_act`: unknown variant `mish`, expected one of `gelu`"),

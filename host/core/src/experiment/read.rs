@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{DistillerName, Experiment, ExperimentError, overrides, textbrewer};
 use crate::Result;
 use crate::data::DataConfig;
-use crate::names::nearest;
+use crate::names::{in_words, nearest};
 
 impl Experiment {
     /// Reads an experiment from a JSON or TOML file, sets the keys of `overrides` (`key.path=value`) and makes its
@@ -37,6 +37,7 @@ impl Experiment {
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         for path in experiment.paths_mut() {
             *path = normalised(&folder.join(&*path));
+            check_path(path)?;
         }
         experiment.check()?;
         Ok(experiment)
@@ -168,7 +169,15 @@ fn with_nearest_key(message: &str) -> String {
             let what = if message.starts_with("unknown field") { "key" } else { "value" };
             format!("unknown {what} `{name}`{}; known are {}", nearest(name, &known), known.join(", "))
         }
-        _ => message.to_owned(),
+        _ => in_words(message),
+    }
+}
+
+/// Whether a path can stand in an experiment: the record of a run is JSON, which holds text only.
+pub fn check_path(path: &Path) -> Result<(), ExperimentError> {
+    match path.to_str() {
+        Some(_) => Ok(()),
+        None => Err(ExperimentError::Path { path: path.to_owned() }),
     }
 }
 

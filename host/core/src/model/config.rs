@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::ModelError;
+use crate::names::in_words;
 
 /// The classes that transformers assumes where a config names none.
 pub(super) const DEFAULT_LABELS: [&str; 2] = ["LABEL_0", "LABEL_1"];
@@ -86,7 +87,7 @@ impl ModelConfig {
             let key = error.path().to_string();
             // An error of the object as a whole, a missing key, has the path `.` and names the key itself.
             let at = if key == "." { String::new() } else { format!("`{key}`: ") };
-            self.invalid(format!("{at}{}", error.inner()))
+            self.invalid(format!("{at}{}", in_words(&error.inner().to_string())))
         })
     }
 
