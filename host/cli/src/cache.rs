@@ -23,7 +23,10 @@ pub struct CacheOptions {
     #[command(flatten)]
     experiment: ExperimentOptions,
 
-    /// Print the result as one line of JSON: where the caches are, what they hold, speed
+    /// Print the result as one line of JSON
+    ///
+    /// Keys: command, outcome (finished or interrupted), caches (teacher, path, dtype, bytes, examples and missing of
+    /// each), examples (computed now), seconds, examples_per_second.
     #[arg(long)]
     json: bool,
 }

@@ -17,7 +17,11 @@ pub struct CheckOptions {
     #[command(flatten)]
     output_dir: OutputDirOptions,
 
-    /// Print what was found as one line of JSON: models, data, features, losses, steps, the metrics of evaluations
+    /// Print what was found as one line of JSON
+    ///
+    /// Keys: command, distiller, device, models, data, features (by model), losses (the summands of the loss),
+    /// optimizer_steps, epochs, batches_per_epoch, checkpoints, metrics (what evaluations will report), output_dir, and
+    /// the losses of the first batch under their names in metrics.jsonl.
     #[arg(long)]
     json: bool,
 }

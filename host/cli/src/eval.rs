@@ -39,7 +39,10 @@ pub struct EvalOptions {
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
 
-    /// Print one line of JSON in place of the table: the metrics under their names, and what was measured
+    /// Print one line of JSON in place of the table
+    ///
+    /// Keys: command, model, data, parameters, examples, seconds, examples_per_second, and the metrics under their
+    /// names: loss, accuracy.
     #[arg(long)]
     json: bool,
 }

@@ -27,7 +27,11 @@ pub struct RunOptions {
     #[arg(long)]
     resume: bool,
 
-    /// Print the result as one line of JSON: outcome, steps, speed, the last losses and metrics
+    /// Print the result as one line of JSON
+    ///
+    /// Keys: command, outcome (finished, stopped or interrupted), global_step, epoch, output_dir, student, examples,
+    /// seconds, examples_per_second, and the losses of the last step and the metrics of the last checkpoint under their
+    /// names in metrics.jsonl.
     #[arg(long)]
     json: bool,
 }

@@ -14,7 +14,9 @@ pub struct InspectOptions {
     /// The component
     plugin: PathBuf,
 
-    /// Print one line of JSON: digest, size, contract, roles and the whole manifest
+    /// Print one line of JSON in place of the table
+    ///
+    /// Keys: command, sha256, bytes, contract, roles, manifest (null without one).
     #[arg(long)]
     json: bool,
 }

@@ -19,7 +19,10 @@ pub struct TestOptions {
     #[arg(long, value_name = "FILE")]
     cases: Option<PathBuf>,
 
-    /// Print the result as one line of JSON: each case, what it returned, what differs, what a call costs
+    /// Print the result as one line of JSON
+    ///
+    /// Keys: command, plugin, passed and failed (numbers of cases), cases (name, passed, returned, differences and cost
+    /// of each).
     #[arg(long)]
     json: bool,
 }
