@@ -212,7 +212,8 @@ fn nothing_is_wider_than_the_terminal() {
 #[test]
 fn colours_are_for_terminals_that_want_them() {
     let workspace = Workspace::new();
-    let is_coloured = |text: &str| text.contains("\u{1b}[1m") || text.contains("\u{1b}[2m") || text.contains("\u{1b}[3");
+    let is_coloured =
+        |text: &str| text.contains("\u{1b}[1m") || text.contains("\u{1b}[2m") || text.contains("\u{1b}[3");
     for arguments in [&["check"][..], &["run", "--help"]] {
         assert!(is_coloured(&in_terminal(&workspace, 80, &[], arguments)), "{arguments:?}");
         let plain = in_terminal(&workspace, 80, &[("NO_COLOR", "1")], arguments);
@@ -274,7 +275,8 @@ fn every_help_ends_with_an_example_and_says_what_overrides_what() {
 fn the_output_folder_of_the_command_line_comes_first() {
     let workspace = Workspace::new();
     fs::create_dir(workspace.path("below")).unwrap();
-    let arguments = ["run", "--config", "../experiment.json", "--set", "training.output_dir=set", "--output-dir", "mine"];
+    let arguments =
+        ["run", "--config", "../experiment.json", "--set", "training.output_dir=set", "--output-dir", "mine"];
     let mut command = workspace.command(&arguments);
     let finished = Finished::new(command.current_dir(workspace.path("below")).output().unwrap());
     assert_eq!(finished.code, 0, "{}", finished.stderr);
@@ -287,7 +289,8 @@ fn check_tries_the_output_folder() {
     let mut workspace = Workspace::new();
     workspace.write("file", "mine");
     let in_the_way = "is a file; expected a folder";
-    workspace.refuses_to(&["check", "--output-dir", "file"], &["file: it is a file; expected a folder", "--output-dir"]);
+    workspace
+        .refuses_to(&["check", "--output-dir", "file"], &["file: it is a file; expected a folder", "--output-dir"]);
     workspace.refuses_to(&["check", "--output-dir", "file/runs/movie"], &["file/runs/movie: ", in_the_way]);
     workspace.refuses_to(&["check", "--output-dir", "/proc/brewer"], &["/proc/brewer: /proc cannot be written"]);
     // No machine has room for as many checkpoints.

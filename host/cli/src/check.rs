@@ -46,6 +46,8 @@ pub fn check(options: &CheckOptions) -> Result<ExitCode> {
             output::result(&line)?;
         }
     }
-    output::result("ok: the first batch passed through everything, every shape is right, and the output can be written")?;
+    output::result(
+        "ok: the first batch passed through everything, every shape is right, and the output can be written",
+    )?;
     Ok(ExitCode::SUCCESS)
 }

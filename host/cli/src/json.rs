@@ -75,9 +75,8 @@ pub fn check(experiment: &Experiment, assembled: &Assembled, checked: &Checked, 
             features.iter().map(|(key, shapes)| ((*key).to_owned(), json!(shapes))).collect();
         (label.clone(), Value::Object(features))
     });
-    let terms = checked.terms.iter().map(|term| {
-        json!({ "name": term.name, "weight": term.weight, "detail": term.detail })
-    });
+    let terms =
+        checked.terms.iter().map(|term| json!({ "name": term.name, "weight": term.weight, "detail": term.detail }));
     with_numbers(
         json!({
             "command": "check",

@@ -62,11 +62,14 @@ Example:
   brewer-host eval --model runs/movie/student --data test.jsonl --json")]
     Eval(eval::EvalOptions),
     /// Make, build, inspect and test plugins
-    #[command(subcommand, after_long_help = "\
+    #[command(
+        subcommand,
+        after_long_help = "\
 Example:
   brewer-host plugin new my-adaptor --lang python
   brewer-host plugin build my-adaptor
-  brewer-host run --plugin my-adaptor.wasm")]
+  brewer-host run --plugin my-adaptor.wasm"
+    )]
     Plugin(plugin::PluginCommand),
     /// Print the JSON Schema of the experiment file
     #[command(after_long_help = "\

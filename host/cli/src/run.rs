@@ -76,7 +76,8 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     progress.finish();
     let outcome = outcome?;
     let elapsed = begun.elapsed();
-    let result = |student| json::run(&experiment, outcome, start.global_step, student, &progress, elapsed.as_secs_f64());
+    let result =
+        |student| json::run(&experiment, outcome, start.global_step, student, &progress, elapsed.as_secs_f64());
     match outcome {
         Outcome::Interrupted { global_step } => {
             output::ending(&format!(

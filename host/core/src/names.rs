@@ -46,10 +46,19 @@ mod tests {
     #[test]
     fn kinds_of_values_are_named_without_rust() {
         let messages = [
-            ("invalid type: string \"three\", expected usize", "found string \"three\"; expected a whole number of at least 0"),
-            ("invalid value: integer `0`, expected a nonzero usize", "found integer `0`; expected a whole number of at least 1"),
+            (
+                "invalid type: string \"three\", expected usize",
+                "found string \"three\"; expected a whole number of at least 0",
+            ),
+            (
+                "invalid value: integer `0`, expected a nonzero usize",
+                "found integer `0`; expected a whole number of at least 1",
+            ),
             ("invalid type: map, expected a sequence", "found an object; expected a list"),
-            ("invalid type: floating point `0.5`, expected struct DataConfig", "found number `0.5`; expected an object"),
+            (
+                "invalid type: floating point `0.5`, expected struct DataConfig",
+                "found number `0.5`; expected an object",
+            ),
             ("missing field `train`", "missing field `train`"),
         ];
         for (serde, words) in messages {

@@ -68,7 +68,11 @@ fn not_enough(free: u64, needed: u64) -> String {
         0..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
         _ => format!("{:.1} GB", bytes as f64 / 1e9),
     };
-    format!("its checkpoints and the student take {}, and {} are free; save fewer checkpoints", shown(needed), shown(free))
+    format!(
+        "its checkpoints and the student take {}, and {} are free; save fewer checkpoints",
+        shown(needed),
+        shown(free)
+    )
 }
 
 #[cfg(test)]
