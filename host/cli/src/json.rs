@@ -70,11 +70,15 @@ pub fn check(experiment: &Experiment, assembled: &Assembled, checked: &Checked, 
             "truncated": summary.truncated,
         })
     });
-    let features = checked.features.iter().map(|(label, features)| {
-        let features: Map<String, Value> =
-            features.iter().map(|(key, shapes)| ((*key).to_owned(), json!(shapes))).collect();
-        (label.clone(), Value::Object(features))
-    });
+    let features: Map<String, Value> = checked
+        .features
+        .iter()
+        .map(|(label, features)| {
+            let features: Map<String, Value> =
+                features.iter().map(|(key, shapes)| ((*key).to_owned(), json!(shapes))).collect();
+            (label.clone(), Value::Object(features))
+        })
+        .collect();
     let terms =
         checked.terms.iter().map(|term| json!({ "name": term.name, "weight": term.weight, "detail": term.detail }));
     with_numbers(
@@ -84,7 +88,7 @@ pub fn check(experiment: &Experiment, assembled: &Assembled, checked: &Checked, 
             "device": device_key(session.device),
             "models": models,
             "data": data.collect::<Vec<_>>(),
-            "features": features.collect::<Map<_, _>>(),
+            "features": features,
             "losses": terms.collect::<Vec<_>>(),
             "optimizer_steps": timetable.optimizer_steps(),
             "epochs": timetable.epochs(),

@@ -27,8 +27,7 @@ use clap::{Parser, Subcommand};
     name = "brewer-host",
     version,
     about = "Distils a trained teacher model into a smaller student",
-    after_help = exit::CODES,
-    arg_required_else_help = false
+    after_help = exit::CODES
 )]
 struct Cli {
     #[command(subcommand)]

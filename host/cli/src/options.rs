@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use brewer::experiment::{Experiment, ExperimentError, PluginSpec, check_path};
 use brewer_plugin_host::{PluginRole, roles_of};
 use clap::Args;
@@ -37,7 +37,7 @@ impl ExperimentOptions {
         };
         let mut experiment = Experiment::read(path, &self.overrides)?;
         if let Some(plugin) = &self.plugin {
-            let path = std::path::absolute(plugin).with_context(|| format!("--plugin {}", plugin.display()))?;
+            let path = absolute("--plugin", plugin)?;
             check_path(&path).map_err(brewer::Error::from)?;
             fill_roles(&mut experiment, &path)?;
         }
@@ -46,6 +46,12 @@ impl ExperimentOptions {
         }
         Ok(experiment)
     }
+}
+
+/// A path of the command line, which is relative to the current folder.
+fn absolute(key: &'static str, path: &Path) -> Result<PathBuf> {
+    let wrong = |error: std::io::Error| ExperimentError::Combination { key, message: error.to_string() };
+    Ok(std::path::absolute(path).map_err(wrong).map_err(brewer::Error::from)?)
 }
 
 /// The experiment in the current folder.
@@ -75,7 +81,7 @@ pub struct OutputDirOptions {
 impl OutputDirOptions {
     pub fn apply(&self, experiment: &mut Experiment) -> Result<()> {
         if let Some(folder) = &self.output_dir {
-            let folder = std::path::absolute(folder).with_context(|| format!("--output-dir {}", folder.display()))?;
+            let folder = absolute("--output-dir", folder)?;
             experiment.set_output_dir(folder).map_err(brewer::Error::from)?;
         }
         Ok(())

@@ -95,7 +95,7 @@ impl Gauge {
             line = format!("{line}  {part}");
         }
         if done > self.first {
-            let left = elapsed.mul_f64((self.total - done) as f64 / (done - self.first) as f64);
+            let left = elapsed.mul_f64(self.total.saturating_sub(done) as f64 / (done - self.first) as f64);
             line = format!("{line}  {} left", HumanDuration(Duration::from_secs(left.as_secs())));
         }
         line
@@ -164,7 +164,7 @@ impl Observer for Progress {
         let rate = self.examples_per_second();
         if let Some(gauge) = &mut self.gauge {
             gauge.update(report.step as usize + 1, || Reading {
-                place: format!("epoch {}/{}", report.epoch + 1, self.epochs),
+                place: format!("epoch {}/{}", grouped(report.epoch + 1), grouped(self.epochs)),
                 count: format!("step {}/{}", grouped(report.global_step as usize), grouped(self.optimizer_steps)),
                 rate: format!("{rate:.0} examples/s"),
                 details: losses(&report.losses),

@@ -8,16 +8,17 @@ const MIN_COLUMN: usize = 30;
 /// The rows with every column but the last padded to its widest cell, two spaces between columns.
 pub fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let starts = column_starts(rows);
-    let line = |row: &Vec<String>| {
-        let mut line = String::new();
-        for (cell, start) in row.iter().zip(&starts) {
-            line += &" ".repeat(start - measure_text_width(&line));
-            line += cell;
-        }
-        line.truncate(line.trim_end().len());
-        line
-    };
-    rows.iter().map(line).collect()
+    rows.iter().map(|row| padded(row, &starts).trim_end().to_owned()).collect()
+}
+
+/// The cells, each at the start of its column.
+fn padded(row: &[String], starts: &[usize]) -> String {
+    let mut line = String::new();
+    for (cell, start) in row.iter().zip(starts) {
+        line += &" ".repeat(start - measure_text_width(&line));
+        line += cell;
+    }
+    line
 }
 
 /// Where each column begins.
@@ -39,23 +40,23 @@ pub fn laid_out(rows: &[Vec<String>], width: Option<usize>) -> Vec<Vec<String>> 
         return whole.into_iter().map(|line| vec![line]).collect();
     };
     let starts = column_starts(rows);
-    let num_columns = starts.len() - 1;
-    let last_start = starts[num_columns.saturating_sub(1)];
-    if last_start + MIN_COLUMN <= width {
-        return rows.iter().map(|row| wrapped_below_last(row, num_columns, last_start, width)).collect();
+    match starts.as_slice() {
+        [.., last_start, _] if last_start + MIN_COLUMN <= width => {
+            rows.iter().map(|row| wrapped_below_last(row, &starts, *last_start, width)).collect()
+        }
+        _ => rows.iter().map(|row| flowing(row, width)).collect(),
     }
-    rows.iter().map(|row| flowing(row, width)).collect()
 }
 
-fn wrapped_below_last(row: &[String], num_columns: usize, last_start: usize, width: usize) -> Vec<String> {
-    let Some((last, head)) = row.split_last().filter(|_| row.len() == num_columns) else {
+fn wrapped_below_last(row: &[String], starts: &[usize], last_start: usize, width: usize) -> Vec<String> {
+    let Some((last, head)) = row.split_last().filter(|_| row.len() + 1 == starts.len()) else {
         return flowing(row, width);
     };
-    let padded = |text: &str| format!("{text}{}", " ".repeat(last_start - measure_text_width(text)));
+    let head = padded(head, starts);
     let mut lines = filled(last, width - last_start);
-    let head = aligned(&[head.to_vec()]).remove(0);
     for (index, line) in lines.iter_mut().enumerate() {
-        *line = padded(if index == 0 { &head } else { "" }) + line;
+        let before = if index == 0 { head.as_str() } else { "" };
+        *line = format!("{before}{}{line}", " ".repeat(last_start - measure_text_width(before)));
     }
     lines
 }
