@@ -50,17 +50,17 @@ Example:
 Example:
   brewer-host check --config movie.json --device cpu")]
     Check(check::CheckOptions),
-    /// Keep what the teachers return for all examples, for later runs
+    /// Compute the teachers' outputs for all examples once, for later runs
     #[command(after_long_help = "\
 Example:
   brewer-host cache --config movie.json --set teacher.cache.path=teacher-cache")]
     Cache(cache::CacheOptions),
-    /// Measure a model on a data set
+    /// Evaluate a model on a data set
     #[command(after_long_help = "\
 Example:
   brewer-host eval --model runs/movie/student --data test.jsonl --json")]
     Eval(eval::EvalOptions),
-    /// Make, build, inspect and test plugins
+    /// Create, build, inspect and test plugins
     #[command(
         subcommand,
         after_long_help = "\

@@ -32,7 +32,7 @@ impl ExperimentOptions {
     /// The experiment as these options make it.
     pub fn experiment(&self) -> Result<Experiment> {
         let path = match &self.config {
-            Some(path) => path,
+            Some(path) => path.as_path(),
             None => default_file()?,
         };
         let mut experiment = Experiment::read(path, &self.overrides)?;

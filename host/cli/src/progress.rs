@@ -95,8 +95,8 @@ impl Gauge {
             line = format!("{line}  {part}");
         }
         if done > self.first {
-            let left = elapsed.mul_f64(self.total.saturating_sub(done) as f64 / (done - self.first) as f64);
-            line = format!("{line}  {} left", HumanDuration(Duration::from_secs(left.as_secs())));
+            let left = elapsed.as_secs_f64() * self.total.saturating_sub(done) as f64 / (done - self.first) as f64;
+            line = format!("{line}  {} left", HumanDuration(Duration::from_secs(left as u64)));
         }
         line
     }

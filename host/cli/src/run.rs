@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -76,8 +77,9 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     progress.finish();
     let outcome = outcome?;
     let elapsed = begun.elapsed();
-    let result =
-        |student| json::run(&experiment, outcome, start.global_step, student, &progress, elapsed.as_secs_f64());
+    let result = |student: Option<&Path>| {
+        json::run(&experiment, outcome, start.global_step, student, &progress, elapsed.as_secs_f64())
+    };
     match outcome {
         Outcome::Interrupted { global_step } => {
             output::ending(&format!(

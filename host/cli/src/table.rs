@@ -97,7 +97,8 @@ pub fn wrapped(line: &str, width: usize) -> Vec<String> {
     };
     let (head, rest) = line.split_at(head);
     let hang = measure_text_width(head);
-    let hanging = |(index, line)| if index == 0 { format!("{head}{line}") } else { " ".repeat(hang) + line };
+    let hanging =
+        |(index, line): (usize, &str)| if index == 0 { format!("{head}{line}") } else { " ".repeat(hang) + line };
     filled(rest, width - hang).iter().map(String::as_str).enumerate().map(hanging).collect()
 }
 

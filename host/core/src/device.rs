@@ -34,7 +34,7 @@ pub fn num_threads() -> i32 {
 
 /// The version of the libtorch that this program runs with: `2.11.0`; `None` if it does not say.
 pub fn libtorch_version() -> Option<String> {
-    abi_version().map(|version| format!("{}.{}.{}", version >> 56, version >> 48 & 0xff, version >> 40 & 0xff))
+    abi_version().map(|version| format!("{}.{}.{}", version >> 56, (version >> 48) & 0xff, (version >> 40) & 0xff))
 }
 
 /// libtorch's version as it tells its extensions: a byte each for major, minor and patch, and five more.

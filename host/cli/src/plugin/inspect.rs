@@ -46,8 +46,8 @@ fn print(inspected: &Inspected) -> Result<()> {
     rows.push((
         "permissions",
         match &inspected.manifest {
-            Some(manifest) if manifest.permissions.is_empty() => "asks for none".to_owned(),
-            Some(manifest) => format!("asks for {}", manifest.permissions.join(", ")),
+            Some(manifest) if manifest.permissions.is_empty() => "none".to_owned(),
+            Some(manifest) => format!("{}, if the experiment grants them", manifest.permissions.join(", ")),
             None => "whatever the experiment grants".to_owned(),
         },
     ));

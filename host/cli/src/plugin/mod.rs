@@ -12,7 +12,7 @@ use clap::Subcommand;
 
 #[derive(Subcommand)]
 pub enum PluginCommand {
-    /// Make a folder with a working plugin, its test and what it is built with
+    /// Create a folder with a working plugin, its test and its build files
     #[command(after_long_help = "\
 Example:
   brewer-host plugin new my-adaptor --lang python --role adaptor")]
