@@ -22,7 +22,7 @@ static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 /// Standard output did not take a result.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write to standard output: {0}")]
+#[error("cannot write to standard output: {}", brewer::os_reason(.0))]
 pub struct LostResult(io::Error);
 
 impl LostResult {
