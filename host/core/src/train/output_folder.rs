@@ -18,7 +18,12 @@ pub fn check_output_folder(path: &Path, needed: u64) -> Result<()> {
     let existing = existing_folder(path).map_err(wrong)?;
     try_to_write(&existing).map_err(|source| {
         let place = if existing == path { "it".to_owned() } else { existing.display().to_string() };
-        wrong(format!("{place} cannot be written ({source})"))
+        let reason = match source.kind() {
+            // The folder exists: a file system of the kernel's own, such as /proc, answers so.
+            io::ErrorKind::NotFound => "its file system takes no files".to_owned(),
+            _ => os_reason(&source),
+        };
+        wrong(format!("{place} cannot be written ({reason})"))
     })?;
     let free = free_bytes(&existing).map_err(|source| wrong(os_reason(&source)))?;
     match free {
