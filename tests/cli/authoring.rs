@@ -222,12 +222,14 @@ fn inspecting_shows_what_a_plugin_asks_for() {
     };
     let official = inspect("early-stopping");
     for expected in
-        ["early-stopping 0.1.0", "Apache-2.0", "brewer:plugin@0.1.0", "callback", "asks for none", "patience"]
+        ["early-stopping 0.1.0", "Apache-2.0", "brewer:plugin@0.1.0", "callback", "permissions  none", "patience"]
     {
         assert!(official.stdout.contains(expected), "`{expected}`: {}", official.stdout);
     }
     let bare = inspect("guest-roles");
-    for expected in ["none: it says nothing of itself", "kd-loss, match-loss", "whatever the experiment grants"] {
+    for expected in
+        ["none: the plugin does not describe itself", "kd-loss, match-loss", "whatever the experiment grants"]
+    {
         assert!(bare.stdout.contains(expected), "`{expected}`: {}", bare.stdout);
     }
 }

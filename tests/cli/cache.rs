@@ -83,14 +83,14 @@ fn a_cache_is_made_ahead_and_goes_on_where_it_was() {
     let rows = fs::read_to_string(workspace.path("train.jsonl")).unwrap().lines().count();
     let finished = workspace.start(&["cache"]);
     assert_eq!(finished.code, 0, "{}", finished.stderr);
-    assert!(finished.stdout.contains(&format!("{rows} examples made now")), "{}", finished.stdout);
+    assert!(finished.stdout.contains(&format!("{rows} examples computed now")), "{}", finished.stdout);
     // As if it had been cut off.
     let mut checksums = fs::read(workspace.path("cache/checksums.bin")).unwrap();
     assert_eq!(checksums.len(), 8 * rows);
     checksums[8 * 3..8 * 8].fill(0);
     workspace.write("cache/checksums.bin", &checksums);
     let finished = workspace.start(&["cache"]);
-    assert!(finished.stdout.contains("5 examples made now"), "{}", finished.stdout);
+    assert!(finished.stdout.contains("5 examples computed now"), "{}", finished.stdout);
     assert!(workspace.start(&["cache"]).stdout.contains("nothing was missing"));
     // Half the digits, so near but not the same.
     workspace.run();

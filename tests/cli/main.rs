@@ -19,6 +19,7 @@ mod matches;
 mod misbehaving;
 mod missing;
 mod models;
+mod output;
 mod plugins;
 mod results;
 mod resuming;

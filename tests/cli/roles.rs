@@ -169,7 +169,7 @@ fn batches_that_a_plugin_fails_on_are_left_out_if_the_experiment_says_so() {
     let mut workspace = Workspace::new().with("training.max_grad_norm", json!(1));
     workspace.set("plugins", json!({ "adaptor": every_role("trap-at-steps", json!([])), "skip_batches": 2 }));
     let finished = workspace.run();
-    assert_eq!(finished.stderr.matches("batch left out: ").count(), 2, "{}", finished.stderr);
+    assert_eq!(finished.stderr.matches("batch skipped: ").count(), 2, "{}", finished.stderr);
     assert_eq!(scalars(&workspace, "total_loss").len(), 4);
     let lines = read_lines(&workspace.path("out/metrics.jsonl"));
     assert!(lines[2]["skipped"].as_str().unwrap().contains("guest-roles.wasm (teacher, step 2)"), "{}", lines[2]);

@@ -47,7 +47,7 @@ fn a_disk_that_fills_leaves_no_half_checkpoint() {
 fn an_output_folder_that_cannot_be_is_named() {
     let workspace = Workspace::new();
     workspace.write("out", "a file of mine");
-    workspace.start(&["run"]).check_failure(1, &["cannot write", "out"]);
+    workspace.start(&["run"]).check_failure(1, &["cannot write", "out: a file of that name exists"]);
     assert_eq!(fs::read(workspace.path("out")).unwrap(), b"a file of mine");
 }
 

@@ -2,24 +2,53 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use brewer::assemble::assemble;
+use brewer::train::check_output_folder;
 use brewer_plugin_host::Plugins;
+use clap::Args;
 
-use crate::header;
-use crate::log;
-use crate::options::ExperimentOptions;
+use crate::options::{ExperimentOptions, OutputDirOptions};
 use crate::reading::Reading;
+use crate::{header, json, log, output};
+
+#[derive(Args)]
+pub struct CheckOptions {
+    #[command(flatten)]
+    pub experiment: ExperimentOptions,
+
+    #[command(flatten)]
+    output_dir: OutputDirOptions,
+
+    /// Print what was found as one line of JSON
+    ///
+    /// Keys: command, distiller, device, models, data, features (by model), losses (the summands of the loss),
+    /// optimizer_steps, epochs, batches_per_epoch, checkpoints, metrics (what evaluations will report), output_dir, and
+    /// the losses of the first batch under their names in metrics.jsonl.
+    #[arg(long)]
+    json: bool,
+}
 
 /// Runs one batch through everything and trains nothing.
-pub fn check(options: &ExperimentOptions) -> Result<ExitCode> {
-    let experiment = options.experiment()?;
-    let mut plugins = Plugins::new(experiment.training.seed, log::sink(None)).map_err(brewer::Error::from)?;
+pub fn check(options: &CheckOptions) -> Result<ExitCode> {
+    let mut experiment = options.experiment.experiment()?;
+    options.output_dir.apply(&mut experiment)?;
+    let mut plugins = Plugins::new(experiment.training.seed, log::sink()).map_err(brewer::Error::from)?;
     let mut assembled = assemble(&experiment, &mut plugins, &Reading::new().on_read())?;
     assembled.session.check_settings(&assembled.settings)?;
     let checked = assembled.session.check()?;
-    header::print("check", &experiment, &assembled, &checked.terms, &assembled.timetable()?);
-    for line in header::feature_lines(&checked) {
-        println!("{line}");
+    let timetable = assembled.timetable()?;
+    check_output_folder(&experiment.training.output_dir, assembled.output_bytes()?)?;
+    header::print("check", &experiment, &assembled, &checked.terms, &timetable);
+    if options.json {
+        output::json(&json::check(&experiment, &assembled, &checked, &timetable))?;
+        return Ok(ExitCode::SUCCESS);
     }
-    println!("ok: the first batch went through everything, and every shape is right");
+    if !output::is_quiet() {
+        for line in header::feature_lines(&checked) {
+            output::result(&line)?;
+        }
+    }
+    output::result(
+        "ok: the first batch passed through everything, every shape is right, and the output can be written",
+    )?;
     Ok(ExitCode::SUCCESS)
 }

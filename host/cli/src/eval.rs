@@ -12,23 +12,22 @@ use brewer::experiment::{Experiment, ExperimentError, data_from};
 use brewer::model::{self, LoadOptions};
 use brewer_plugin_host::Plugins;
 use clap::Args;
-use serde_json::json;
 
 use crate::header::shown;
-use crate::log;
-use crate::options::fill_roles;
+use crate::options::{DEFAULT_FILE, fill_roles};
 use crate::reading::Reading;
-use crate::table::{aligned, magnitude};
+use crate::table::{counted, laid_out, magnitude};
 use crate::threads::ThreadOptions;
+use crate::{json, log, output};
 
 /// What is measured on what.
 #[derive(Args)]
 pub struct EvalOptions {
-    /// A model's folder; by default the student of the experiment's run
+    /// A model's folder [default: student/ in the experiment's training.output_dir]
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
 
-    /// A data set; by default the experiment's data.dev
+    /// A data set, in place of the experiment's data.dev
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
 
@@ -40,15 +39,19 @@ pub struct EvalOptions {
     #[arg(long, value_name = "FILE")]
     plugin: Option<PathBuf>,
 
-    /// Set a key of the experiment, such as data.text=sentence; without an experiment file a key of data. Repeat for more
+    /// Set a key of the experiment, over its file, or without one a key of data (data.text=sentence); repeat for more.
+    /// The value is JSON, or else a string
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 
-    /// auto, cpu, cuda or cuda:N
+    /// auto, cpu, cuda or cuda:N, in place of training.device [default: auto]
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
 
-    /// Print a line of JSON in place of the table
+    /// Print one line of JSON in place of the table
+    ///
+    /// Keys: command, model, data, parameters, examples, seconds, examples_per_second, and the metrics under their
+    /// names: loss, accuracy.
     #[arg(long)]
     json: bool,
 
@@ -86,41 +89,32 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
     let loader = Loader::new(Arc::new(dataset), config.eval_batch_size(), Order::ByLength);
     let mut preparation = match &experiment {
         Some(experiment) => {
-            let mut plugins = Plugins::new(experiment.training.seed, log::sink(None)).map_err(brewer::Error::from)?;
+            let mut plugins = Plugins::new(experiment.training.seed, log::sink()).map_err(brewer::Error::from)?;
             preparation(experiment, &folder, model.info(), &mut plugins)?
         }
         None => Preparation::none(),
     };
     let evaluation = evaluate(model.as_ref(), &loader, &mut preparation, device, &AtomicBool::new(false))?;
 
-    let parameters = model.parameters().num_elements();
-    let rate = evaluation.examples_per_second();
     if options.json {
-        let mut line = json!({
-            "model": folder, "data": data, "parameters": parameters,
-            "examples": evaluation.num_examples, "examples_per_second": rate,
-        });
-        for (name, value) in &evaluation.metrics {
-            line[name] = json!(value);
-        }
-        println!("{line}");
-    } else {
-        let mut rows = vec![
-            vec!["model".into(), shown(&folder)],
-            vec!["parameters".into(), magnitude(parameters)],
-            vec!["data".into(), format!("{}, {} examples", shown(&data), evaluation.num_examples)],
-        ];
-        rows.extend(evaluation.metrics.iter().map(|(name, value)| vec![name.clone(), format!("{value:.4}")]));
-        rows.push(vec!["speed".into(), format!("{rate:.0} examples/s")]);
-        aligned(&rows).iter().for_each(|line| println!("{line}"));
+        output::json(&json::eval(&folder, &data, model.as_ref(), &evaluation))?;
+        return Ok(ExitCode::SUCCESS);
     }
+    let mut rows = vec![
+        vec!["model".into(), shown(&folder)],
+        vec!["parameters".into(), magnitude(model.parameters().num_elements())],
+        vec!["data".into(), format!("{}, {}", shown(&data), counted(evaluation.num_examples, "example"))],
+    ];
+    rows.extend(evaluation.metrics.iter().map(|(name, value)| vec![name.clone(), format!("{value:.4}")]));
+    rows.push(vec!["speed".into(), format!("{:.0} examples/s", evaluation.examples_per_second())]);
+    output::result(&laid_out(&rows, output::result_width()).concat().join("\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 
 impl EvalOptions {
     /// The experiment, if one is named or lies in the current folder.
     fn experiment(&self) -> Result<Option<Experiment>> {
-        let path = self.config.clone().or_else(|| Some(PathBuf::from("experiment.json")).filter(|path| path.exists()));
+        let path = self.config.clone().or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()));
         let mut experiment = path.map(|path| Experiment::read(&path, &self.overrides)).transpose()?;
         if let Some(plugin) = &self.plugin {
             let without = || ExperimentError::Combination {

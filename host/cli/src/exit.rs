@@ -1,5 +1,4 @@
-//! Exit codes: 0 for success, 2 for what the user gave, 1 for what went wrong at run time, 128 and a signal's number after
-//! it.
+//! Exit codes; [`CODES`] is how the help texts explain them.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -8,10 +7,13 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use brewer::{Fault, libtorch};
-use console::style;
+
+use crate::output::{self, LostResult};
 
 const RUN: u8 = 1;
 const INPUT: u8 = 2;
+/// 128 + SIGPIPE: how a program ends whose reader goes away.
+const BROKEN_PIPE: u8 = 141;
 
 /// Runs the program. A panic, which is a defect of it, ends it with one sentence and the code of what went wrong at run
 /// time.
@@ -43,9 +45,22 @@ fn defect(payload: &(dyn Any + Send), place: &str) -> String {
     format!("error: a defect of brewer-host{place}: {text}. Please report this line and the command that led to it")
 }
 
-/// Prints an error on one line and returns its exit code.
+/// What each exit code means.
+pub const CODES: &str = "\
+Exit codes:
+  0    success
+  1    something went wrong while running: a full disk, a plugin that failed, a loss that is not finite
+  2    something you gave is wrong: an option, an experiment, data, a checkpoint, a plugin file
+  129, 130, 143  ended by SIGHUP, Ctrl-C (SIGINT) or SIGTERM
+  141  the reader of the result went away, as in `brewer-host schema | head`; `run`, `cache`, `plugin new` and
+       `plugin build` complete without a reader and end with 0";
+
+/// Prints an error and returns its exit code. A lost reader is no error: the program ends quietly, as others do.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("{} {}", style("error:").red().bold().for_stderr(), message(error));
+    if error.downcast_ref::<LostResult>().is_some_and(LostResult::is_broken_pipe) {
+        return ExitCode::from(BROKEN_PIPE);
+    }
+    output::error(&message(error));
     let fault = error.chain().find_map(|cause| match cause.downcast_ref::<brewer::Error>() {
         Some(error) => Some(error.fault()),
         None => cause.downcast_ref::<Input>().map(|_| Fault::Input),
@@ -56,14 +71,18 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     })
 }
 
-/// The error and its causes on one line. Many errors name their cause themselves: it is not repeated.
+/// An error and its causes, each once.
 fn message(error: &anyhow::Error) -> String {
     let mut message = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if message.is_empty() {
-            message = cause;
-        } else if !message.contains(&cause) {
-            message = format!("{message}: {cause}");
+    for cause in error.chain() {
+        let text = cause.to_string();
+        if !message.contains(&text) {
+            message += if message.is_empty() { "" } else { ": " };
+            message += &text;
+        }
+        // Its message holds what its own causes say.
+        if cause.is::<brewer::Error>() {
+            break;
         }
     }
     message
@@ -71,7 +90,7 @@ fn message(error: &anyhow::Error) -> String {
 
 /// What the user gave is wrong; the message is the error's below it.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:#}")]
+#[error("{}", message(.0))]
 struct Input(anyhow::Error);
 
 /// An error of the plugin kit, which is about what the user gave.
@@ -102,5 +121,19 @@ mod tests {
         assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(1)));
         assert_eq!(format!("{:?}", without_panics(|| ExitCode::from(2))), format!("{:?}", ExitCode::from(2)));
         drop(panic::take_hook());
+    }
+
+    #[test]
+    fn a_cause_is_printed_once() {
+        let cause = io::Error::other("no room");
+        let whole = brewer::train::TrainError::Write { path: "out".into(), source: cause };
+        let error = anyhow::Error::from(brewer::Error::from(whole));
+        assert_eq!(message(&error), "cannot write out: no room");
+        let missing = io::Error::from_raw_os_error(2);
+        let whole = brewer::train::TrainError::Write { path: "out".into(), source: missing };
+        assert_eq!(message(&brewer::Error::from(whole).into()), "cannot write out: it does not exist");
+        let error = anyhow::Error::from(io::Error::other("no room")).context("cannot write out");
+        assert_eq!(message(&error), "cannot write out: no room");
+        assert_eq!(message(&input(error)), "cannot write out: no room");
     }
 }

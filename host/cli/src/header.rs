@@ -11,14 +11,15 @@ use brewer::train::{Checked, Task, Timetable};
 use brewer::{Device, Model};
 use console::style;
 
-use crate::table::{aligned, grouped, magnitude};
+use crate::output;
+use crate::table::{counted, grouped, laid_out, magnitude};
 
-/// Prints models, plugins, data, loss plan and steps to standard error.
+/// Prints models, plugins, data, loss plan and steps for people.
 pub fn print(command: &str, experiment: &Experiment, assembled: &Assembled, terms: &[Term], timetable: &Timetable) {
     let session = &assembled.session;
     let title = format!("brewer-host {} · {command} · {}", env!("CARGO_PKG_VERSION"), experiment.distiller);
-    eprintln!("{} · {}", style(title).bold().for_stderr(), device_name(session.device));
-    eprintln!();
+    output::note(&format!("{} · {}", style(title).bold().for_stderr(), device_name(session.device)));
+    output::note("");
     let mut rows = vec![];
     let teachers = session.tasks.iter().flat_map(|task| &task.teachers);
     for (teacher, spec) in teachers.zip(experiment.teachers()) {
@@ -35,22 +36,25 @@ pub fn print(command: &str, experiment: &Experiment, assembled: &Assembled, term
     rows.extend(loss_rows(terms));
     rows.push(steps_row(experiment, timetable));
     rows.push(vec!["output".into(), shown(&experiment.training.output_dir)]);
-    for line in aligned_under_labels(&rows) {
-        eprintln!("{line}");
+    for line in aligned_under_labels(&rows, output::note_width()) {
+        output::note(&line);
     }
-    eprintln!();
+    output::note("");
 }
 
-/// Rows whose first cell is a dim label; the other cells line up among rows of the same label.
-fn aligned_under_labels(rows: &[Vec<String>]) -> Vec<String> {
-    let width = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0);
+/// Rows whose first cell is a dim label; the other cells line up among rows of the same label, within `width` columns.
+fn aligned_under_labels(rows: &[Vec<String>], width: Option<usize>) -> Vec<String> {
+    let label_width = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0);
+    let width = width.map(|width| width.saturating_sub(label_width + 4));
     let mut lines = vec![];
     let mut label = "";
     for group in rows.chunk_by(|left, right| kind(&left[0]) == kind(&right[0]) || right[0].is_empty()) {
         let cells: Vec<Vec<String>> = group.iter().map(|row| row[1..].to_vec()).collect();
-        for (row, cells) in group.iter().zip(aligned(&cells)) {
-            label = if row[0] == label { "" } else { &row[0] };
-            lines.push(format!("  {}  {cells}", style(format!("{label:width$}")).dim().for_stderr()));
+        for (row, cells) in group.iter().zip(laid_out(&cells, width)) {
+            for (index, line) in cells.iter().enumerate() {
+                label = if index > 0 || row[0] == label { "" } else { &row[0] };
+                lines.push(format!("  {}  {line}", style(format!("{label:label_width$}")).dim().for_stderr()));
+            }
             label = &row[0];
         }
     }
@@ -92,7 +96,7 @@ fn notes(assembled: &Assembled) -> Vec<Vec<String>> {
     let note = |what: &str, names: &[String]| {
         (!names.is_empty()).then(|| vec![String::new(), format!("{what} {}", names.join(", "))])
     };
-    [note("new, with random weights:", &assembled.new_parameters), note("left out:", &assembled.left_out)]
+    [note("new, with random weights:", &assembled.new_parameters), note("unused:", &assembled.left_out)]
         .into_iter()
         .flatten()
         .collect()
@@ -147,11 +151,10 @@ fn data_rows(experiment: &Experiment, assembled: &Assembled) -> Vec<Vec<String>>
 
 fn summary(dataset: &Dataset, info: &ModelInfo) -> String {
     let summary = dataset.summary(info);
-    let examples = if summary.examples == 1 { "example" } else { "examples" };
     let lengths = format!("{:.0} tokens on average, {} at most", summary.mean_tokens, summary.max_tokens);
     let cut =
-        if summary.truncated > 0 { format!(" ({} cut short)", grouped(summary.truncated)) } else { String::new() };
-    format!("{} {examples}, {lengths}{cut}", grouped(summary.examples))
+        if summary.truncated > 0 { format!(" ({} truncated)", grouped(summary.truncated)) } else { String::new() };
+    format!("{}, {lengths}{cut}", counted(summary.examples, "example"))
 }
 
 fn loss_rows(terms: &[Term]) -> Vec<Vec<String>> {
@@ -163,11 +166,10 @@ fn loss_rows(terms: &[Term]) -> Vec<Vec<String>> {
 
 fn steps_row(experiment: &Experiment, timetable: &Timetable) -> Vec<String> {
     let steps = format!(
-        "{} optimizer steps over {} {} of {} batches",
-        grouped(timetable.optimizer_steps()),
-        timetable.epochs(),
-        if timetable.epochs() == 1 { "epoch" } else { "epochs" },
-        grouped(timetable.batches_per_epoch())
+        "{} over {} of {}",
+        counted(timetable.optimizer_steps(), "optimizer step"),
+        counted(timetable.epochs(), "epoch"),
+        counted(timetable.batches_per_epoch(), "batch")
     );
     let rate = format!("{}, lr {:e}", experiment.optimizer.name(), experiment.optimizer.learning_rate());
     vec!["steps".into(), steps, rate, format!("{} schedule", experiment.schedule.name)]
@@ -179,17 +181,22 @@ pub fn feature_lines(checked: &Checked) -> Vec<String> {
     for (model, features) in &checked.features {
         rows.extend(features.iter().map(|(key, shapes)| vec![model.clone(), (*key).to_owned(), shapes.clone()]));
     }
-    aligned(&rows)
+    laid_out(&rows, output::result_width()).concat()
 }
 
 fn device_name(device: Device) -> String {
     match device {
-        Device::Cpu => match brewer::device::num_threads() {
-            1 => "cpu, 1 thread".to_owned(),
-            threads => format!("cpu, {threads} threads"),
-        },
+        Device::Cpu => format!("cpu, {}", counted(brewer::device::num_threads().max(1) as usize, "thread")),
+        other => device_key(other),
+    }
+}
+
+/// As `training.device` has it.
+pub fn device_key(device: Device) -> String {
+    match device {
+        Device::Cpu => "cpu".to_owned(),
         Device::Cuda(index) => format!("cuda:{index}"),
-        other => format!("{other:?}"),
+        other => format!("{other:?}").to_lowercase(),
     }
 }
 

@@ -1,18 +1,13 @@
 use brewer_plugin_host::{Level, LogSink};
 use console::style;
-use indicatif::ProgressBar;
 
-/// Prints what plugins log to standard error, above the progress bar if there is one. Messages of level debug are left
-/// out.
-pub fn sink(bar: Option<ProgressBar>) -> LogSink {
+use crate::output;
+
+/// Prints what plugins log, but for messages of level debug.
+pub fn sink() -> LogSink {
     LogSink::new(move |plugin, level, message| {
-        if level == Level::Debug {
-            return;
-        }
-        let line = format!("  {} {message}", style(format!("{plugin} {level}:")).dim().for_stderr());
-        match &bar {
-            Some(bar) if !bar.is_hidden() => bar.println(line),
-            _ => eprintln!("{line}"),
+        if level > Level::Debug {
+            output::note(&format!("  {} {message}", style(format!("{plugin} {level}:")).dim().for_stderr()));
         }
     })
 }

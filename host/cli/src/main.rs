@@ -6,8 +6,10 @@ mod eval;
 mod exit;
 mod header;
 mod interrupt;
+mod json;
 mod log;
 mod options;
+mod output;
 mod plugin;
 mod progress;
 mod reading;
@@ -15,42 +17,81 @@ mod run;
 mod schema;
 mod table;
 mod threads;
+mod version;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use brewer::libtorch;
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use threads::ThreadOptions;
 
 #[derive(Parser)]
-#[command(name = "brewer-host", version, about = "Distils a trained teacher model into a smaller student")]
+#[command(
+    name = "brewer-host",
+    version,
+    about = "Distils a trained teacher model into a smaller student",
+    after_help = exit::CODES
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
+
+    /// Print errors and results only: no header, no progress, no messages of plugins
+    #[arg(long, short, global = true)]
+    quiet: bool,
 }
 
 #[derive(Subcommand)]
 enum Command {
     /// Train the student of an experiment
+    #[command(after_long_help = "\
+Example:
+  brewer-host run --config movie.json --set training.num_epochs=1 --output-dir /tmp/movie")]
     Run(run::RunOptions),
-    /// Run one batch through everything, verify every shape, train nothing
-    Check(options::ExperimentOptions),
-    /// Keep what the teachers return for all examples, for runs to come
-    Cache(options::ExperimentOptions),
-    /// Measure a model on a data set
+    /// Run one batch through everything, verify every shape and the output folder, train nothing
+    #[command(after_long_help = "\
+Example:
+  brewer-host check --config movie.json --device cpu")]
+    Check(check::CheckOptions),
+    /// Compute the teachers' outputs for all examples once, for later runs
+    #[command(after_long_help = "\
+Example:
+  brewer-host cache --config movie.json --set teacher.cache.path=teacher-cache")]
+    Cache(cache::CacheOptions),
+    /// Evaluate a model on a data set
+    #[command(after_long_help = "\
+Example:
+  brewer-host eval --model runs/movie/student --data test.jsonl --json")]
     Eval(eval::EvalOptions),
-    /// Make, build, look at and test plugins
-    #[command(subcommand)]
+    /// Create, build, inspect and test plugins
+    #[command(
+        subcommand,
+        after_long_help = "\
+Example:
+  brewer-host plugin new my-adaptor --lang python
+  brewer-host plugin build my-adaptor
+  brewer-host run --plugin my-adaptor.wasm"
+    )]
     Plugin(plugin::PluginCommand),
     /// Print the JSON Schema of the experiment file
+    #[command(after_long_help = "\
+Example:
+  brewer-host schema > experiment.schema.json")]
     Schema,
 }
 
 fn main() -> ExitCode {
     exit::without_panics(|| {
-        let command = Cli::parse().command;
-        let ended = libtorch::guarded(|| brewer::Result::Ok(start(command)));
+        let cli = match Cli::try_parse() {
+            Ok(cli) => cli,
+            Err(answer) => return answered(&answer).unwrap_or_else(|error| exit::report(&error)),
+        };
+        if cli.quiet {
+            output::be_quiet();
+        }
+        let ended = libtorch::guarded(|| brewer::Result::Ok(start(cli.command)));
         ended.unwrap_or_else(|error| Err(error.into())).unwrap_or_else(|error| exit::report(&error))
     })
 }
@@ -77,9 +118,30 @@ impl Command {
     fn threads(&self) -> Option<&ThreadOptions> {
         match self {
             Command::Run(options) => Some(&options.experiment.threads),
-            Command::Check(options) | Command::Cache(options) => Some(&options.threads),
+            Command::Check(options) => Some(&options.experiment.threads),
+            Command::Cache(options) => Some(&options.experiment.threads),
             Command::Eval(options) => Some(&options.threads),
             Command::Plugin(_) | Command::Schema => None,
         }
     }
+}
+
+/// Prints what clap answers in place of a command: help, the version, or what is wrong with the command line.
+fn answered(answer: &clap::Error) -> Result<ExitCode> {
+    if answer.kind() == ErrorKind::DisplayVersion {
+        let is_long = std::env::args_os().any(|argument| argument == "--version");
+        output::unwrapped(&if is_long { version::long() } else { version::SHORT.to_owned() })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let text = answer.render();
+    let is_error = answer.use_stderr();
+    let is_styled = if is_error { console::colors_enabled_stderr() } else { console::colors_enabled() };
+    let text = if is_styled { text.ansi().to_string() } else { text.to_string() };
+    let text = text.trim_end();
+    if is_error {
+        output::ending(text);
+    } else {
+        output::result(text)?;
+    }
+    Ok(ExitCode::from(answer.exit_code() as u8))
 }

@@ -1,33 +1,137 @@
-//! The course of a run: a bar on a terminal, a line a checkpoint elsewhere.
+//! The course of a run: a bar on a terminal, a line every so often elsewhere.
 
 use std::time::{Duration, Instant};
 
 use brewer::callback::Scalars;
 use brewer::train::{CheckpointReport, Observer, StepReport, Timetable};
-use console::style;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use console::{measure_text_width, style};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Losses move less than this often on the screen.
+use crate::output;
+use crate::table::grouped;
+
+/// Numbers move less than this often on the screen.
 const REDRAW: Duration = Duration::from_millis(200);
 
-/// Shows a run on standard error.
-pub struct Progress {
+/// Without a bar: when the first line is printed, and how long after it the next ones.
+const FIRST_LINE: Duration = Duration::from_secs(10);
+const NEXT_LINE: Duration = Duration::from_secs(30);
+
+/// Shows how far a count has come: a bar on a terminal, elsewhere lines.
+pub struct Gauge {
     bar: ProgressBar,
-    epochs: usize,
+    /// What was done before the count began; it took no time.
+    first: usize,
+    total: usize,
     start: Instant,
     last_draw: Option<Instant>,
-    num_examples: usize,
+    next_line: Instant,
+}
+
+/// What stands beside the count.
+pub struct Figures {
+    /// `epoch 1/3`.
+    pub place: String,
+    /// What a line begins with in place of the bar: `step 12/60`.
+    pub count: String,
+    /// `812 examples/s`.
+    pub rate: String,
+    /// `total 1.234`; as many as there is room for beside the bar.
+    pub details: Vec<String>,
+}
+
+impl Gauge {
+    /// Starts to count from `first` to `total`.
+    pub fn start(first: usize, total: usize) -> Self {
+        let target = if output::is_quiet() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(Some(total as u64), target);
+        let template = "  {prefix} {wide_bar:.cyan/black.bright} {percent:>3} %  {msg}  {eta:>3} left";
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(style.progress_chars("━╸━"));
+        // Only what is to come tells how long it takes.
+        bar.set_position(first as u64);
+        bar.reset_eta();
+        output::show_bar(&bar);
+        let start = Instant::now();
+        Self { bar, first, total, start, last_draw: None, next_line: start + FIRST_LINE }
+    }
+
+    /// The count stands at `done`. The figures are taken when they are shown.
+    pub fn update(&mut self, done: usize, figures: impl FnOnce() -> Figures) {
+        let now = Instant::now();
+        if !self.bar.is_hidden() {
+            self.bar.set_position(done as u64);
+            if self.last_draw.is_none_or(|last| now - last >= REDRAW) {
+                self.last_draw = Some(now);
+                self.draw(&figures());
+            }
+        } else if now >= self.next_line {
+            self.next_line = now + NEXT_LINE;
+            output::note(&self.line(done, now - self.start, &figures()));
+        }
+    }
+
+    fn draw(&self, figures: &Figures) {
+        // What the template holds beside prefix and message, with a bar of ten columns.
+        const REST: usize = 33;
+        let mut message = figures.rate.clone();
+        let room = output::note_width().unwrap_or(80).saturating_sub(REST + figures.place.len());
+        for detail in &figures.details {
+            if measure_text_width(&message) + 2 + detail.len() > room {
+                break;
+            }
+            message = format!("{message}  {detail}");
+        }
+        self.bar.set_prefix(figures.place.clone());
+        self.bar.set_message(message);
+    }
+
+    /// `step 12/60 (20 %)  epoch 1/3  total 1.234  812 examples/s  4 minutes left`.
+    fn line(&self, done: usize, elapsed: Duration, figures: &Figures) -> String {
+        let Figures { place, count, rate, details } = figures;
+        let share = 100 * done / self.total.max(1);
+        let mut line = format!("  {count} ({share} %)  {place}");
+        for part in details.iter().chain([rate]) {
+            line = format!("{line}  {part}");
+        }
+        if done > self.first {
+            let left = elapsed.as_secs_f64() * self.total.saturating_sub(done) as f64 / (done - self.first) as f64;
+            line = format!("{line}  {} left", HumanDuration(Duration::from_secs(left as u64)));
+        }
+        line
+    }
+}
+
+impl Drop for Gauge {
+    fn drop(&mut self) {
+        output::remove_bar();
+    }
+}
+
+/// Shows a run, and keeps what its last line says.
+pub struct Progress {
+    gauge: Option<Gauge>,
+    epochs: usize,
+    optimizer_steps: usize,
+    start: Instant,
+    pub num_examples: usize,
+    /// The last step; `None` before the first.
+    pub last_step: Option<StepReport>,
+    /// What was reported at the last checkpoint.
+    pub scalars: Scalars,
 }
 
 impl Progress {
     pub fn new() -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        Self { bar, epochs: 0, start: Instant::now(), last_draw: None, num_examples: 0 }
-    }
-
-    /// The bar, above which other lines may be printed.
-    pub fn bar(&self) -> ProgressBar {
-        self.bar.clone()
+        Self {
+            gauge: None,
+            epochs: 0,
+            optimizer_steps: 0,
+            start: Instant::now(),
+            num_examples: 0,
+            last_step: None,
+            scalars: Scalars::new(),
+        }
     }
 
     /// Examples trained on, for each second since the start.
@@ -36,30 +140,17 @@ impl Progress {
     }
 
     /// Takes the bar off the screen.
-    pub fn finish(&self) {
-        self.bar.finish_and_clear();
-    }
-
-    fn print(&self, line: &str) {
-        if self.bar.is_hidden() {
-            eprintln!("{line}");
-        } else {
-            self.bar.println(line);
-        }
+    pub fn finish(&mut self) {
+        self.gauge = None;
     }
 }
 
 impl Observer for Progress {
     fn on_start(&mut self, timetable: &Timetable, first_step: u64) -> brewer::Result<()> {
-        let template = "  {prefix} {bar:24.cyan/black.bright} {percent:>3} %  {msg}  {eta} left";
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        self.bar.set_style(style.progress_chars("━╸━"));
-        self.bar.set_length(timetable.forward_steps() as u64);
-        // Only the steps to come tell how long they take.
-        self.bar.set_position(first_step);
-        self.bar.reset_eta();
         self.epochs = timetable.epochs();
+        self.optimizer_steps = timetable.optimizer_steps();
         self.start = Instant::now();
+        self.gauge = Some(Gauge::start(first_step as usize, timetable.forward_steps()));
         Ok(())
     }
 
@@ -67,23 +158,27 @@ impl Observer for Progress {
         self.num_examples += report.num_examples;
         if let Some(reason) = &report.skipped {
             let head = format!("  step {}", report.step);
-            self.print(&format!("{}  batch left out: {reason}", style(head).bold().for_stderr()));
+            output::note(&format!("{}  batch skipped: {reason}", style(head).bold().for_stderr()));
         }
-        self.bar.set_position(report.step + 1);
-        if self.last_draw.is_none_or(|last| last.elapsed() >= REDRAW) {
-            self.last_draw = Some(Instant::now());
-            self.bar.set_prefix(format!("epoch {}/{}", report.epoch + 1, self.epochs));
-            let rate = format!("{:.0} ex/s", self.examples_per_second());
-            self.bar.set_message(format!("{}  {}", style(rate).bold(), losses(&report.losses)));
+        self.last_step = Some(report.clone());
+        let rate = self.examples_per_second();
+        if let Some(gauge) = &mut self.gauge {
+            gauge.update(report.step as usize + 1, || Figures {
+                place: format!("epoch {}/{}", grouped(report.epoch + 1), grouped(self.epochs)),
+                count: format!("step {}/{}", grouped(report.global_step as usize), grouped(self.optimizer_steps)),
+                rate: format!("{rate:.0} examples/s"),
+                details: losses(&report.losses),
+            });
         }
         Ok(())
     }
 
     fn on_checkpoint(&mut self, report: &CheckpointReport) -> brewer::Result<()> {
+        self.scalars.clone_from(&report.scalars);
         let head = format!("  step {}", report.global_step);
         let rate = format!("{:.0} examples/s", self.examples_per_second());
         let scalars = if report.scalars.is_empty() { "checkpoint saved".into() } else { scalars(&report.scalars) };
-        self.print(&format!(
+        output::note(&format!(
             "{}  epoch {}/{}  {scalars}  {rate}",
             style(head).bold().for_stderr(),
             report.epoch + 1,
@@ -93,14 +188,13 @@ impl Observer for Progress {
     }
 }
 
-/// `total 1.234  kd 0.412  hard 0.301`.
-fn losses(losses: &Scalars) -> String {
+/// `total 1.234`, `kd 0.412`, `hard 0.301`.
+fn losses(losses: &Scalars) -> Vec<String> {
     let short = |name: &str| {
         let name = name.strip_prefix("unweighted_").unwrap_or(name);
         name.strip_suffix("_loss").unwrap_or(name).to_owned()
     };
-    let shown = losses.iter().take(4).map(|(name, value)| format!("{} {value:.3}", short(name)));
-    shown.collect::<Vec<_>>().join("  ")
+    losses.iter().take(4).map(|(name, value)| format!("{} {value:.3}", short(name))).collect()
 }
 
 /// `dev_loss 0.3012  dev_accuracy 0.8120`.

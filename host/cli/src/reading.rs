@@ -1,14 +1,13 @@
 //! The reading of data: a bar on a terminal, a line every so often elsewhere.
 
 use std::cell::RefCell;
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use brewer::data::ReadProgress;
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::header;
+use crate::{header, output};
 
 /// A file that is read sooner needs no bar.
 const REDRAW: Duration = Duration::from_millis(500);
@@ -30,7 +29,8 @@ struct File {
 
 impl Reading {
     pub fn new() -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let target = if output::is_quiet() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(None, target);
         let style = ProgressStyle::with_template("  {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
         bar.set_style(style);
         Self { bar, file: RefCell::new(None) }
@@ -55,8 +55,7 @@ impl Reading {
         file.shown = now;
         let line = described(progress, now - file.start);
         if self.bar.is_hidden() {
-            // Nobody may read it.
-            let _ = writeln!(io::stderr(), "  {line}");
+            output::note(&format!("  {line}"));
         } else {
             self.bar.set_message(line);
             self.bar.tick();

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -7,25 +8,34 @@ use brewer::experiment::Experiment;
 use brewer::train::{MetricsLog, Observer, Outcome, Resume, RunFolder, RunRecord, TokenizerFiles, TrainError};
 use brewer_plugin_host::Plugins;
 use clap::{Args, ValueEnum};
-use console::style;
 use indicatif::HumanDuration;
 
-use crate::header;
 use crate::interrupt;
-use crate::log;
-use crate::options::ExperimentOptions;
+use crate::options::{ExperimentOptions, OutputDirOptions};
 use crate::progress::Progress;
 use crate::reading::Reading;
+use crate::{header, json, log, output};
 
 #[derive(Args)]
 pub struct RunOptions {
     #[command(flatten)]
     pub experiment: ExperimentOptions,
 
-    /// Resume the run in the experiment's output_dir from its last whole checkpoint. Where it has none, the run starts
-    /// from the beginning, or is refused with `must`
+    #[command(flatten)]
+    output_dir: OutputDirOptions,
+
+    /// Resume the run in the output folder from its last whole checkpoint. Where it has none, the run starts from the
+    /// beginning, or is refused with `must`
     #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "possible")]
     resume: Option<ResumeWhen>,
+
+    /// Print the result as one line of JSON
+    ///
+    /// Keys: command, outcome (finished, stopped or interrupted), global_step, epoch, output_dir, student, examples,
+    /// seconds, examples_per_second, and the losses of the last step and the metrics of the last checkpoint under their
+    /// names in metrics.jsonl.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -36,17 +46,16 @@ enum ResumeWhen {
 
 /// Trains the student of an experiment.
 pub fn run(options: &RunOptions) -> Result<ExitCode> {
-    let experiment = options.experiment.experiment()?;
-    let mut folder = RunFolder::open(&experiment.training.output_dir)?;
-    let resume = options.resume.map(|when| find(&folder, &experiment, when)).transpose()?.flatten();
-    let given = &experiment;
+    let mut given = options.experiment.experiment()?;
+    options.output_dir.apply(&mut given)?;
+    let mut folder = RunFolder::open(&given.training.output_dir)?;
+    let resume = options.resume.map(|when| find(&folder, &given, when)).transpose()?.flatten();
     let experiment = match &resume {
-        Some(resume) => resume.experiment(given),
+        Some(resume) => resume.experiment(&given),
         None => given.clone(),
     };
     let mut progress = Progress::new();
-    let mut plugins =
-        Plugins::new(experiment.training.seed, log::sink(Some(progress.bar()))).map_err(brewer::Error::from)?;
+    let mut plugins = Plugins::new(experiment.training.seed, log::sink()).map_err(brewer::Error::from)?;
     let mut assembled = assemble(&experiment, &mut plugins, &Reading::new().on_read())?;
     assembled.session.check_settings(&assembled.settings)?;
     let checked = assembled.session.check()?;
@@ -57,15 +66,15 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     folder.keep_tokenizer(TokenizerFiles::read(&assembled.tokenizer_folder)?);
     if let Some(error) = folder.unlocked() {
         let place = header::shown(folder.path());
-        warn(&format!("{place} cannot be locked ({error}); see to it that no other run writes there"));
+        output::warning(&format!("{place} cannot be locked ({error}); see to it that no other run writes there"));
     }
     let mut metrics = match &resume {
-        Some(resume) => continue_run(&folder, given, resume)?,
+        Some(resume) => continue_run(&folder, &given, resume)?,
         None => {
             if options.resume.is_some() {
-                eprintln!("  there is no checkpoint to resume from, so the run starts from the beginning");
+                output::note("  there is no checkpoint to resume from, so the run starts from the beginning");
             }
-            begin(&folder, given, &RunRecord::of(given, assembled.session.device)?)?
+            begin(&folder, &given, &RunRecord::of(&given, assembled.session.device)?)?
         }
     };
 
@@ -78,26 +87,42 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     let observers: &mut [&mut dyn Observer] = &mut [&mut metrics, &mut progress, &mut clock];
     let outcome = session.train(&assembled.settings, &start, &folder, observers, interrupt);
     progress.finish();
-    let elapsed = HumanDuration(Duration::from_secs(begun.elapsed().as_secs()));
-    match outcome? {
+    let outcome = outcome?;
+    let elapsed = begun.elapsed();
+    let result = |student: Option<&Path>| {
+        json::run(&experiment, outcome, start.global_step, student, &progress, elapsed.as_secs_f64())
+    };
+    match outcome {
         Outcome::Interrupted { global_step } => {
             let (signal, code) = interrupt::received();
-            eprintln!(
+            output::ending(&format!(
                 "interrupted by {signal} after step {global_step}; {} is saved. To resume:\n  {}",
                 header::shown(&folder.checkpoint(global_step)),
                 interrupt::command(true)
-            );
+            ));
+            if options.json {
+                output::or_note(output::json(&result(None)));
+            }
             return Ok(code);
         }
-        Outcome::Stopped { global_step } => eprintln!("  stopped by a callback after step {global_step}"),
+        Outcome::Stopped { global_step } => {
+            output::note(&format!("  stopped by a callback after step {global_step}"));
+        }
         Outcome::Finished => {}
     }
     folder.save_student(session.student.as_ref())?;
-    println!(
-        "student in {}, trained in {elapsed} at {:.0} examples/s",
-        header::shown(&folder.student()),
-        progress.examples_per_second()
-    );
+    let printed = if options.json {
+        output::json(&result(Some(&folder.student())))
+    } else {
+        output::result(&format!(
+            "student in {}, trained in {} at {:.0} examples/s",
+            header::shown(&folder.student()),
+            HumanDuration(Duration::from_secs(elapsed.as_secs())),
+            progress.examples_per_second()
+        ))
+    };
+    // The student is saved, whoever reads this.
+    output::or_note(printed);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -115,21 +140,17 @@ fn find(folder: &RunFolder, experiment: &Experiment, when: ResumeWhen) -> brewer
 fn begin(folder: &RunFolder, experiment: &Experiment, record: &RunRecord) -> Result<MetricsLog> {
     if let Some(earlier) = folder.begin(experiment, record)? {
         let stays = if folder.student().exists() { ", its student in its place until this run has one" } else { "" };
-        eprintln!("  the results of an earlier run are kept in {}{stays}", header::shown(&earlier));
+        output::note(&format!("  the results of an earlier run are kept in {}{stays}", header::shown(&earlier)));
     }
     Ok(MetricsLog::create(&folder.metrics())?)
 }
 
 /// Makes the folder of an interrupted run ready for the rest of it.
 fn continue_run(folder: &RunFolder, experiment: &Experiment, resume: &Resume) -> Result<MetricsLog> {
-    resume.notes.iter().for_each(|note| warn(note));
+    resume.notes.iter().for_each(|note| output::warning(note));
     let (metrics, notes) = MetricsLog::resume(&folder.metrics(), resume)?;
-    notes.iter().for_each(|note| warn(note));
+    notes.iter().for_each(|note| output::warning(note));
     folder.save_experiment(experiment)?;
-    eprintln!("  resumes after step {} of the optimizer", resume.state.global_step);
+    output::note(&format!("  resumes after step {} of the optimizer", resume.state.global_step));
     Ok(metrics)
-}
-
-fn warn(text: &str) {
-    eprintln!("{} {text}", style("warning:").yellow().bold().for_stderr());
 }

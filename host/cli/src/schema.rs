@@ -2,8 +2,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::output;
+
 /// Prints the JSON Schema of the experiment file.
 pub fn schema() -> Result<ExitCode> {
-    println!("{}", serde_json::to_string_pretty(&brewer_plugin_host::experiment_schema())?);
+    output::unwrapped(&serde_json::to_string_pretty(&brewer_plugin_host::experiment_schema())?)?;
     Ok(ExitCode::SUCCESS)
 }

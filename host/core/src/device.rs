@@ -45,6 +45,36 @@ pub fn set_num_threads(threads: Option<u16>) {
     let _ = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).build_global();
 }
 
+/// The version of the libtorch that this program runs with: `2.11.0`; `None` if it does not say.
+pub fn libtorch_version() -> Option<String> {
+    abi_version().map(|version| format!("{}.{}.{}", version >> 56, (version >> 48) & 0xff, (version >> 40) & 0xff))
+}
+
+/// libtorch's version as it tells its extensions: a byte each for major, minor and patch, and five more.
+#[cfg(unix)]
+fn abi_version() -> Option<u64> {
+    use libloading::os::unix::{Library, Symbol};
+    // SAFETY: libtorch's stable C interface declares it as `uint64_t aoti_torch_abi_version()`; it has no effects.
+    unsafe {
+        let version: Symbol<unsafe extern "C" fn() -> u64> = Library::this().get(b"aoti_torch_abi_version\0").ok()?;
+        Some(version())
+    }
+}
+
+#[cfg(not(unix))]
+fn abi_version() -> Option<u64> {
+    None
+}
+
+/// The number of CUDA devices.
+///
+/// # Errors
+/// Why there are none, if libtorch's CUDA library cannot be loaded.
+pub fn cuda_devices() -> Result<usize, String> {
+    load_cuda()?;
+    Ok(usize::try_from(Cuda::device_count()).unwrap_or(0))
+}
+
 /// The device of that name. `auto` is the first CUDA device if there is one, or else the CPU.
 pub fn device(name: &str) -> Result<Device, DeviceError> {
     let index = match name {

@@ -1,3 +1,5 @@
+use std::io;
+
 use tch::TchError;
 
 use crate::libtorch;
@@ -68,5 +70,34 @@ impl Error {
             Error::Tensor(_) | Error::OutOfMemory(_) => Fault::Run,
             Error::Plugin(error) => error.fault(),
         }
+    }
+}
+
+/// Why the operating system refused a file, as a sentence ends with it.
+pub fn os_reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "it does not exist".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder; expected a file".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of the path is a file; expected a folder".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        // What reading a text reports of bytes that are none.
+        io::ErrorKind::InvalidData if error.raw_os_error().is_none() => "it is not text in UTF-8".to_owned(),
+        io::ErrorKind::AlreadyExists => "a file of that name exists".to_owned(),
+        _ => {
+            let text = error.to_string();
+            text.split(" (os error ").next().unwrap_or(&text).to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_is_quoted_without_numbers() {
+        assert_eq!(os_reason(&io::Error::from_raw_os_error(28)), "No space left on device");
+        assert_eq!(os_reason(&io::Error::from_raw_os_error(21)), "it is a folder; expected a file");
+        assert_eq!(os_reason(&io::Error::other("of its own words")), "of its own words");
     }
 }

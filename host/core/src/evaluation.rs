@@ -91,6 +91,14 @@ pub fn evaluate(
     Ok(Evaluation { metrics: values.collect(), num_examples, seconds: start.elapsed().as_secs_f64() })
 }
 
+/// The names of the numbers that [`EvaluateAtCheckpoints`] reports; none of data without labels.
+pub fn scalar_names(split: &str, loader: &Loader) -> Vec<String> {
+    if !loader.dataset().has_labels() {
+        return vec![];
+    }
+    classification().iter().map(|metric| format!("{split}_{}", metric.name())).collect()
+}
+
 /// Evaluates the student on a data set at every checkpoint and reports `SPLIT_loss` and `SPLIT_accuracy`.
 pub struct EvaluateAtCheckpoints {
     split: String,

@@ -48,7 +48,7 @@ pub use batch::Batch;
 pub use callback::Callback;
 pub use classes::{ClassMatching, ClassOrder, Classes};
 pub use digest::DigestError;
-pub use error::{Error, Fault, PluginError, Result};
+pub use error::{Error, Fault, PluginError, Result, os_reason};
 pub use features::{Feature, Features};
 pub use model::{Model, Parameters};
 pub use outputs::{Layers, Output, Outputs};

@@ -1,4 +1,4 @@
-//! Names that people mistype.
+//! Words in messages: names that people mistype, and values that are of another kind than expected.
 
 /// ` (did you mean …?)` where a known name is close.
 pub(crate) fn nearest(name: &str, known: &[impl AsRef<str>]) -> String {

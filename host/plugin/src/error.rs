@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::PathBuf};
 
-use brewer::{Fault, PluginError, libtorch};
+use brewer::{Fault, PluginError, libtorch, os_reason};
 use tch::TchError;
 
 use crate::{
@@ -51,7 +51,7 @@ impl From<Error> for brewer::Error {
 /// Why a file cannot be used as a plugin.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadProblem {
-    #[error("cannot be read: {0}")]
+    #[error("cannot be read: {}", os_reason(.0))]
     Read(#[source] io::Error),
     #[error("is larger than {}; raise `limits.file_bytes` in the experiment if that is intended", Bytes(*limit))]
     TooLarge { limit: u64 },

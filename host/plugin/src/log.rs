@@ -1,6 +1,6 @@
 //! Where a plugin's messages go.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, io::Write, sync::Arc};
 
 /// How much a message matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +43,8 @@ impl Default for LogSink {
     fn default() -> Self {
         Self::new(|plugin, level, message| {
             if level > Level::Debug {
-                eprintln!("{plugin}: {level}: {message}");
+                // A log that is lost ends no run.
+                let _ = writeln!(std::io::stderr(), "{plugin}: {level}: {message}");
             }
         })
     }

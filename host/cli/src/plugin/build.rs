@@ -9,6 +9,7 @@ use clap::Args;
 use indicatif::HumanBytes;
 
 use crate::exit::input;
+use crate::output;
 
 #[derive(Args)]
 pub struct BuildOptions {
@@ -25,9 +26,10 @@ pub fn build(options: &BuildOptions) -> Result<ExitCode> {
     let start = Instant::now();
     let project = Project::open(&options.folder).map_err(input)?;
     let component = project.build().map_err(input)?;
-    let output = options.output.clone().unwrap_or_else(|| format!("{}.wasm", project.manifest.name).into());
-    fs::write(&output, &component).with_context(|| format!("cannot write {}", output.display()))?;
+    let target = options.output.clone().unwrap_or_else(|| format!("{}.wasm", project.manifest.name).into());
+    fs::write(&target, &component).with_context(|| format!("cannot write {}", target.display()))?;
     let size = HumanBytes(component.len() as u64);
-    println!("{}: {size}, built in {:.1} s", output.display(), start.elapsed().as_secs_f64());
+    let line = format!("{}: {size}, built in {:.1} s", target.display(), start.elapsed().as_secs_f64());
+    output::or_note(output::result(&line));
     Ok(ExitCode::SUCCESS)
 }

@@ -5,16 +5,18 @@ use anyhow::Result;
 use brewer_plugin_host::{Inspected, inspect as inspect_file};
 use clap::Args;
 use indicatif::HumanBytes;
-use serde_json::json;
 
-use crate::table::aligned;
+use crate::table::laid_out;
+use crate::{json, output};
 
 #[derive(Args)]
 pub struct InspectOptions {
     /// The component
     plugin: PathBuf,
 
-    /// Print one JSON object
+    /// Print one line of JSON in place of the table
+    ///
+    /// Keys: command, sha256, bytes, contract, roles, manifest (null without one).
     #[arg(long)]
     json: bool,
 }
@@ -22,15 +24,7 @@ pub struct InspectOptions {
 pub fn inspect(options: &InspectOptions) -> Result<ExitCode> {
     let inspected = inspect_file(&options.plugin).map_err(brewer::Error::from)?;
     if options.json {
-        let roles: Vec<String> = inspected.roles.iter().map(ToString::to_string).collect();
-        let text = json!({
-            "sha256": inspected.digest,
-            "bytes": inspected.size,
-            "contract": inspected.contract,
-            "roles": roles,
-            "manifest": inspected.manifest,
-        });
-        println!("{}", serde_json::to_string_pretty(&text)?);
+        output::json(&json::inspect(&inspected))?;
     } else {
         print(&inspected)?;
     }
@@ -45,24 +39,24 @@ fn print(inspected: &Inspected) -> Result<()> {
         rows.extend((!manifest.authors.is_empty()).then(|| ("authors", manifest.authors.join(", "))));
         rows.extend(manifest.license.clone().map(|text| ("license", text)));
     } else {
-        rows.push(("manifest", "none: it says nothing of itself".to_owned()));
+        rows.push(("manifest", "none: the plugin does not describe itself".to_owned()));
     }
     rows.push(("contract", inspected.contract.clone()));
     rows.push(("roles", inspected.roles.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
     rows.push((
         "permissions",
         match &inspected.manifest {
-            Some(manifest) if manifest.permissions.is_empty() => "asks for none".to_owned(),
-            Some(manifest) => format!("asks for {}", manifest.permissions.join(", ")),
+            Some(manifest) if manifest.permissions.is_empty() => "none".to_owned(),
+            Some(manifest) => format!("{}, if the experiment grants them", manifest.permissions.join(", ")),
             None => "whatever the experiment grants".to_owned(),
         },
     ));
     rows.push(("size", HumanBytes(inspected.size).to_string()));
     rows.push(("sha256", inspected.digest.clone()));
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(label, text)| vec![label.to_owned(), text]).collect();
-    aligned(&rows).iter().for_each(|line| println!("{line}"));
+    output::result(&laid_out(&rows, output::result_width()).concat().join("\n"))?;
     if let Some(schema) = inspected.manifest.as_ref().and_then(|manifest| manifest.config_schema.as_ref()) {
-        println!("\nconfig\n{}", serde_json::to_string_pretty(schema)?);
+        output::unwrapped(&format!("\nconfig\n{}", serde_json::to_string_pretty(schema)?))?;
     }
     Ok(())
 }

@@ -12,13 +12,26 @@ use clap::Subcommand;
 
 #[derive(Subcommand)]
 pub enum PluginCommand {
-    /// Make a folder with a working plugin, its test and what it is built with
+    /// Create a folder with a working plugin, its test and its build files
+    #[command(after_long_help = "\
+Example:
+  brewer-host plugin new my-adaptor --lang python --role adaptor")]
     New(new::NewOptions),
     /// Build the plugin in a folder: NAME.wasm, with its manifest inside
+    #[command(after_long_help = "\
+Example:
+  brewer-host plugin build my-adaptor --output plugins/my-adaptor.wasm")]
     Build(build::BuildOptions),
-    /// Show what a plugin is and what it asks for; nothing of it is run
+    /// Show what a plugin is and which permissions it asks for, without running it
+    #[command(after_long_help = "\
+Example:
+  brewer-host plugin inspect my-adaptor.wasm --json")]
     Inspect(inspect::InspectOptions),
-    /// Run a plugin on made-up batches and compare what it returns with what is expected
+    /// Run a plugin on made-up batches and compare what it returns with what is expected; the exit code is 1 where
+    /// they differ
+    #[command(after_long_help = "\
+Example:
+  brewer-host plugin test my-adaptor.wasm --cases my-adaptor/plugin.test.json")]
     Test(test::TestOptions),
 }
 

@@ -6,6 +6,7 @@ use brewer_plugin_kit::project::{self, Language};
 use clap::Args;
 
 use crate::exit::input;
+use crate::output;
 
 #[derive(Args)]
 pub struct NewOptions {
@@ -16,7 +17,8 @@ pub struct NewOptions {
     #[arg(long, value_name = "LANGUAGE")]
     lang: Language,
 
-    /// What it is to be in a run
+    /// Its role in a run: adaptor, batch-postprocessor, callback, kd-loss, match-loss, temperature-scheduler or
+    /// weight-scheduler
     #[arg(long, default_value = "adaptor")]
     role: String,
 }
@@ -24,11 +26,12 @@ pub struct NewOptions {
 pub fn new(options: &NewOptions) -> Result<ExitCode> {
     let NewOptions { name, lang, role } = options;
     project::create(&PathBuf::from(name), name, *lang, role).map_err(input)?;
-    println!("{name}/ is a plugin in {lang} for the role {role}. What comes next:\n");
+    let mut lines = vec![format!("{name}/ is a plugin in {lang} for the role {role}. What comes next:\n")];
     if matches!(lang, Language::JavaScript | Language::TypeScript) {
-        println!("  (cd {name} && npm install)");
+        lines.push(format!("  (cd {name} && npm install)"));
     }
-    println!("  brewer-host plugin build {name}");
-    println!("  brewer-host plugin test {name}.wasm --cases {name}/plugin.test.json");
+    lines.push(format!("  brewer-host plugin build {name}"));
+    lines.push(format!("  brewer-host plugin test {name}.wasm --cases {name}/plugin.test.json"));
+    output::or_note(output::unwrapped(&lines.join("\n")));
     Ok(ExitCode::SUCCESS)
 }

@@ -17,7 +17,7 @@ use crate::callback::Callback;
 use crate::data::{Dataset, Loader, Order, ReadProgress};
 use crate::device::device;
 use crate::distiller::{Basic, Distiller, General, MultiTeacher, Trainer};
-use crate::evaluation::EvaluateAtCheckpoints;
+use crate::evaluation::{EvaluateAtCheckpoints, scalar_names};
 use crate::experiment::{DistillerName, Experiment};
 use crate::train::{Session, Settings, TaskOrder, Timetable};
 use crate::{Result, projection};
@@ -43,6 +43,19 @@ pub struct Assembled {
 impl Assembled {
     pub fn timetable(&self) -> Result<Timetable> {
         Ok(Timetable::new(&self.settings.training, self.session.batches_per_epoch())?)
+    }
+
+    /// The names of the numbers that evaluations report at each checkpoint: `dev_loss`, `dev_accuracy`.
+    pub fn evaluation_names(&self) -> Vec<String> {
+        self.evaluated.iter().flat_map(|(split, loader)| scalar_names(split, loader)).collect()
+    }
+
+    /// What the run writes, in bytes, as far as it is known beforehand: the student and the checkpoints, each with the
+    /// student and the optimizer's state, all in float32.
+    pub fn output_bytes(&self) -> Result<u64> {
+        let model = 4 * self.session.student.parameters().num_elements() as u64;
+        let checkpoint = model * (1 + self.settings.optimizer.state_per_parameter() as u64);
+        Ok(checkpoint.saturating_mul(self.timetable()?.num_checkpoints() as u64).saturating_add(model))
     }
 }
 

@@ -2,6 +2,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::Fault;
+use crate::error::os_reason;
 
 /// What is wrong with a cache of a teacher's outputs.
 #[derive(Debug, thiserror::Error)]
@@ -37,10 +38,10 @@ pub enum CacheError {
     )]
     Locked { path: PathBuf, holder: String },
 
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {}", path.display(), os_reason(source))]
     Read { path: PathBuf, source: io::Error },
 
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}: {}", path.display(), os_reason(source))]
     Write { path: PathBuf, source: io::Error },
 
     /// A tensor that is not a row for each example.

@@ -2,11 +2,12 @@ use std::path::{Path, PathBuf};
 
 use super::tokenizer::slow_tokenizer;
 use crate::Fault;
+use crate::error::os_reason;
 
 /// What is wrong with a file of examples, or with the tokenizer that reads it.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {}", path.display(), os_reason(source))]
     Read { path: PathBuf, source: std::io::Error },
     #[error(
         "{}: this format is not supported; expected a file that ends in {supported}{}",

@@ -1,11 +1,12 @@
 use std::path::PathBuf;
 
 use crate::Fault;
+use crate::error::os_reason;
 
 /// What is wrong with an experiment file.
 #[derive(Debug, thiserror::Error)]
 pub enum ExperimentError {
-    #[error("cannot read the experiment {}: {source}. Name another file with --config", path.display())]
+    #[error("cannot read the experiment {}: {}; name another file with --config", path.display(), os_reason(source))]
     Read { path: PathBuf, source: std::io::Error },
 
     #[error("{}: not valid {format}: {message}", path.display())]
@@ -22,6 +23,9 @@ pub enum ExperimentError {
     /// A key that changes nothing beside the others.
     #[error("{key} has no effect {reason}")]
     NoEffect { key: String, reason: String },
+
+    #[error("the path {} is not valid UTF-8, so the record of a run cannot hold it; rename it", path.display())]
+    Path { path: PathBuf },
 
     #[error("--set {argument}: {message}")]
     Override { argument: String, message: String },

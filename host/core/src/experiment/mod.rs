@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 pub use error::ExperimentError;
 pub use overrides::data_from;
 pub(crate) use paths::PathKind;
-pub use read::{KeyError, from_json};
+pub use read::{KeyError, check_path, from_json};
 
 use crate::cache::CacheSpec;
 use crate::data::DataConfig;
@@ -222,8 +222,15 @@ impl PluginSpec {
 impl Experiment {
     /// The experiment as it was run, with every default, as JSON.
     pub fn to_json(&self) -> String {
-        // The experiment was deserialized from JSON, so all of its keys are strings and its numbers finite.
-        serde_json::to_string_pretty(self).unwrap_or_default()
+        // All of its keys are strings, its paths were checked to be text, and numbers that are not finite become null.
+        serde_json::to_string_pretty(self).expect("an experiment has a form in JSON")
+    }
+
+    /// Has the run written to `folder`.
+    pub fn set_output_dir(&mut self, folder: PathBuf) -> Result<(), ExperimentError> {
+        check_path(&folder)?;
+        self.training.output_dir = folder;
+        Ok(())
     }
 
     /// The teachers in order, whichever key names them.

@@ -37,6 +37,7 @@ impl Experiment {
         let folder = file.parent().unwrap_or(&file);
         for (.., path) in experiment.paths_mut() {
             *path = normalised(&folder.join(&*path));
+            check_path(path)?;
         }
         experiment.check()?;
         Ok(experiment)
@@ -170,6 +171,14 @@ fn with_nearest_key(message: &str) -> String {
             format!("unknown {what} `{name}`{}; known are {}", nearest(name, &known), known.join(", "))
         }
         _ => json::in_plain_words(message),
+    }
+}
+
+/// Whether a path can stand in an experiment: the record of a run is JSON, which holds text only.
+pub fn check_path(path: &Path) -> Result<(), ExperimentError> {
+    match path.to_str() {
+        Some(_) => Ok(()),
+        None => Err(ExperimentError::Path { path: path.to_owned() }),
     }
 }
 

@@ -2,14 +2,15 @@ use std::path::{Path, PathBuf};
 
 use super::checkpoint::Mismatch;
 use crate::Fault;
+use crate::error::os_reason;
 
 /// What is wrong with a model's folder or with what a model was given.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {}", path.display(), os_reason(source))]
     Read { path: PathBuf, source: std::io::Error },
 
-    #[error("cannot write {}: {source}; no half-written file was left there", path.display())]
+    #[error("cannot write {}: {}; no half-written file was left there", path.display(), os_reason(source))]
     Write { path: PathBuf, source: std::io::Error },
 
     #[error("there is no folder {}; {}", folder.display(), download(folder))]

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use crate::Fault;
+use crate::error::os_reason;
 use crate::json::in_plain_words;
 
 /// What is wrong with a training configuration, or went wrong in a run.
@@ -60,8 +61,15 @@ pub enum TrainError {
     )]
     Locked { path: PathBuf, holder: String },
 
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}: {}", path.display(), os_reason(source))]
     Write { path: PathBuf, source: std::io::Error },
+
+    /// What the check found of the folder that a run is to be written to.
+    #[error(
+        "the run cannot be written to {}: {problem}; name another folder with `training.output_dir` or --output-dir",
+        path.display()
+    )]
+    OutputFolder { path: PathBuf, problem: String },
 }
 
 impl TrainError {
@@ -72,7 +80,8 @@ impl TrainError {
             | TrainError::NoSteps { .. }
             | TrainError::NoGradient { .. }
             | TrainError::Resume { .. }
-            | TrainError::Locked { .. } => Fault::Input,
+            | TrainError::Locked { .. }
+            | TrainError::OutputFolder { .. } => Fault::Input,
             // The check before step 0 has seen what the user gave.
             TrainError::Step { .. }
             | TrainError::NotFinite { .. }

@@ -73,6 +73,16 @@ impl Timetable {
         (step + 1).is_multiple_of(self.accumulation)
     }
 
+    /// Checkpoints of the whole run.
+    pub fn num_checkpoints(&self) -> usize {
+        match self.duration {
+            Duration::Epochs(epochs) => epochs
+                .div_ceil(self.ckpt_epoch_frequency)
+                .saturating_mul(self.ckpt_frequency.min(self.steps_per_epoch())),
+            Duration::Steps(steps) => self.ckpt_steps.map_or(1, |every| steps.div_ceil(every)),
+        }
+    }
+
     /// Whether a checkpoint follows the optimizer step `global_step`, counted from 1, in `epoch`, counted from 0.
     pub fn is_checkpoint(&self, global_step: usize, epoch: usize) -> bool {
         match self.duration {
@@ -98,7 +108,9 @@ mod tests {
         let timetable = Timetable::new(config, batches).unwrap();
         let per_epoch = timetable.steps_per_epoch().max(1);
         let steps = 1..=timetable.optimizer_steps();
-        steps.filter(|step| timetable.is_checkpoint(*step, (step - 1) / per_epoch)).collect()
+        let found: Vec<usize> = steps.filter(|step| timetable.is_checkpoint(*step, (step - 1) / per_epoch)).collect();
+        assert_eq!(timetable.num_checkpoints(), found.len());
+        found
     }
 
     #[test]

@@ -217,7 +217,7 @@ fn files() {
     let files = Files::new(model());
     files.write("train.jsonl", "\n \n");
     assert_eq!(files.read("train.jsonl").unwrap_err(), "train.jsonl: there are no examples; expected at least one row");
-    assert!(files.read("absent.jsonl").unwrap_err().starts_with("cannot read absent.jsonl: No such file"));
+    assert!(files.read("absent.jsonl").unwrap_err().starts_with("cannot read absent.jsonl: it does not exist"));
     files.write("train.csv", "text,label\n");
     assert_eq!(
         files.read("train.csv").unwrap_err(),

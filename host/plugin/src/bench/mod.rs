@@ -65,7 +65,8 @@ impl Bench {
     pub fn read(plugin: &Path, cases: &Path, log: LogSink) -> Result<Self> {
         let wrong = |problem: String| Error::Bench { path: cases.to_owned(), problem };
         let text = fs::read(cases).map_err(|error| {
-            wrong(format!("cannot be read: {error}; it says what to run the plugin on, name another with --cases"))
+            let reason = brewer::os_reason(&error);
+            wrong(format!("cannot be read: {reason}; it says what to run the plugin on, name another with --cases"))
         })?;
         let value = serde_json::from_slice(&text).map_err(|error| wrong(format!("is not valid JSON: {error}")))?;
         let Cases { config, permissions, limits, seed, cases } =

@@ -3,6 +3,8 @@
 
 mod jsonl;
 
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -33,6 +35,10 @@ const FORMATS: &[&dyn Format] = &[&jsonl::Jsonl];
 
 /// The rows of a file in the format that its ending tells.
 pub(super) fn open(path: &Path) -> Result<Rows, DataError> {
+    let unread = |source| DataError::Read { path: path.to_owned(), source };
+    if fs::metadata(path).map_err(unread)?.is_dir() {
+        return Err(unread(io::ErrorKind::IsADirectory.into()));
+    }
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
     let format = FORMATS.iter().find(|format| format.endings().contains(&ending.as_str()));
     let format = format.ok_or_else(|| DataError::Format { path: path.to_owned(), supported: supported() })?;

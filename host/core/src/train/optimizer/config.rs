@@ -78,6 +78,14 @@ impl Default for OptimizerConfig {
 }
 
 impl OptimizerConfig {
+    /// How many numbers the optimizer keeps for each number that it trains.
+    pub fn state_per_parameter(&self) -> usize {
+        match self {
+            Self::AdamW(_) | Self::Adam(_) => 2,
+            Self::Sgd(SgdConfig { momentum, .. }) => usize::from(*momentum != 0.0),
+        }
+    }
+
     /// Whether every number is one that the optimizer can work with.
     pub fn check(&self, key: &str) -> Result<(), TrainError> {
         let wrong = |option: &str, found: f64, expected: &str| TrainError::Value {

@@ -1,0 +1,224 @@
+//! What `--json` prints: one object on one line. Keys are in snake_case. Metrics and losses stand at the top level, under
+//! the names that they have in `metrics.jsonl`. Paths are absolute.
+
+use std::path::Path;
+
+use brewer::Model;
+use brewer::assemble::Assembled;
+use brewer::cache::TeacherCache;
+use brewer::callback::Scalars;
+use brewer::evaluation::Evaluation;
+use brewer::experiment::Experiment;
+use brewer::train::{Checked, Outcome, Task, Timetable};
+use brewer_plugin_host::Inspected;
+use brewer_plugin_host::bench;
+use serde_json::{Map, Value, json};
+
+use crate::header::device_key;
+use crate::progress::Progress;
+
+/// The result of a run. `start_step` is the optimizer step that it started from.
+pub fn run(
+    experiment: &Experiment,
+    outcome: Outcome,
+    start_step: u64,
+    student: Option<&Path>,
+    progress: &Progress,
+    seconds: f64,
+) -> Value {
+    let last = progress.last_step.as_ref();
+    let numbers = [last.map(|report| &report.losses), Some(&progress.scalars)];
+    with_numbers(
+        json!({
+            "command": "run",
+            "outcome": match outcome {
+                Outcome::Finished => "finished",
+                Outcome::Stopped { .. } => "stopped",
+                Outcome::Interrupted { .. } => "interrupted",
+            },
+            "global_step": last.map_or(start_step, |report| report.global_step),
+            "epoch": last.map(|report| report.epoch),
+            "output_dir": path(&experiment.training.output_dir),
+            "student": student.map(path),
+            "examples": progress.num_examples,
+            "seconds": seconds,
+            "examples_per_second": progress.examples_per_second(),
+        }),
+        numbers.into_iter().flatten(),
+    )
+}
+
+/// What the check found.
+pub fn check(experiment: &Experiment, assembled: &Assembled, checked: &Checked, timetable: &Timetable) -> Value {
+    let session = &assembled.session;
+    let mut models: Vec<Value> = vec![];
+    let teachers = session.tasks.iter().flat_map(|task| &task.teachers);
+    for (teacher, spec) in teachers.zip(experiment.teachers()) {
+        models.push(model(&teacher.label(), Some(&spec.model), teacher.model.as_ref()));
+    }
+    models.push(model("student", experiment.student.model.as_deref(), session.student.as_ref()));
+    let train = session.tasks.iter().map(|task| (split_of(task), task.loader.dataset()));
+    let evaluated = assembled.evaluated.iter().map(|(split, loader)| (split.clone(), loader.dataset()));
+    let data = train.chain(evaluated).zip(data_files(experiment)).map(|((split, dataset), file)| {
+        let summary = dataset.summary(session.student.info());
+        json!({
+            "split": split,
+            "path": path(file),
+            "examples": summary.examples,
+            "mean_tokens": summary.mean_tokens,
+            "max_tokens": summary.max_tokens,
+            "truncated": summary.truncated,
+        })
+    });
+    let features: Map<String, Value> = checked
+        .features
+        .iter()
+        .map(|(label, features)| {
+            let features: Map<String, Value> =
+                features.iter().map(|(key, shapes)| ((*key).to_owned(), json!(shapes))).collect();
+            (label.clone(), Value::Object(features))
+        })
+        .collect();
+    let terms =
+        checked.terms.iter().map(|term| json!({ "name": term.name, "weight": term.weight, "detail": term.detail }));
+    with_numbers(
+        json!({
+            "command": "check",
+            "distiller": experiment.distiller.to_string(),
+            "device": device_key(session.device),
+            "models": models,
+            "data": data.collect::<Vec<_>>(),
+            "features": features,
+            "losses": terms.collect::<Vec<_>>(),
+            "optimizer_steps": timetable.optimizer_steps(),
+            "epochs": timetable.epochs(),
+            "batches_per_epoch": timetable.batches_per_epoch(),
+            "checkpoints": timetable.num_checkpoints(),
+            "metrics": assembled.evaluation_names(),
+            "output_dir": path(&experiment.training.output_dir),
+        }),
+        [&checked.losses],
+    )
+}
+
+/// The files of training examples of all tasks, and then those of evaluation examples.
+fn data_files(experiment: &Experiment) -> Vec<&Path> {
+    let tasks = experiment.tasks.values().map(|task| &task.data);
+    let configs: Vec<_> = if experiment.tasks.is_empty() { vec![&experiment.data] } else { tasks.collect() };
+    let train = configs.iter().filter_map(|data| data.train.as_deref());
+    train.chain(configs.iter().filter_map(|data| data.dev.as_deref())).collect()
+}
+
+fn split_of(task: &Task) -> String {
+    task.name.as_ref().map_or("train".to_owned(), |name| format!("{name}_train"))
+}
+
+fn model(name: &str, folder: Option<&Path>, model: &dyn Model) -> Value {
+    let info = model.info();
+    json!({
+        "name": name,
+        "path": folder.map(path),
+        "architecture": info.architecture,
+        "num_layers": info.num_layers,
+        "hidden_size": info.hidden_size,
+        "parameters": model.parameters().num_elements(),
+    })
+}
+
+/// The caches of the teachers by their names. `made` examples were computed now.
+pub fn cache(caches: &[(String, &TeacherCache)], made: usize, seconds: f64, is_interrupted: bool) -> Value {
+    let caches = caches.iter().map(|(teacher, cache)| {
+        json!({
+            "teacher": teacher,
+            "path": cache.folder().map(path),
+            "dtype": cache.dtype().name(),
+            "bytes": cache.num_bytes(),
+            "examples": cache.num_examples(),
+            "missing": cache.missing().len(),
+            "damaged": cache.damaged(),
+        })
+    });
+    json!({
+        "command": "cache",
+        "outcome": if is_interrupted { "interrupted" } else { "finished" },
+        "caches": caches.collect::<Vec<_>>(),
+        "examples": made,
+        "seconds": seconds,
+        "examples_per_second": made as f64 / seconds,
+    })
+}
+
+/// An evaluation of the model in `folder` on `data`.
+pub fn eval(folder: &Path, data: &Path, model: &dyn Model, evaluation: &Evaluation) -> Value {
+    with_numbers(
+        json!({
+            "command": "eval",
+            "model": path(folder),
+            "data": path(data),
+            "parameters": model.parameters().num_elements(),
+            "examples": evaluation.num_examples,
+            "seconds": evaluation.seconds,
+            "examples_per_second": evaluation.examples_per_second(),
+        }),
+        [&evaluation.metrics],
+    )
+}
+
+/// What a plugin is.
+pub fn inspect(inspected: &Inspected) -> Value {
+    json!({
+        "command": "plugin inspect",
+        "sha256": inspected.digest,
+        "bytes": inspected.size,
+        "contract": inspected.contract,
+        "roles": inspected.roles.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "manifest": inspected.manifest,
+    })
+}
+
+/// The cases of a plugin's test.
+pub fn test(plugin: &Path, outcomes: &[bench::Outcome]) -> Value {
+    let cases = outcomes.iter().map(|outcome| {
+        let returned: Map<String, Value> =
+            outcome.returned.iter().map(|(key, found)| (key.clone(), json!(found))).collect();
+        let cost = outcome.cost.as_ref().map(|cost| {
+            json!({
+                "seconds": cost.time.as_secs_f64(),
+                "operations": cost.operations,
+                "tensor_bytes": cost.tensor_bytes,
+                "value_bytes": cost.value_bytes,
+                "log_bytes": cost.log_bytes,
+            })
+        });
+        json!({
+            "name": outcome.name,
+            "passed": outcome.differences.is_empty(),
+            "returned": returned,
+            "differences": outcome.differences,
+            "cost": cost,
+        })
+    });
+    let num_passed = outcomes.iter().filter(|outcome| outcome.differences.is_empty()).count();
+    json!({
+        "command": "plugin test",
+        "plugin": path(plugin),
+        "passed": num_passed,
+        "failed": outcomes.len() - num_passed,
+        "cases": cases.collect::<Vec<_>>(),
+    })
+}
+
+/// A path as text, absolute; JSON has no other form for it.
+fn path(path: &Path) -> Value {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into()
+}
+
+/// Adds losses and metrics, which no fixed key gives way to.
+fn with_numbers<'a>(mut object: Value, numbers: impl IntoIterator<Item = &'a Scalars>) -> Value {
+    if let Value::Object(keys) = &mut object {
+        for (name, value) in numbers.into_iter().flatten() {
+            keys.entry(name.clone()).or_insert(json!(value));
+        }
+    }
+    object
+}
