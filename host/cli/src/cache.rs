@@ -15,6 +15,7 @@ use crate::header;
 use crate::interrupt::interrupt_flag;
 use crate::log;
 use crate::options::ExperimentOptions;
+use crate::plugin;
 
 /// Runs the teachers on all examples that their caches lack.
 pub fn cache(options: &ExperimentOptions) -> Result<ExitCode> {
@@ -25,7 +26,7 @@ pub fn cache(options: &ExperimentOptions) -> Result<ExitCode> {
     }
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     let mut plugins =
-        Plugins::new(experiment.training.seed, log::sink(Some(bar.clone()))).map_err(brewer::Error::from)?;
+        Plugins::new(plugin::engine()?, experiment.training.seed, log::sink(Some(bar.clone())));
     let mut assembled = assemble(&experiment, &mut plugins)?;
     let checked = assembled.session.check()?;
     assembled.session.open_caches()?;

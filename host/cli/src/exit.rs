@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use brewer::Fault;
+use brewer_plugin_host::printable;
 use console::style;
 
 const RUN: u8 = 1;
@@ -12,7 +13,9 @@ pub const INTERRUPTED: u8 = 130;
 
 /// Prints an error on one line and returns its exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("{} {error:#}", style("error:").red().bold().for_stderr());
+    // Names of files can hold anything.
+    let message = format!("{error:#}").split('\n').map(printable).collect::<Vec<_>>().join("\n");
+    eprintln!("{} {message}", style("error:").red().bold().for_stderr());
     let fault = error.chain().find_map(|cause| match cause.downcast_ref::<brewer::Error>() {
         Some(error) => Some(error.fault()),
         None => cause.downcast_ref::<Input>().map(|_| Fault::Input),

@@ -9,6 +9,7 @@ mod interrupt;
 mod log;
 mod options;
 mod plugin;
+mod plugin_options;
 mod progress;
 mod run;
 mod schema;
@@ -16,6 +17,7 @@ mod table;
 
 use std::process::ExitCode;
 
+use brewer_plugin_host::serve_compiler;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -40,6 +42,9 @@ enum Command {
     Plugin(plugin::PluginCommand),
     /// Print the JSON Schema of the experiment file
     Schema,
+    /// Compile the component on standard input; other processes of this program ask for it
+    #[command(hide = true)]
+    CompilePlugin { seconds: u64, bytes: u64 },
 }
 
 fn main() -> ExitCode {
@@ -50,6 +55,7 @@ fn main() -> ExitCode {
         Command::Eval(options) => eval::eval(&options),
         Command::Plugin(command) => plugin::run(&command),
         Command::Schema => schema::schema(),
+        Command::CompilePlugin { seconds, bytes } => Ok(serve_compiler(seconds, bytes)),
     };
     result.unwrap_or_else(|error| exit::report(&error))
 }

@@ -14,6 +14,7 @@ use crate::header;
 use crate::interrupt::interrupt_flag;
 use crate::log;
 use crate::options::ExperimentOptions;
+use crate::plugin;
 use crate::progress::Progress;
 
 #[derive(Args)]
@@ -28,20 +29,22 @@ pub struct RunOptions {
 
 /// Trains the student of an experiment.
 pub fn run(options: &RunOptions) -> Result<ExitCode> {
-    let experiment = options.experiment.experiment()?;
+    let mut experiment = options.experiment.experiment()?;
+    let mut progress = Progress::new();
+    let mut plugins = Plugins::new(plugin::engine()?, experiment.training.seed, log::sink(Some(progress.bar())));
+    plugins.pin(&mut experiment).map_err(brewer::Error::from)?;
     let resume = options.resume.then(|| Resume::find(&experiment)).transpose()?;
     let experiment = match &resume {
         Some(resume) => resume.experiment(&experiment),
         None => experiment,
     };
-    let mut progress = Progress::new();
-    let mut plugins =
-        Plugins::new(experiment.training.seed, log::sink(Some(progress.bar()))).map_err(brewer::Error::from)?;
     let mut assembled = assemble(&experiment, &mut plugins)?;
     assembled.session.check_settings(&assembled.settings)?;
+    assembled.session.check_callbacks()?;
     let checked = assembled.session.check()?;
     assembled.session.open_caches()?;
     header::print("run", &experiment, &assembled, &checked.terms, &assembled.timetable()?);
+    header::print_notes(&plugins.permission_notes());
 
     let tokenizer = TokenizerFiles::read(&assembled.tokenizer_folder)?;
     let (folder, mut metrics) = match &resume {

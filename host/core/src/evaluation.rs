@@ -28,6 +28,11 @@ impl Evaluation {
 
 /// Runs the model over all batches of a loader, in evaluation mode and without grad.
 pub fn evaluate(model: &dyn Model, loader: &Loader, device: Device) -> Result<Evaluation> {
+    evaluate_batches(model, loader, device, usize::MAX)
+}
+
+/// The same on the first batches alone.
+fn evaluate_batches(model: &dyn Model, loader: &Loader, device: Device, most: usize) -> Result<Evaluation> {
     let mut request = OutputRequest::nothing();
     request.add("logits");
     request.add("loss");
@@ -35,7 +40,7 @@ pub fn evaluate(model: &dyn Model, loader: &Loader, device: Device) -> Result<Ev
     let mut num_examples = 0;
     let start = Instant::now();
     tch::no_grad(|| -> Result<()> {
-        for batch in loader.epoch(0) {
+        for batch in loader.epoch(0).take(most) {
             let batch = batch?.to_device(device)?;
             let outputs = model.forward(&batch, &request, Mode::Eval)?;
             for metric in &mut metrics {
@@ -60,6 +65,15 @@ impl EvaluateAtCheckpoints {
     pub fn new(split: &str, loader: Loader, device: Device) -> Self {
         Self { split: split.to_owned(), loader, device }
     }
+
+    /// How a metric is called in reports.
+    fn scalar(&self, metric: &str) -> String {
+        format!("{}_{metric}", self.split)
+    }
+
+    fn report(&self, evaluation: Evaluation, scalars: &mut Scalars) {
+        scalars.extend(evaluation.metrics.into_iter().map(|(name, value)| (self.scalar(&name), value)));
+    }
 }
 
 impl Callback for EvaluateAtCheckpoints {
@@ -69,8 +83,17 @@ impl Callback for EvaluateAtCheckpoints {
 
     fn on_checkpoint(&mut self, model: &Rc<dyn Model>, _step: u64, scalars: &mut Scalars) -> Result<Action> {
         let evaluation = evaluate(model.as_ref(), &self.loader, self.device)?;
-        let named = evaluation.metrics.into_iter().map(|(name, value)| (format!("{}_{name}", self.split), value));
-        scalars.extend(named);
+        self.report(evaluation, scalars);
         Ok(Action::Continue)
+    }
+
+    fn scalar_names(&self) -> Option<Vec<String>> {
+        Some(classification().iter().map(|metric| self.scalar(metric.name())).collect())
+    }
+
+    fn rehearse(&mut self, model: &Rc<dyn Model>, scalars: &mut Scalars) -> Result<()> {
+        let evaluation = evaluate_batches(model.as_ref(), &self.loader, self.device, 1)?;
+        self.report(evaluation, scalars);
+        Ok(())
     }
 }

@@ -19,6 +19,10 @@ pub enum ExperimentError {
     #[error("{key}: {message}")]
     Combination { key: &'static str, message: String },
 
+    /// A plugin that has no place in the run, or is no file that can be named so.
+    #[error("{key}: {message}")]
+    Plugin { key: String, message: String },
+
     #[error("--set {argument}: {message}")]
     Override { argument: String, message: String },
 }

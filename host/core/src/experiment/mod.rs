@@ -2,6 +2,7 @@
 
 mod error;
 mod overrides;
+mod plugins;
 mod read;
 mod textbrewer;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use error::ExperimentError;
+pub use plugins::{PluginSpec, PluginSpecs};
 pub use read::{KeyError, from_json};
 
 use crate::cache::CacheSpec;
@@ -161,67 +163,6 @@ impl InitSpec {
     }
 }
 
-/// The plugins of a run, by role.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct PluginSpecs {
-    /// For teacher and student alike.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub adaptor: Option<PluginSpec>,
-    /// Changes each batch before the models see it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub batch_postprocessor: Option<PluginSpec>,
-    /// Called at each checkpoint, in this order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub callbacks: Vec<PluginSpec>,
-    /// KD losses and match losses by the name that `distillation` calls them: `plugin:NAME`.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub losses: BTreeMap<String, PluginSpec>,
-    /// Temperature and weight schedulers by the name that `distillation` calls them: `plugin:NAME`.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub schedulers: BTreeMap<String, PluginSpec>,
-    /// How many batches on which a plugin fails are left out before the run fails. By default the first failure ends
-    /// the run.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub skip_batches: usize,
-}
-
-fn is_zero(number: &usize) -> bool {
-    *number == 0
-}
-
-impl PluginSpecs {
-    /// All of them.
-    fn all_mut(&mut self) -> impl Iterator<Item = &mut PluginSpec> {
-        let named = self.losses.values_mut().chain(self.schedulers.values_mut());
-        self.adaptor.iter_mut().chain(&mut self.batch_postprocessor).chain(&mut self.callbacks).chain(named)
-    }
-}
-
-/// A plugin, and what it is given.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PluginSpec {
-    /// A WebAssembly component.
-    pub path: PathBuf,
-    /// What the plugin reads as its configuration.
-    #[serde(default)]
-    pub config: Value,
-    /// Limits that differ from the defaults.
-    #[serde(default)]
-    pub limits: Map<String, Value>,
-    /// What the plugin is allowed beyond computing with handles.
-    #[serde(default)]
-    pub permissions: Vec<String>,
-}
-
-impl PluginSpec {
-    /// A plugin without configuration, at the default limits.
-    pub fn new(path: PathBuf) -> Self {
-        Self { path, config: Value::Null, limits: Map::new(), permissions: vec![] }
-    }
-}
-
 impl Experiment {
     /// The experiment as it was run, with every default, as JSON.
     pub fn to_json(&self) -> String {
@@ -234,30 +175,24 @@ impl Experiment {
         self.teacher.iter().chain(&self.teachers).chain(self.tasks.values().map(|task| &task.teacher))
     }
 
-    /// Every path of the experiment, to be resolved against the folder of its file.
+    /// Every path of the experiment but those of plugins, to be resolved against the folder of its file.
     fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
         let mut paths = vec![&mut self.training.output_dir];
-        let mut plugins: Vec<&mut PluginSpec> = vec![];
         let mut data = vec![&mut self.data];
         let mut teachers: Vec<&mut TeacherSpec> = self.teacher.iter_mut().chain(&mut self.teachers).collect();
         for task in self.tasks.values_mut() {
             data.push(&mut task.data);
             teachers.push(&mut task.teacher);
-            plugins.extend(task.plugins.all_mut());
         }
         paths.extend(data.into_iter().flat_map(|data| data.train.iter_mut().chain(&mut data.dev)));
         for teacher in teachers {
             paths.push(&mut teacher.model);
-            plugins.extend(&mut teacher.adaptor);
             paths.extend(teacher.cache.iter_mut().map(|cache| &mut cache.path));
         }
         paths.extend(&mut self.student.model);
         paths.extend(&mut self.student.config);
         paths.extend(&mut self.student.projections);
         paths.extend(self.student.init.as_mut().filter(|init| !init.is_from_teacher()).map(|init| &mut init.from));
-        plugins.extend(&mut self.student.adaptor);
-        plugins.extend(self.plugins.all_mut());
-        paths.extend(plugins.into_iter().map(|plugin| &mut plugin.path));
         paths
     }
 }

@@ -38,6 +38,9 @@ impl Experiment {
         for path in experiment.paths_mut() {
             *path = normalised(&folder.join(&*path));
         }
+        for plugin in experiment.plugins_mut() {
+            plugin.path = normalised(&folder.join(&plugin.path));
+        }
         experiment.check()?;
         Ok(experiment)
     }
@@ -68,7 +71,7 @@ impl Experiment {
         }
         self.optimizer.check("optimizer")?;
         self.training.check()?;
-        Ok(())
+        self.check_plugins()
     }
 
     /// Whether each teacher's cache has a folder of its own.
