@@ -162,10 +162,10 @@ impl Filling<'_> {
         let Some(first) = without_place.first() else { return Ok(()) };
         let snippet = self.snippet(*first);
         if without_place.len() == roles.len() {
-            return Err(self.refused(format!("a {first} has no place in this experiment by itself; add {snippet}")));
+            return Err(self.refused(format!("nothing in the experiment uses a {first}; add {snippet}")));
         }
         let names: Vec<String> = without_place.iter().map(ToString::to_string).collect();
-        eprintln!("  {} is not used as {}; to use it, add {snippet}", self.file_name(), names.join(", "));
+        eprintln!("  {} is not used as {}; for that add {snippet}", self.file_name(), names.join(", "));
         Ok(())
     }
 
@@ -184,18 +184,14 @@ impl Filling<'_> {
                 self.plugin.describe(&self.path, &mut spec);
                 self.experiment.plugins.callbacks.insert(own.unwrap_or(self.experiment.plugins.callbacks.len()), spec);
             }
-            PluginRole::KdLoss | PluginRole::TemperatureScheduler if self.trains_alone() => return Ok(false),
-            PluginRole::KdLoss => {
+            PluginRole::KdLoss if self.experiment.distiller != DistillerName::Trainer => {
                 let name = named(&mut self.experiment.distillation.kd_loss_type, &stem);
                 self.put_named("losses", &name)?;
             }
-            PluginRole::TemperatureScheduler => {
-                let name = named(&mut self.experiment.distillation.temperature_scheduler, &stem);
-                self.put_named("schedulers", &name)?;
-            }
             PluginRole::MatchLoss if self.names_loss(&stem) => self.put_named("losses", &stem)?,
+            PluginRole::TemperatureScheduler if self.names_temperature(&stem) => self.put_named("schedulers", &stem)?,
             PluginRole::WeightScheduler if self.names_weight(&stem) => self.put_named("schedulers", &stem)?,
-            PluginRole::MatchLoss | PluginRole::WeightScheduler => return Ok(false),
+            _ => return Ok(false),
         }
         Ok(true)
     }
@@ -227,43 +223,39 @@ impl Filling<'_> {
         }
     }
 
-    fn trains_alone(&self) -> bool {
-        self.experiment.distiller == DistillerName::Trainer
-    }
-
     /// Whether a match of the experiment names this loss.
     fn names_loss(&self, name: &str) -> bool {
         let distillation = &self.experiment.distillation;
         let matches = distillation.intermediate_matches.iter().map(|spec| &spec.loss);
         let mut losses = matches.chain(distillation.custom_matches.iter().map(|spec| &spec.loss));
-        losses.any(|loss| loss.name().strip_prefix(PLUGIN_PREFIX) == Some(name))
+        losses.any(|loss| is_named(loss.name(), name))
+    }
+
+    fn names_temperature(&self, name: &str) -> bool {
+        is_named(self.experiment.distillation.temperature_scheduler.name(), name)
     }
 
     fn names_weight(&self, name: &str) -> bool {
         let distillation = &self.experiment.distillation;
         let weights = [&distillation.kd_loss_weight_scheduler, &distillation.hard_label_weight_scheduler];
-        weights.iter().any(|weight| weight.strip_prefix(PLUGIN_PREFIX) == Some(name))
+        weights.iter().any(|weight| is_named(weight, name))
     }
 
     /// What to add to the experiment to use the plugin in a role.
     fn snippet(&self, role: PluginRole) -> String {
         let (name, path) = (self.stem(), printable(&self.plugin.path.to_string_lossy()));
-        let (list, use_of_it) = match role {
-            PluginRole::MatchLoss => (
-                "losses",
-                format!(
-                    r#""distillation": {{ "intermediate_matches": [{{ "layer_T": 0, "layer_S": 0, "feature": "hidden", "loss": "{PLUGIN_PREFIX}{name}", "weight": 1 }}] }}"#
-                ),
-            ),
-            PluginRole::WeightScheduler => (
-                "schedulers",
-                format!(
-                    r#""distillation": {{ "kd_loss_weight_scheduler": "{PLUGIN_PREFIX}{name}" }} (or "hard_label_weight_scheduler")"#
-                ),
-            ),
-            _ => return r#""distiller": "general" and a "teacher": "trainer" has neither KD loss nor temperature"#.to_owned(),
+        let (list, using) = match role {
+            PluginRole::MatchLoss => {
+                ("losses", r#""intermediate_matches": [{ "layer_T": 0, "layer_S": 0, "feature": "hidden", "loss": NAME, "weight": 1 }]"#)
+            }
+            PluginRole::TemperatureScheduler => ("schedulers", r#""temperature_scheduler": NAME"#),
+            PluginRole::WeightScheduler => ("schedulers", r#""kd_loss_weight_scheduler": NAME"#),
+            _ => return r#"a "teacher" and "distiller": "general", because a trainer has no KD loss"#.to_owned(),
         };
-        format!(r#""plugins": {{ "{list}": {{ "{name}": {{ "path": "{path}" }} }} }} and {use_of_it}"#)
+        let using = using.replace("NAME", &format!("\"{PLUGIN_PREFIX}{name}\""));
+        format!(
+            r#"to the experiment "plugins": {{ "{list}": {{ "{name}": {{ "path": "{path}" }} }} }} and "distillation": {{ {using} }}"#
+        )
     }
 
     /// What losses and schedulers are called by: the file's name without its ending.
@@ -279,6 +271,11 @@ impl Filling<'_> {
         let key = format!("--plugin {}", printable(&self.plugin.path.to_string_lossy()));
         brewer::Error::from(ExperimentError::Plugin { key, message }).into()
     }
+}
+
+/// Whether what stands where a built-in could be named is the plugin `name`.
+fn is_named(place: &str, name: &str) -> bool {
+    place.strip_prefix(PLUGIN_PREFIX) == Some(name)
 }
 
 /// The name of the plugin that stands where a built-in could be named; a built-in gives way to `name`.

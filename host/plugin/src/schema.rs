@@ -10,7 +10,7 @@ const MOST_SCHEMAS: u64 = 10_000;
 const MOST_NESTING: usize = 64;
 
 /// Regular expressions, each counted as often as it is referred to.
-const MOST_PATTERNS: u64 = 200;
+const MOST_PATTERNS: u64 = 100;
 
 /// Keywords that make the meaning of a part depend on what surrounds it, or the work on how often it is repeated.
 const REFUSED: [&str; 7] = [
@@ -160,7 +160,7 @@ mod tests {
         let nested = (0..70).fold(json!(true), |schema, _| json!({ "not": schema }));
         assert!(refusal(nested).contains("within each other"));
         let patterns: Vec<Value> = (0..300).map(|number| json!({ "pattern": format!("a{number}") })).collect();
-        assert!(refusal(json!({ "allOf": patterns })).contains("more than 200 patterns"));
+        assert!(refusal(json!({ "allOf": patterns })).contains("more than 100 patterns"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 #include <brewer.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static unsigned calls;
