@@ -12,6 +12,7 @@ mod languages;
 mod matches;
 mod misbehaving;
 mod models;
+mod plugin_options;
 mod plugins;
 mod results;
 mod resuming;
