@@ -93,6 +93,33 @@ fn a_plugin_in_c() {
     made_built_and_tested("c");
 }
 
+/// Builds one source in two folders: the same component comes out.
+#[track_caller]
+fn built_twice_is_one(language: &str) {
+    let built = ["here", "in/another/place"].map(|place| {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join(place);
+        fs::create_dir_all(&place).unwrap();
+        new_project(&place, "mine", language, "adaptor");
+        let mut command = plugin_command(&place, &["build", "mine"]);
+        // What another build has left behind is no help.
+        let built = finished(command.env("CARGO_TARGET_DIR", place.join("target")));
+        assert_eq!(built.code, 0, "{}", built.stderr);
+        fs::read(place.join("mine.wasm")).unwrap()
+    });
+    assert!(built[0] == built[1], "two builds in {language} differ");
+}
+
+#[test]
+fn rust_is_built_to_the_same_bytes() {
+    built_twice_is_one("rust");
+}
+
+#[test]
+fn c_is_built_to_the_same_bytes() {
+    built_twice_is_one("c");
+}
+
 /// The roles beside the adaptor.
 const ROLES: [&str; 6] =
     ["batch-postprocessor", "callback", "kd-loss", "match-loss", "temperature-scheduler", "weight-scheduler"];

@@ -20,6 +20,7 @@ mod misbehaving;
 mod missing;
 mod models;
 mod output;
+mod plugin_options;
 mod plugins;
 mod results;
 mod resuming;

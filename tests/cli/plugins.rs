@@ -2,10 +2,11 @@
 
 use std::fs;
 
-use serde_json::json;
+use brewer_plugin_kit::manifest::Manifest;
+use serde_json::{Value, json};
 
-use crate::support::plugin;
-use crate::workspace::Workspace;
+use crate::support::{brewer_host, names_in, plugin, read_json};
+use crate::workspace::{Finished, Workspace};
 
 /// A run with a plugin of this content is refused.
 #[track_caller]
@@ -74,4 +75,126 @@ fn the_header_names_the_plugin_and_its_digest() {
     let finished = Workspace::new().start(&["check", "--plugin", path.to_str().unwrap()]);
     assert_eq!(finished.code, 0, "{}", finished.stderr);
     assert!(finished.stderr.contains("plugin sequence-classification.wasm"), "{}", finished.stderr);
+}
+
+#[test]
+fn a_plugin_is_known_by_its_bytes() {
+    let path = plugin("sequence-classification");
+    let mut workspace = Workspace::new().with("plugins", json!({ "adaptor": { "path": path } }));
+    workspace.run();
+    let inspected = workspace.start(&["plugin", "inspect", path.to_str().unwrap(), "--json"]);
+    let digest = serde_json::from_str::<Value>(&inspected.stdout).unwrap()["sha256"].clone();
+    let resolved = read_json(&workspace.path("out/experiment.resolved.json"));
+    assert_eq!(resolved["plugins"]["adaptor"]["sha256"], digest);
+
+    workspace.set("plugins.adaptor.sha256", digest.clone());
+    workspace.run();
+    let other = "0123456789abcdef".repeat(4);
+    workspace.set("plugins.adaptor.sha256", json!(other));
+    let digest = digest.as_str().unwrap();
+    workspace.refuses(&["sequence-classification.wasm: is another file", digest, &other]);
+    workspace.refuses_to(&["check"], &[digest, &other]);
+    workspace.set("plugins.adaptor.sha256", json!("0123"));
+    workspace.refuses(&["plugins.adaptor.sha256: \"0123\" is no SHA-256; expected 64 hexadecimal digits"]);
+}
+
+#[test]
+fn what_a_plugin_needs_and_does_not_get_is_said_before_the_run() {
+    let workspace = Workspace::new();
+    let manifest = |key: &str| {
+        let manifest = json!({ "name": "a", "version": "1.0.0", key: ["read-values"] });
+        let manifest: Manifest = serde_json::from_value(manifest).unwrap();
+        manifest.embed(fs::read(plugin("sequence-classification")).unwrap()).unwrap()
+    };
+    workspace.write("mine.wasm", manifest("permissions"));
+    let expected = ["mine.wasm: asks for `read-values`", "--grant read-values"];
+    workspace.refuses_to(&["check", "--plugin", "mine.wasm"], &expected);
+    workspace.refuses_to(&["run", "--plugin", "mine.wasm"], &expected);
+    workspace.write("mine.wasm", manifest("optional_permissions"));
+    let finished = workspace.start(&["check", "--plugin", "mine.wasm", "--grant", "dataset"]);
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    for note in ["mine.wasm can use `read-values`", "mine.wasm is granted `dataset` and cannot use it"] {
+        assert!(finished.stderr.contains(note), "`{note}`: {}", finished.stderr);
+    }
+}
+
+#[test]
+fn what_a_plugin_says_of_itself_moves_nothing_on_the_screen() {
+    let workspace = Workspace::new();
+    let manifest = json!({
+        "name": "good\u{202e}", "version": "1\r0", "authors": ["a\nsha256  0000"], "description": "\u{1b}[2Jclear",
+        "license": "MIT\u{200b}", "config_schema": { "title": "\u{2066}" },
+    });
+    let manifest: Manifest = serde_json::from_value(manifest).unwrap();
+    let component = manifest.embed(fs::read(plugin("sequence-classification")).unwrap()).unwrap();
+    workspace.write("odd\n\u{202e}.wasm", component);
+    let inspected = workspace.start(&["plugin", "inspect", "odd\n\u{202e}.wasm"]);
+    let expected =
+        [r"good\u{202e} 1\r0", r"a\nsha256  0000", r"\u{1b}[2Jclear", r"MIT\u{200b}", r#""title": "\u2066""#];
+    for shown in expected {
+        assert!(inspected.stdout.contains(shown), "`{shown}`: {}", inspected.stdout);
+    }
+    let is_plain = |text: &str| text.chars().all(|symbol| symbol == '\n' || !symbol.is_control() && symbol.is_ascii());
+    let json = workspace.start(&["plugin", "inspect", "odd\n\u{202e}.wasm", "--json"]);
+    assert!(is_plain(&inspected.stdout) && is_plain(&json.stdout), "{}{}", inspected.stdout, json.stdout);
+    assert_eq!(serde_json::from_str::<Value>(&json.stdout).unwrap()["manifest"]["name"], "good\u{202e}");
+    workspace.write("odd\n\u{202e}.wasm", "nothing");
+    workspace.refuses_to(&["run", "--plugin", "odd\n\u{202e}.wasm"], &[r"odd\n\u{202e}.wasm: is not WebAssembly"]);
+}
+
+/// The official adaptor with a function inside that takes long to compile: many locals that live through many branches.
+fn slow_to_compile() -> Vec<u8> {
+    let locals = 5_000;
+    let mut body = String::new();
+    for branch in 0..40_000 {
+        let [condition, from, to] = [7, 13, 29].map(|factor| branch * factor % locals);
+        body.push_str(&format!("local.get {condition} if local.get {from} local.set {to} end "));
+    }
+    let locals = "i32 ".repeat(locals);
+    let module = wat::parse_str(format!("(module (func (export \"f\") (local {locals}) {body}))")).unwrap();
+    let mut bytes = fs::read(plugin("sequence-classification")).unwrap();
+    bytes.push(1);
+    let mut length = module.len();
+    while length >= 0x80 {
+        bytes.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    bytes.push(length as u8);
+    bytes.extend(module);
+    bytes
+}
+
+#[test]
+fn compiling_takes_no_more_than_its_limits() {
+    let workspace = Workspace::new();
+    workspace.write("slow.wasm", slow_to_compile());
+    let limited = |limit: &str, expected: &[&str]| {
+        let arguments = ["check", "--plugin", "slow.wasm", "--plugin-limit", limit];
+        workspace.refuses_to(&arguments, expected);
+    };
+    limited("compile_seconds=1", &["slow.wasm: cannot be compiled: it takes too long", "`limits.compile_seconds`"]);
+    limited("compile_bytes=60000000", &["slow.wasm: cannot be compiled: it takes too much memory", "`limits.compile_bytes`"]);
+}
+
+#[test]
+fn compiled_code_can_be_looked_at_and_removed() {
+    let workspace = Workspace::new();
+    let start = |arguments: &[&str]| {
+        workspace.write("experiment.json", workspace.experiment.to_string());
+        let mut command = brewer_host(&workspace.path(""));
+        let finished =
+            Finished::new(command.args(arguments).env("BREWER_CACHE_DIR", workspace.path("cache")).output().unwrap());
+        assert_eq!(finished.code, 0, "{}", finished.stderr);
+        finished
+    };
+    assert!(start(&["plugin", "cache"]).stdout.contains("in 0 entries in cache/plugins"));
+    let path = plugin("early-stopping");
+    let inspected: Value =
+        serde_json::from_str(&start(&["plugin", "inspect", path.to_str().unwrap(), "--json"]).stdout).unwrap();
+    workspace.write("cases.json", json!({ "cases": [] }).to_string());
+    start(&["plugin", "test", path.to_str().unwrap(), "--cases", "cases.json"]);
+    let shown = start(&["plugin", "cache"]).stdout;
+    assert!(shown.contains(inspected["sha256"].as_str().unwrap()) && shown.contains("in 1 entry"), "{shown}");
+    assert!(start(&["plugin", "cache", "--clear"]).stdout.contains("in 1 entry removed from cache/plugins"));
+    assert!(names_in(&workspace.path("cache/plugins")).is_empty());
 }

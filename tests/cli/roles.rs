@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{plugin, read_lines};
-use crate::workspace::{Finished, Workspace};
+use crate::workspace::Workspace;
 
 /// The component that has every role, asked to do something.
 fn every_role(deed: &str, permissions: Value) -> Value {
@@ -74,10 +74,10 @@ fn a_plugin_that_is_not_there_is_named() {
 fn a_plugin_fills_all_roles_that_it_exports() {
     let path = plugin("guest-roles");
     let workspace = Workspace::new();
-    let mut command = workspace.command(&["run", "--plugin", path.to_str().unwrap()]);
-    command.args(["--set", "distillation.kd_loss_type=plugin:guest-roles"]);
-    let finished = Finished::new(command.output().unwrap());
+    let finished = workspace.start(&["run", "--plugin", path.to_str().unwrap()]);
     assert_eq!(finished.code, 0, "{}", finished.stderr);
+    assert!(finished.stderr.contains("plugin:guest-roles"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("is not used as match-loss, temperature-scheduler, weight-scheduler"));
     for role in ["adaptor", "postprocessor", "callback"] {
         let line = finished.stderr.lines().find(|line| line.trim_start().starts_with(role));
         assert!(line.is_some_and(|line| line.contains("guest-roles.wasm")), "{role}: {}", finished.stderr);
@@ -111,9 +111,33 @@ fn early_stopping_ends_a_run_that_gets_no_better() {
     workspace.set("plugins", json!({ "callbacks": [{ "path": plugin("early-stopping"), "config": config }] }));
     let finished = workspace.run();
     assert_eq!(scalars(&workspace, "best_dev_loss").len(), 3, "{}", finished.stderr);
+    // Checking it calls it once, and is not heard of it.
+    let checked = workspace.start(&["check"]);
+    assert_eq!((checked.code, checked.stderr.matches("no better").count()), (0, 0), "{}", checked.stderr);
+
     workspace.set("plugins.callbacks.0.config.metric", json!("dev_losss"));
-    let finished = workspace.start(&["run"]);
-    finished.check_failure(1, &["early-stopping.wasm (callback, step 6)", "nothing was reported as `dev_losss`"]);
+    let expected = [
+        "early-stopping.wasm: config.metric: nothing is reported as `dev_losss` at checkpoints",
+        "there are dev_loss, dev_accuracy",
+    ];
+    workspace.refuses(&expected);
+    workspace.refuses_to(&["check"], &expected);
+    // By default it looks at a number that there is only with data to evaluate on.
+    workspace.set("plugins.callbacks.0.config", json!({}));
+    workspace.run();
+    workspace.experiment["data"].as_object_mut().unwrap().remove("dev");
+    workspace.refuses(&["config.metric: nothing is reported as `dev_loss`", "with `data.dev`"]);
+}
+
+#[test]
+fn what_a_callback_logs_is_told_from_what_the_host_says() {
+    let workspace = Workspace::new().with("plugins", json!({ "callbacks": [every_role("log", json!([]))] }));
+    let finished = workspace.run();
+    let mut lines = finished.stderr.lines().skip_while(|line| !line.contains("guest-roles.wasm info:"));
+    assert_eq!(lines.next(), Some("  guest-roles.wasm info: first"));
+    assert_eq!(lines.next(), Some(r"    error: a line of its own\u{202e}\u{1b}[2J\r"));
+    // A call that is made to find mistakes is not heard.
+    assert!(!workspace.start(&["check"]).stderr.contains("a line of its own"));
 }
 
 #[test]
@@ -123,7 +147,8 @@ fn what_callbacks_may_not_do_is_one_error() {
         ("evaluate", json!(["dataset"]), "lacks the permission `read-values`"),
         ("report-nan", json!([]), "expected a finite number"),
         ("report-twice", json!([]), "was reported already"),
-        ("report-odd-name", json!([]), "letters, digits"),
+        ("report-odd-name", json!([]), r"the name `a name\n\u{202e}` for a number; expected at most 128 letters, digits"),
+        ("report-reserved", json!([]), "`global_step` is a number of the host's own; take another name"),
         ("report-much", json!([]), "`limits."),
         ("no-split", json!(["dataset"]), "the data has no split `tests`; it has train"),
         ("beyond", json!(["dataset"]), "there is no batch 4294967295"),
@@ -139,6 +164,9 @@ fn what_callbacks_may_not_do_is_one_error() {
         let workspace = Workspace::new().with("plugins", json!({ "callbacks": [callback] }));
         let finished = workspace.start(&["run"]);
         finished.check_failure(1, &["plugin guest-roles.wasm (callback, step 6): ", expected]);
+        // What is wrong shows before the run to those who ask, and is no part of what they are told then.
+        let checked = workspace.start(&["check"]);
+        checked.check_failure(1, &["plugin guest-roles.wasm (callback, step 0): ", expected]);
         // The checkpoint is saved all the same.
         assert!(workspace.path("out/checkpoints/step-6/model.safetensors").is_file());
     }

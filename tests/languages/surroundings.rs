@@ -2,7 +2,7 @@
 
 use brewer::Adaptor;
 use brewer_plugin_host::{Level, PluginOptions};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::guests::{Language, batch, each_language, outputs, parse, recorded, student, teacher};
 
@@ -39,7 +39,18 @@ fn check(language: Language) {
     assert!((0.0..1.0).contains(&random), "{language:?}: {random}");
 
     assert_eq!(run(student(5), 1), lines, "{language:?}: the same seed");
-    assert_ne!(run(student(5), 2), lines, "{language:?}: another seed");
+    // Of the language's own library: each of them is another one with another seed, or at another step.
+    let own = |lines: &[(Level, String)]| match &parse(&lines[1].1)["own"] {
+        Value::Array(numbers) => numbers.clone(),
+        Value::Null => panic!("{language:?} told none of its own random numbers"),
+        number => vec![number.clone()],
+    };
+    for other in [run(student(5), 2), run(student(6), 1)] {
+        assert_ne!(other, lines, "{language:?}: another seed or step");
+        for (number, other) in own(&lines).iter().zip(own(&other)) {
+            assert_ne!(*number, other, "{language:?}: its own random numbers");
+        }
+    }
     let told = parse(&run(teacher(2), 1)[1].1);
     assert_eq!((&told["teacher"], &told["is_student"], &told["task"]), (&json!(2), &json!(false), &json!(null)));
 }

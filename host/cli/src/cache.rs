@@ -16,7 +16,7 @@ use crate::options::ExperimentOptions;
 use crate::progress::{Figures, Gauge};
 use crate::reading::Reading;
 use crate::table::{counted, grouped};
-use crate::{header, json, log, output};
+use crate::{header, json, log, output, plugin};
 
 #[derive(Args)]
 pub struct CacheOptions {
@@ -38,7 +38,7 @@ pub fn cache(options: &CacheOptions) -> Result<ExitCode> {
         let message = r#"missing; name a folder with "cache": { "path": … }"#.to_owned();
         return Err(brewer::Error::from(ExperimentError::Combination { key: "teacher.cache", message }).into());
     }
-    let mut plugins = Plugins::new(experiment.training.seed, log::sink()).map_err(brewer::Error::from)?;
+    let mut plugins = Plugins::new(plugin::engine()?, experiment.training.seed, log::sink());
     let mut assembled = assemble(&experiment, &mut plugins, &Reading::new().on_read())?;
     let checked = assembled.session.check()?;
     let interrupt = interrupt::finish_first();

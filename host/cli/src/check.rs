@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::options::{ExperimentOptions, OutputDirOptions};
 use crate::reading::Reading;
-use crate::{header, json, log, output};
+use crate::{header, json, log, output, plugin};
 
 #[derive(Args)]
 pub struct CheckOptions {
@@ -31,13 +31,15 @@ pub struct CheckOptions {
 pub fn check(options: &CheckOptions) -> Result<ExitCode> {
     let mut experiment = options.experiment.experiment()?;
     options.output_dir.apply(&mut experiment)?;
-    let mut plugins = Plugins::new(experiment.training.seed, log::sink()).map_err(brewer::Error::from)?;
+    let mut plugins = Plugins::new(plugin::engine()?, experiment.training.seed, log::sink());
     let mut assembled = assemble(&experiment, &mut plugins, &Reading::new().on_read())?;
     assembled.session.check_settings(&assembled.settings)?;
     let checked = assembled.session.check()?;
+    assembled.session.rehearse_callbacks()?;
     let timetable = assembled.timetable()?;
     check_output_folder(&experiment.training.output_dir, assembled.output_bytes()?)?;
     header::print("check", &experiment, &assembled, &checked.terms, &timetable);
+    header::print_notes(&plugins.permission_notes());
     if options.json {
         output::json(&json::check(&experiment, &assembled, &checked, &timetable))?;
         return Ok(ExitCode::SUCCESS);

@@ -1,4 +1,4 @@
-use std::path::{PathBuf, absolute};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -14,11 +14,12 @@ use brewer_plugin_host::Plugins;
 use clap::Args;
 
 use crate::header::shown;
-use crate::options::{DEFAULT_FILE, fill_roles};
+use crate::options::DEFAULT_FILE;
+use crate::plugin_options::PluginOptions;
 use crate::reading::Reading;
 use crate::table::{counted, laid_out, magnitude};
 use crate::threads::ThreadOptions;
-use crate::{json, log, output};
+use crate::{json, log, output, plugin};
 
 /// What is measured on what.
 #[derive(Args)]
@@ -35,9 +36,8 @@ pub struct EvalOptions {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// A plugin for the roles that it exports, in place of the experiment's
-    #[arg(long, value_name = "FILE")]
-    plugin: Option<PathBuf>,
+    #[command(flatten)]
+    plugins: PluginOptions,
 
     /// Set a key of the experiment, over its file, or without one a key of data (data.text=sentence); repeat for more.
     /// The value is JSON, or else a string
@@ -89,7 +89,7 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
     let loader = Loader::new(Arc::new(dataset), config.eval_batch_size(), Order::ByLength);
     let mut preparation = match &experiment {
         Some(experiment) => {
-            let mut plugins = Plugins::new(experiment.training.seed, log::sink()).map_err(brewer::Error::from)?;
+            let mut plugins = Plugins::new(plugin::engine()?, experiment.training.seed, log::sink());
             preparation(experiment, &folder, model.info(), &mut plugins)?
         }
         None => Preparation::none(),
@@ -116,12 +116,13 @@ impl EvalOptions {
     fn experiment(&self) -> Result<Option<Experiment>> {
         let path = self.config.clone().or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()));
         let mut experiment = path.map(|path| Experiment::read(&path, &self.overrides)).transpose()?;
-        if let Some(plugin) = &self.plugin {
-            let without = || ExperimentError::Combination {
-                key: "--plugin",
-                message: "is for an experiment, and there is none; name one with --config".to_owned(),
-            };
-            fill_roles(experiment.as_mut().ok_or_else(without).map_err(brewer::Error::from)?, &absolute(plugin)?)?;
+        match &mut experiment {
+            Some(experiment) => self.plugins.apply(experiment)?,
+            None if self.plugins.is_empty() => {}
+            None => {
+                let message = "is for an experiment, and there is none; name one with --config".to_owned();
+                return Err(brewer::Error::from(ExperimentError::Combination { key: "--plugin", message }).into());
+            }
         }
         Ok(experiment)
     }

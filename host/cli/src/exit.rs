@@ -7,6 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use brewer::{Fault, libtorch};
+use brewer_plugin_host::printable;
 
 use crate::output::{self, LostResult};
 
@@ -60,7 +61,9 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if error.downcast_ref::<LostResult>().is_some_and(LostResult::is_broken_pipe) {
         return ExitCode::from(BROKEN_PIPE);
     }
-    output::error(&message(error));
+    // Names of files can hold anything.
+    let message = message(error).split('\n').map(printable).collect::<Vec<_>>().join("\n");
+    output::error(&message);
     let fault = error.chain().find_map(|cause| match cause.downcast_ref::<brewer::Error>() {
         Some(error) => Some(error.fault()),
         None => cause.downcast_ref::<Input>().map(|_| Fault::Input),

@@ -9,6 +9,7 @@ use brewer::loss::Term;
 use brewer::model::ModelInfo;
 use brewer::train::{Checked, Task, Timetable};
 use brewer::{Device, Model};
+use brewer_plugin_host::printable;
 use console::style;
 
 use crate::output;
@@ -204,5 +205,12 @@ pub fn device_key(device: Device) -> String {
 pub fn shown(path: &Path) -> String {
     let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let current = std::env::current_dir().and_then(|folder| folder.canonicalize()).unwrap_or_default();
-    whole.strip_prefix(&current).unwrap_or(&whole).display().to_string()
+    printable(&whole.strip_prefix(&current).unwrap_or(&whole).to_string_lossy())
+}
+
+/// Prints what people should know before the run, a line each.
+pub fn print_notes(notes: &[String]) {
+    for note in notes {
+        output::note(&format!("  {} {note}", style("note:").yellow().for_stderr()));
+    }
 }

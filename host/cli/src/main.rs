@@ -11,6 +11,7 @@ mod log;
 mod options;
 mod output;
 mod plugin;
+mod plugin_options;
 mod progress;
 mod reading;
 mod run;
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use brewer::libtorch;
+use brewer_plugin_host::serve_compiler;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use threads::ThreadOptions;
@@ -80,6 +82,9 @@ Example:
 Example:
   brewer-host schema > experiment.schema.json")]
     Schema,
+    /// Compile the component on standard input; other processes of this program ask for it
+    #[command(hide = true)]
+    CompilePlugin { seconds: u64, bytes: u64 },
 }
 
 fn main() -> ExitCode {
@@ -110,6 +115,7 @@ fn start(command: Command) -> Result<ExitCode> {
         Command::Eval(options) => eval::eval(&options),
         Command::Plugin(command) => plugin::run(&command),
         Command::Schema => schema::schema(),
+        Command::CompilePlugin { seconds, bytes } => Ok(serve_compiler(seconds, bytes)),
     }
 }
 
@@ -121,7 +127,7 @@ impl Command {
             Command::Check(options) => Some(&options.experiment.threads),
             Command::Cache(options) => Some(&options.experiment.threads),
             Command::Eval(options) => Some(&options.threads),
-            Command::Plugin(_) | Command::Schema => None,
+            Command::Plugin(_) | Command::Schema | Command::CompilePlugin { .. } => None,
         }
     }
 }

@@ -1,10 +1,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use brewer::experiment::{Experiment, ExperimentError, PluginSpec, check_path};
-use brewer_plugin_host::{PluginRole, roles_of};
+use brewer::experiment::{Experiment, ExperimentError};
 use clap::Args;
 
+use crate::plugin_options::PluginOptions;
 use crate::threads::ThreadOptions;
 
 /// The experiment where none is named, in the current folder.
@@ -17,9 +17,8 @@ pub struct ExperimentOptions {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// A plugin for every role that it exports, in place of the one under `plugins`
-    #[arg(long, value_name = "FILE")]
-    plugin: Option<PathBuf>,
+    #[command(flatten)]
+    plugins: PluginOptions,
 
     /// Set a key of the experiment, over its file; repeat for more. The value is JSON, or else a string
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -41,11 +40,7 @@ impl ExperimentOptions {
             None => default_file()?,
         };
         let mut experiment = Experiment::read(path, &self.overrides)?;
-        if let Some(plugin) = &self.plugin {
-            let path = absolute("--plugin", plugin)?;
-            check_path(&path).map_err(brewer::Error::from)?;
-            fill_roles(&mut experiment, &path)?;
-        }
+        self.plugins.apply(&mut experiment)?;
         if let Some(device) = &self.device {
             experiment.training.device.clone_from(device);
         }
@@ -91,28 +86,4 @@ impl OutputDirOptions {
         }
         Ok(())
     }
-}
-
-/// Puts a plugin into every role that it exports. What the experiment says of a role stays, but for the path; losses and
-/// schedulers are called by the file's name without its ending.
-pub fn fill_roles(experiment: &mut Experiment, path: &Path) -> Result<()> {
-    let plugins = &mut experiment.plugins;
-    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let put = |spec: &mut PluginSpec| path.clone_into(&mut spec.path);
-    let new = || PluginSpec::new(path.to_owned());
-    for role in roles_of(path).map_err(brewer::Error::from)? {
-        match role {
-            PluginRole::Adaptor => put(plugins.adaptor.get_or_insert_with(new)),
-            PluginRole::BatchPostprocessor => put(plugins.batch_postprocessor.get_or_insert_with(new)),
-            PluginRole::Callback => match plugins.callbacks.iter_mut().find(|spec| spec.path == path) {
-                Some(spec) => put(spec),
-                None => plugins.callbacks.push(new()),
-            },
-            PluginRole::KdLoss | PluginRole::MatchLoss => put(plugins.losses.entry(name.clone()).or_insert_with(new)),
-            PluginRole::TemperatureScheduler | PluginRole::WeightScheduler => {
-                put(plugins.schedulers.entry(name.clone()).or_insert_with(new));
-            }
-        }
-    }
-    Ok(())
 }

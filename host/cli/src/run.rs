@@ -14,7 +14,7 @@ use crate::interrupt;
 use crate::options::{ExperimentOptions, OutputDirOptions};
 use crate::progress::Progress;
 use crate::reading::Reading;
-use crate::{header, json, log, output};
+use crate::{header, json, log, output, plugin};
 
 #[derive(Args)]
 pub struct RunOptions {
@@ -49,19 +49,22 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     let mut given = options.experiment.experiment()?;
     options.output_dir.apply(&mut given)?;
     let mut folder = RunFolder::open(&given.training.output_dir)?;
+    let mut plugins = Plugins::new(plugin::engine()?, given.training.seed, log::sink());
+    plugins.pin(&mut given).map_err(brewer::Error::from)?;
     let resume = options.resume.map(|when| find(&folder, &given, when)).transpose()?.flatten();
     let experiment = match &resume {
         Some(resume) => resume.experiment(&given),
         None => given.clone(),
     };
     let mut progress = Progress::new();
-    let mut plugins = Plugins::new(experiment.training.seed, log::sink()).map_err(brewer::Error::from)?;
     let mut assembled = assemble(&experiment, &mut plugins, &Reading::new().on_read())?;
     assembled.session.check_settings(&assembled.settings)?;
+    assembled.session.check_callbacks()?;
     let checked = assembled.session.check()?;
     let interrupt = interrupt::finish_first();
     assembled.session.open_caches()?;
     header::print("run", &experiment, &assembled, &checked.terms, &assembled.timetable()?);
+    header::print_notes(&plugins.permission_notes());
 
     folder.keep_tokenizer(TokenizerFiles::read(&assembled.tokenizer_folder)?);
     if let Some(error) = folder.unlocked() {

@@ -66,13 +66,25 @@ pub fn evaluate(
     device: Device,
     interrupt: &AtomicBool,
 ) -> Result<Evaluation> {
+    evaluate_batches(model, loader, preparation, device, interrupt, usize::MAX)
+}
+
+/// The same on the first `most` batches alone.
+fn evaluate_batches(
+    model: &dyn Model,
+    loader: &Loader,
+    preparation: &mut Preparation,
+    device: Device,
+    interrupt: &AtomicBool,
+    most: usize,
+) -> Result<Evaluation> {
     let mut request = OutputRequest::nothing();
     request.add("logits");
     request.add("loss");
     let mut metrics = classification();
     let mut num_examples = 0;
     let start = Instant::now();
-    for batch in loader.epoch(0) {
+    for batch in loader.epoch(0).take(most) {
         if interrupt.load(Ordering::Relaxed) {
             break;
         }
@@ -96,7 +108,12 @@ pub fn scalar_names(split: &str, loader: &Loader) -> Vec<String> {
     if !loader.dataset().has_labels() {
         return vec![];
     }
-    classification().iter().map(|metric| format!("{split}_{}", metric.name())).collect()
+    classification().iter().map(|metric| scalar_name(split, metric.name())).collect()
+}
+
+/// How a metric on a split is called in reports.
+fn scalar_name(split: &str, metric: &str) -> String {
+    format!("{split}_{metric}")
 }
 
 /// Evaluates the student on a data set at every checkpoint and reports `SPLIT_loss` and `SPLIT_accuracy`.
@@ -110,6 +127,11 @@ pub struct EvaluateAtCheckpoints {
 impl EvaluateAtCheckpoints {
     pub fn new(split: &str, loader: Loader, preparation: Preparation, device: Device) -> Self {
         Self { split: split.to_owned(), loader, preparation, device }
+    }
+
+    fn report(&self, evaluation: Evaluation, scalars: &mut Scalars) {
+        let metrics = evaluation.metrics.into_iter();
+        scalars.extend(metrics.map(|(name, value)| (scalar_name(&self.split, &name), value)));
     }
 }
 
@@ -126,8 +148,18 @@ impl Callback for EvaluateAtCheckpoints {
         interrupt: &AtomicBool,
     ) -> Result<Action> {
         let evaluation = evaluate(model.as_ref(), &self.loader, &mut self.preparation, self.device, interrupt)?;
-        let named = evaluation.metrics.into_iter().map(|(name, value)| (format!("{}_{name}", self.split), value));
-        scalars.extend(named);
+        self.report(evaluation, scalars);
         Ok(Action::Continue)
+    }
+
+    fn scalar_names(&self) -> Option<Vec<String>> {
+        Some(scalar_names(&self.split, &self.loader))
+    }
+
+    fn rehearse(&mut self, model: &Rc<dyn Model>, scalars: &mut Scalars) -> Result<()> {
+        let (preparation, never) = (&mut self.preparation, AtomicBool::new(false));
+        let evaluation = evaluate_batches(model.as_ref(), &self.loader, preparation, self.device, &never, 1)?;
+        self.report(evaluation, scalars);
+        Ok(())
     }
 }

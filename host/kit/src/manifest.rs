@@ -30,11 +30,15 @@ pub struct Manifest {
     /// The contract that the component was built for, such as `brewer:plugin@0.1.0`. The build puts it in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contract: Option<String>,
-    /// What it asks for beyond computing with handles: `read-values`, `write-values`, `dataset`. An experiment grants it,
-    /// or not.
+    /// What it needs beyond computing with handles: `read-values`, `write-values`, `dataset`. It is not run where the
+    /// experiment does not grant all of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub permissions: Vec<String>,
-    /// A JSON Schema of its `config`.
+    /// What it uses where the experiment grants it, and does without elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub optional_permissions: Vec<String>,
+    /// A JSON Schema of its `config`. `"format": "metric-name"` marks the name of a number that is reported at
+    /// checkpoints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_schema: Option<Value>,
 }

@@ -8,7 +8,7 @@ use crate::{
     bindings::{tensor::ErrorCode, types},
     error::{OpError, OpResult},
     handles::Entry,
-    log::clean_name,
+    text::clean_name,
     state::State,
 };
 

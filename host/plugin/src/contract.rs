@@ -11,6 +11,9 @@ pub const VERSION: &str = "0.1.0";
 
 const PACKAGE: &str = "brewer:plugin/";
 
+/// The contract's name, before `@` and its version.
+const CONTRACT: &str = "brewer:plugin";
+
 /// What a plugin can be in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -98,7 +101,7 @@ pub(crate) fn built_for(bytes: &[u8]) -> String {
     let names = names(bytes).unwrap_or_default();
     let mut all = names.exports.iter().chain(&names.imports);
     let version = all.find_map(|name| name.strip_prefix(PACKAGE)?.split_once('@'));
-    format!("brewer:plugin@{}", version.map_or("?", |(_, version)| version))
+    format!("{CONTRACT}@{}", version.map_or("?", |(_, version)| version))
 }
 
 /// Reads the outermost imports and exports; those of modules and components inside are their own affair.
@@ -132,10 +135,18 @@ fn check_version(names: &Names) -> Result<(), LoadProblem> {
     for name in versions {
         let version = name.split_once('@').map_or("without a version", |(_, version)| version);
         if series(version) != spoken {
-            return Err(LoadProblem::OtherContract { built_for: version.to_owned() });
+            return Err(LoadProblem::OtherContract { built_for: format!("{CONTRACT}@{version}") });
         }
     }
     Ok(())
+}
+
+/// Refuses a manifest that names another contract. A component without names of its own says it there alone.
+pub(crate) fn check_manifest(contract: &str) -> Result<(), LoadProblem> {
+    match contract.strip_prefix(CONTRACT).and_then(|rest| rest.strip_prefix('@')) {
+        Some(version) if series(version) == series(VERSION) => Ok(()),
+        _ => Err(LoadProblem::OtherContract { built_for: contract.to_owned() }),
+    }
 }
 
 /// `0.1` of `0.1.7`, `1` of `1.7.0`: versions of one series understand each other.

@@ -10,7 +10,7 @@ use crate::{
     error::{OpError, OpResult},
     handles::Entry,
     limits::check_elements,
-    log::clean_name,
+    text::clean_name,
     permissions::Permission,
     state::State,
 };

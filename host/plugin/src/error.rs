@@ -1,6 +1,9 @@
 //! What can go wrong with a plugin: loading it, and calling it.
 
-use std::{fmt, io, path::PathBuf};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 use brewer::{Fault, PluginError, libtorch, os_reason};
 use tch::TchError;
@@ -9,6 +12,7 @@ use crate::{
     bindings::tensor,
     contract,
     limits::{Bytes, LimitError},
+    text::{clean, clean_name, printable},
 };
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -17,13 +21,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The plugin cannot be used; nothing of it has run.
-    #[error("plugin {}: {problem}", path.display())]
+    #[error("plugin {}: {problem}", shown(path))]
     Load { path: PathBuf, problem: LoadProblem },
     /// What the experiment says about the plugin is wrong.
-    #[error("plugin {}: {key}: {problem}", path.display())]
+    #[error("plugin {}: {key}: {problem}", shown(path))]
     Spec { path: PathBuf, key: String, problem: String },
     /// What a test bench is to run cannot be used.
-    #[error("{}: {problem}", path.display())]
+    #[error("{}: {problem}", shown(path))]
     Bench { path: PathBuf, problem: String },
     /// A call failed.
     #[error(transparent)]
@@ -31,6 +35,11 @@ pub enum Error {
     /// WebAssembly cannot run on this machine at all.
     #[error("WebAssembly cannot be set up: {0}")]
     Engine(String),
+}
+
+/// A path in a message.
+fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
 }
 
 impl PluginError for Error {
@@ -64,14 +73,42 @@ pub enum LoadProblem {
     CoreModule,
     #[error("is precompiled machine code, which is never loaded; expected the component that it was compiled from")]
     Precompiled,
-    #[error("is damaged or truncated: {0}")]
+    #[error("is damaged or truncated: {}", clean(.0))]
     Damaged(String),
     #[error(
-        "was built for the contract brewer:plugin@{built_for}; this host speaks brewer:plugin@{}: rebuild the plugin \
-         with a matching SDK, or use another version of Brewer",
+        "is another file than the experiment's: its SHA-256 is {found}, and `sha256` is {expected}; use the file that was \
+         meant, or set `sha256` to the new digest if you trust it"
+    )]
+    OtherFile { expected: String, found: String },
+    #[error(
+        "uses {} of WebAssembly, which this host does not run; build it without: `brewer-host plugin build` does",
+        names.join(", ")
+    )]
+    Proposals { names: Vec<String> },
+    #[error(
+        "has {found} {what}; at most {most} are compiled: split what is large, or leave out what is not needed"
+    )]
+    Structure { found: u64, what: &'static str, most: u64 },
+    #[error("cannot be compiled: {}", clean(.0))]
+    Compiler(String),
+    #[error("cannot be compiled: {0}")]
+    Limit(#[from] LimitError),
+    #[error(
+        "was built for the contract {}; this host speaks brewer:plugin@{}: rebuild the plugin with a matching SDK, or use \
+         another version of Brewer",
+        clean_name(built_for),
         contract::VERSION
     )]
     OtherContract { built_for: String },
+    #[error(
+        "asks for {} in its manifest and the experiment does not grant {}: add `\"permissions\": [{}]` to the plugin in \
+         the experiment, or `{}` after `--plugin`",
+        listed(missing, ""),
+        if missing.len() == 1 { "it" } else { "them" },
+        missing.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", "),
+        missing.iter().map(|name| format!("--grant {name}")).collect::<Vec<_>>().join(" ")
+    )]
+    NotGranted { missing: Vec<String> },
     #[error("exports no role: it exports {}; roles are {}", listed(exports, "nothing"), contract::role_names())]
     NoRole { exports: Vec<String> },
     #[error(
@@ -80,9 +117,9 @@ pub enum LoadProblem {
         listed(imports, "")
     )]
     UnknownImports { imports: Vec<String> },
-    #[error("does not fit the contract brewer:plugin@{}: {problem}", contract::VERSION)]
+    #[error("does not fit the contract brewer:plugin@{}: {}", contract::VERSION, clean(problem))]
     Signature { problem: String },
-    #[error("has a broken manifest: {0}; build it with `brewer-host plugin build`")]
+    #[error("has a broken manifest: {}; build it with `brewer-host plugin build`", clean(.0))]
     Manifest(String),
     #[error("cannot be given this `config`: {problem}; `brewer-host plugin inspect` shows its schema")]
     Config { problem: String },
@@ -100,7 +137,7 @@ fn listed(names: &[String], none: &str) -> String {
     if names.is_empty() {
         return none.to_owned();
     }
-    let mut list = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let mut list = names.iter().take(SHOWN).map(|name| format!("`{}`", clean_name(name))).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {
         list.push_str(&format!(" and {} more", names.len() - SHOWN));
     }

@@ -11,7 +11,7 @@ use crate::{
     engine::Engine,
     error::{Abort, CallError, Cause, Error, LoadProblem, Released, Result},
     limits::{Bytes, LimitError, Limits, Usage},
-    log::clean,
+    text::clean,
     plugin::Plugin,
     random::Random,
     state::{Call, State},

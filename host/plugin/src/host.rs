@@ -4,8 +4,9 @@ use crate::{
     bindings::host,
     error::Abort,
     limits::Bytes,
-    log::{Level, clean, cut},
+    log::Level,
     state::State,
+    text::{clean, cut},
 };
 
 impl State {

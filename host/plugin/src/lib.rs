@@ -25,6 +25,7 @@ mod bindings;
 mod cache;
 mod checkpoint;
 mod clock;
+mod compile;
 mod config;
 mod contract;
 mod dataset;
@@ -44,14 +45,18 @@ mod permissions;
 mod plugin;
 mod random;
 mod roles;
+mod schema;
 mod source;
 mod state;
+mod structure;
 mod tensor_ops;
+mod text;
 mod values;
 mod wasi;
 
-pub use cache::CodeCache;
+pub use cache::{CachedCode, CodeCache};
 pub use clock::Clock;
+pub use compile::{Compiler, serve_compiler};
 pub use contract::{PluginRole, VERSION as CONTRACT_VERSION};
 pub use engine::Engine;
 pub use error::{CallError, Cause, Error, LoadProblem, Result};
@@ -64,3 +69,4 @@ pub use roles::{
     PluginWeightScheduler,
 };
 pub use source::{Plugins, experiment_schema};
+pub use text::{printable, printable_json, printable_lines};

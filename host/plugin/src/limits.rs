@@ -16,6 +16,10 @@ const GIB: u64 = 1 << 30;
 pub struct Limits {
     /// The size of the plugin's file, in bytes (64 MiB).
     pub file_bytes: u64,
+    /// The time of all processors together in which the plugin is compiled, in seconds (120). Compiled code is kept.
+    pub compile_seconds: f64,
+    /// The memory in which the plugin is compiled, in bytes (2 GiB).
+    pub compile_bytes: u64,
     /// The plugin's own memory, in bytes (256 MiB).
     pub memory_bytes: u64,
     /// The time that one call may take, in seconds (30).
@@ -41,6 +45,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             file_bytes: 64 * MIB,
+            compile_seconds: 120.0,
+            compile_bytes: 2 * GIB,
             memory_bytes: 256 * MIB,
             call_seconds: 30.0,
             operations: 100_000,

@@ -1,10 +1,12 @@
 //! The interface `metrics`: the numbers of a checkpoint.
 
+use brewer::train::is_reserved;
+
 use crate::{
     bindings::{metrics, tensor::ErrorCode},
     error::{OpError, OpResult},
     limits::{Bytes, LimitError},
-    log::clean_name,
+    text::clean_name,
     state::State,
 };
 
@@ -33,6 +35,10 @@ impl metrics::Host for State {
         if name.is_empty() || name.len() > NAME_BYTES || !name.bytes().all(is_fit) {
             let expected = format!("expected at most {NAME_BYTES} letters, digits and `_-./`");
             return Err(OpError::argument(format!("the name `{}` for a number; {expected}", clean_name(&name))));
+        }
+        if is_reserved(&name) {
+            let message = format!("`{name}` is a number of the host's own; take another name");
+            return Err(OpError::argument(message));
         }
         if !value.is_finite() {
             return Err(OpError::argument(format!("{value} as `{name}`; expected a finite number")));

@@ -14,7 +14,7 @@ use crate::{
     error::{OpError, OpResult},
     handles::Entry,
     limits::{Bytes, LimitError},
-    log::clean_name,
+    text::clean_name,
     outputs::ModelOutputs,
     state::State,
     tensor_ops::indices,

@@ -38,7 +38,7 @@ impl ModelOutputs {
         self.0.iter().find(|(other, _)| **other == *name).ok_or_else(|| {
             let names: Vec<_> = self.0.iter().map(|(name, _)| &**name).collect();
             let message =
-                format!("the model returns no `{}`; it returns {}", crate::log::clean_name(name), names.join(", "));
+                format!("the model returns no `{}`; it returns {}", crate::text::clean_name(name), names.join(", "));
             OpError::new(ErrorCode::NotFound, message)
         })
     }

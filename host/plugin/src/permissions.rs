@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::log::clean_name;
+use crate::text::clean_name;
 
 /// One permission, as it stands in `permissions` of the experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -31,13 +31,30 @@ impl fmt::Display for Permission {
     }
 }
 
-/// What a manifest asks for.
-pub(crate) fn asked(manifest: &Manifest) -> Result<Permissions, String> {
+/// What a manifest asks for: what the plugin needs, and what it can do without.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asked {
+    pub(crate) needed: Permissions,
+    pub(crate) optional: Permissions,
+}
+
+impl Asked {
+    /// Reads a manifest's `permissions` and `optional_permissions`.
+    pub(crate) fn by(manifest: &Manifest) -> Result<Self, String> {
+        Ok(Self { needed: parse(&manifest.permissions)?, optional: parse(&manifest.optional_permissions)? })
+    }
+
+    pub(crate) fn contains(&self, permission: &Permission) -> bool {
+        self.needed.contains(permission) || self.optional.contains(permission)
+    }
+}
+
+fn parse(names: &[String]) -> Result<Permissions, String> {
     let parse = |name: &String| {
         serde_json::from_value(Value::String(name.clone()))
             .map_err(|_| format!("it asks for the permission `{}`, which this host does not know", clean_name(name)))
     };
-    manifest.permissions.iter().map(parse).collect()
+    names.iter().map(parse).collect()
 }
 
 /// The permissions of one plugin: none unless the experiment names them.

@@ -20,13 +20,17 @@ use crate::{
     error::{Error, LoadProblem, Result},
     limits::Limits,
     log::LogSink,
-    permissions::{self, Permissions},
+    permissions::{Asked, Permissions},
+    schema,
     state::State,
+    text::printable,
 };
 
 /// What an experiment says about a plugin.
 #[derive(Debug, Clone, Default)]
 pub struct PluginOptions {
+    /// The SHA-256 of the file that is meant, in hexadecimal; any file if there is none.
+    pub sha256: Option<String>,
     /// Handed to the plugin as it is.
     pub config: Option<Value>,
     pub limits: Limits,
@@ -49,11 +53,12 @@ pub struct Plugin {
     size: u64,
     roles: Vec<PluginRole>,
     manifest: Option<Manifest>,
+    metrics: Vec<(String, String)>,
     pub(crate) linked: InstancePre<State>,
 }
 
 /// What the guest is told, and where it is heard.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// The file's name: how messages name the plugin.
     pub(crate) name: String,
@@ -61,7 +66,7 @@ pub(crate) struct Settings {
     /// By the experiment.
     pub(crate) granted: Permissions,
     /// By the manifest; `None` if there is none, which asks for whatever is granted.
-    pub(crate) asked: Option<Permissions>,
+    pub(crate) asked: Option<Asked>,
     pub(crate) seed: u64,
     pub(crate) clock: Clock,
     pub(crate) log: LogSink,
@@ -81,25 +86,33 @@ impl Plugin {
             return Err(LoadProblem::Limits(problem));
         }
         let bytes = read(path, options.limits.file_bytes)?;
-        let roles = contract::inspect(&bytes)?;
-        let manifest = Manifest::of_component(&bytes).map_err(|error| LoadProblem::Manifest(format!("{error:#}")))?;
-        let asked = manifest.as_ref().map(permissions::asked).transpose().map_err(LoadProblem::Manifest)?;
+        let digest = Sha256::digest(&bytes);
+        if let Some(expected) = options.sha256 {
+            check_digest(&expected, &hex::encode(digest))?;
+        }
+        let (manifest, roles) = looked_at(&bytes)?;
+        let asked = manifest.as_ref().map(Asked::by).transpose().map_err(LoadProblem::Manifest)?;
+        if let Some(asked) = &asked {
+            let missing: Vec<String> = asked.needed.difference(&options.permissions).map(ToString::to_string).collect();
+            if !missing.is_empty() {
+                return Err(LoadProblem::NotGranted { missing });
+            }
+        }
         let config = options.config.unwrap_or_else(|| Value::Object(Default::default()));
         if let Some(schema) = manifest.as_ref().and_then(|manifest| manifest.config_schema.as_ref()) {
             config::check(schema, &config)?;
         }
-        let digest = Sha256::digest(&bytes);
-        let component = engine.compile(&bytes, &digest)?;
+        let component = engine.compile(&bytes, &digest, &options.limits)?;
         let linked = engine.link(&component).map_err(signature)?;
         for role in &roles {
             role.check(&linked).map_err(signature)?;
         }
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let name = printable(&path.file_name().unwrap_or(path.as_os_str()).to_string_lossy());
         let PluginOptions { permissions: granted, seed, clock, log, limits, .. } = options;
-        let config = config.to_string();
         Ok(Self {
             engine: engine.clone(),
-            settings: Arc::new(Settings { name, config, granted, asked, seed, clock, log }),
+            settings: Arc::new(Settings { name, config: config.to_string(), granted, asked, seed, clock, log }),
+            metrics: metric_names(manifest.as_ref(), &config),
             manifest,
             limits: Arc::new(limits),
             path: path.to_owned(),
@@ -142,6 +155,59 @@ impl Plugin {
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
+
+    /// The scalars of the run that its configuration names, by their place in it: `config.metric` and `dev_loss`.
+    pub fn metrics(&self) -> &[(String, String)] {
+        &self.metrics
+    }
+
+    /// What people should know of its permissions before the run, in sentences.
+    pub fn permission_notes(&self) -> Vec<String> {
+        let Settings { name, granted, asked, .. } = self.settings.as_ref();
+        let Some(asked) = asked else { return vec![] };
+        let unused = granted.iter().filter(|permission| !asked.contains(permission));
+        let unused = unused.map(|permission| {
+            format!("{name} is granted `{permission}` and cannot use it: its manifest does not ask for it")
+        });
+        let missing = asked.optional.difference(granted).map(|permission| {
+            format!("{name} can use `{permission}`, which the experiment does not grant; it does without")
+        });
+        unused.chain(missing).collect()
+    }
+
+    /// The same plugin, whose messages nobody reads.
+    pub(crate) fn silenced(&self) -> Self {
+        let settings = Settings { log: LogSink::new(|_, _, _| {}), ..self.settings.as_ref().clone() };
+        Self { settings: Arc::new(settings), ..self.clone() }
+    }
+
+    /// Refuses a plugin that is another file than `expected`, in hexadecimal.
+    pub(crate) fn check_digest(&self, expected: &str) -> Result<()> {
+        check_digest(expected, &self.digest).map_err(|problem| Error::Load { path: self.path.clone(), problem })
+    }
+}
+
+fn check_digest(expected: &str, found: &str) -> Result<(), LoadProblem> {
+    if expected.eq_ignore_ascii_case(found) {
+        return Ok(());
+    }
+    Err(LoadProblem::OtherFile { expected: printable(expected), found: found.to_owned() })
+}
+
+/// The manifest and the roles of a component, as far as both fit this host.
+fn looked_at(bytes: &[u8]) -> Result<(Option<Manifest>, Vec<PluginRole>), LoadProblem> {
+    let roles = contract::inspect(bytes)?;
+    let manifest = Manifest::of_component(bytes).map_err(|error| LoadProblem::Manifest(format!("{error:#}")))?;
+    if let Some(contract) = manifest.as_ref().and_then(|manifest| manifest.contract.as_ref()) {
+        contract::check_manifest(contract)?;
+    }
+    Ok((manifest, roles))
+}
+
+/// The scalars that a configuration names.
+fn metric_names(manifest: Option<&Manifest>, config: &Value) -> Vec<(String, String)> {
+    let schema = manifest.and_then(|manifest| manifest.config_schema.as_ref());
+    schema.map_or_else(Vec::new, |schema| schema::metric_names(schema, config))
 }
 
 impl fmt::Debug for Plugin {
@@ -174,13 +240,13 @@ pub struct Inspected {
 pub fn inspect(path: &Path) -> Result<Inspected> {
     let look = || {
         let bytes = read(path, Limits::default().file_bytes)?;
-        let manifest = Manifest::of_component(&bytes).map_err(|error| LoadProblem::Manifest(format!("{error:#}")));
+        let (manifest, roles) = looked_at(&bytes)?;
         Ok(Inspected {
             digest: hex::encode(Sha256::digest(&bytes)),
             size: bytes.len() as u64,
             contract: contract::built_for(&bytes),
-            roles: contract::inspect(&bytes)?,
-            manifest: manifest?,
+            roles,
+            manifest,
         })
     };
     look().map_err(|problem| Error::Load { path: path.to_owned(), problem })

@@ -31,10 +31,8 @@ pub struct Plugins {
 
 impl Plugins {
     /// `seed` is the experiment's; what plugins log goes to `log`.
-    ///
-    /// Errors: [`Error::Engine`].
-    pub fn new(seed: u64, log: LogSink) -> Result<Self> {
-        Ok(Self { engine: Engine::new()?, seed, clock: Clock::default(), log, loaded: HashMap::new() })
+    pub fn new(engine: Engine, seed: u64, log: LogSink) -> Self {
+        Self { engine, seed, clock: Clock::default(), log, loaded: HashMap::new() }
     }
 
     /// Where the run is; it is to watch the run.
@@ -47,11 +45,15 @@ impl Plugins {
     /// Errors: [`Error::Load`], [`Error::Spec`].
     pub fn load(&mut self, spec: &PluginSpec) -> Result<Plugin> {
         // A spec is plain data that was read from JSON, so it can be written as JSON.
-        let key = serde_json::to_string(spec).unwrap_or_default();
+        let key = serde_json::to_string(&PluginSpec { sha256: None, ..spec.clone() }).unwrap_or_default();
         if let Some(plugin) = self.loaded.get(&key) {
+            if let Some(sha256) = &spec.sha256 {
+                plugin.check_digest(sha256)?;
+            }
             return Ok(plugin.clone());
         }
         let options = PluginOptions {
+            sha256: spec.sha256.clone(),
             config: Some(spec.config.clone()).filter(|config| !config.is_null()),
             limits: parse(spec, "limits", Value::Object(spec.limits.clone()))?,
             permissions: parse(spec, "permissions", json!(spec.permissions))?,
@@ -62,6 +64,25 @@ impl Plugins {
         let plugin = Plugin::load(&self.engine, &spec.path, options)?;
         self.loaded.insert(key, plugin.clone());
         Ok(plugin)
+    }
+
+    /// Writes the digest of each plugin into the experiment, so that a run that goes on with it takes the same files.
+    ///
+    /// Errors: as those of [`Plugins::load`].
+    pub fn pin(&mut self, experiment: &mut Experiment) -> Result<()> {
+        for spec in experiment.plugins_mut() {
+            let plugin = self.load(spec)?;
+            spec.sha256 = Some(plugin.digest().to_owned());
+        }
+        Ok(())
+    }
+
+    /// What people should know of the permissions of the plugins that were loaded, in sentences.
+    pub fn permission_notes(&self) -> Vec<String> {
+        let mut notes: Vec<String> = self.loaded.values().flat_map(Plugin::permission_notes).collect();
+        notes.sort();
+        notes.dedup();
+        notes
     }
 }
 

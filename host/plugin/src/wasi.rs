@@ -12,8 +12,9 @@ use wasmtime::{
 
 use crate::{
     error::Abort,
-    log::{Level, clean_name},
+    log::Level,
     state::State,
+    text::clean_name,
 };
 
 /// The start of the names that are WASI's: `wasi:cli/environment@0.2.6`.

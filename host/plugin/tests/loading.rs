@@ -172,10 +172,48 @@ fn imports_from_elsewhere_are_refused_by_name() {
     );
 }
 
+/// The official plugin with a module inside that uses something.
+fn with_module(text: &str) -> Vec<u8> {
+    with_section(1, &wat::parse_str(text).unwrap())
+}
+
 #[test]
-fn threads_are_refused() {
-    let module = wat::parse_str("(module (memory 1 1 shared))").unwrap();
-    refused(&with_section(1, &module), &["is damaged or truncated", "threads"]);
+fn what_this_host_does_not_run_is_named() {
+    let modules = [
+        ("(module (memory 1 1 shared))", "threads"),
+        ("(module (memory i64 1))", "64-bit memories"),
+        ("(module (tag))", "exceptions"),
+        ("(module (type (struct (field i32))))", "garbage collection"),
+        ("(module (func (param i64 i64) (result i64 i64) local.get 0 local.get 1 i64.mul_wide_s))", "wide arithmetic"),
+    ];
+    for (text, proposal) in modules {
+        let expected = format!("plugin.wasm: uses {proposal} of WebAssembly, which this host does not run");
+        refused(&with_module(text), &[&expected]);
+    }
+    refused(&with_module("(module (memory 1 1 shared) (tag))"), &["uses threads, exceptions of WebAssembly"]);
+}
+
+#[test]
+fn a_part_that_is_too_large_is_named() {
+    let locals = format!("(module (func (local {})))", "i32 ".repeat(10_001));
+    refused(&with_module(&locals), &["has 10001 locals in one function; at most 10000 are compiled"]);
+    let nested = format!("(module (func {}{}))", "block ".repeat(5_001), "end ".repeat(5_001));
+    refused(&with_module(&nested), &["has 5001 blocks within each other; at most 5000"]);
+    let long = format!("(module (func {}))", "i32.const 1000000 drop ".repeat(220_000));
+    refused(&with_module(&long), &["bytes in one function; at most 1048576"]);
+}
+
+#[test]
+fn a_file_that_is_pinned_is_that_file() {
+    let path = component("sequence-classification");
+    let digest = Plugin::load(&engine(), &path, PluginOptions::default()).unwrap().digest().to_owned();
+    let pinned = |sha256: String| {
+        Plugin::load(&engine(), &path, PluginOptions { sha256: Some(sha256), ..Default::default() }).map(drop)
+    };
+    pinned(digest.to_uppercase()).unwrap();
+    let other = "0".repeat(64);
+    let message = pinned(other.clone()).unwrap_err().to_string();
+    assert!(message.contains(&format!("its SHA-256 is {digest}, and `sha256` is {other}")), "{message}");
 }
 
 #[test]

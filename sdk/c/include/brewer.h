@@ -92,7 +92,7 @@ typedef enum { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR } Level;
 void brewer_log(Level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* 64 random bits. They follow from the experiment's seed, the model, the task and the step. */
 uint64_t brewer_random_u64(void);
-/* A random number in 0..1, 1 excluded, from the same sequence. */
+/* A random number in 0..1, 1 excluded, from the same sequence; rand() is another. */
 double brewer_random(void);
 
 /* The plugin's `config` in the experiment, as JSON. The others read one key of it, or give `fallback` if it is not there

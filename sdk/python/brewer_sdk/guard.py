@@ -4,7 +4,7 @@ import sys
 
 from componentize_py_types import Err
 
-from . import output, traces
+from . import output, seeding, traces
 
 
 def export(role, name: str, **methods):
@@ -19,6 +19,7 @@ def guarded(run):
     """What `run` returns. An exception that left the plugin would be a trap."""
     failure = None
     try:
+        seeding.begin()
         return run()
     except BaseException as error:  # SystemExit as well: there is nothing to exit from.
         failure = traces.describe(error)

@@ -2,6 +2,7 @@
 #include <brewer.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static unsigned calls;
@@ -46,12 +47,12 @@ static void describe(Context context, Batch batch, Outputs outputs, Features fea
     brewer_log(LEVEL_DEBUG, "for those who ask");
     brewer_log(LEVEL_INFO,
                "{\"answer\":%s,\"is_student\":%s,\"teacher\":%s,\"task\":%s,\"step\":%llu,\"batch\":%s,\"outputs\":%s,"
-               "\"has\":[%s,%s],\"layers\":%zu,\"random\":%.17g,\"bits\":%llu}",
+               "\"has\":[%s,%s],\"layers\":%zu,\"random\":%.17g,\"bits\":%llu,\"own\":%d}",
                config_value("answer"), context.is_student ? "true" : "false", teacher, task,
                (unsigned long long)context.step, batch_list, outputs_list_text,
                batch_has(batch, "labels") ? "true" : "false", outputs_has(outputs, "x") ? "true" : "false",
                tensor_list_len(outputs_list(outputs, "hidden_states")), random,
-               (unsigned long long)brewer_random_u64());
+               (unsigned long long)brewer_random_u64(), rand());
     brewer_log(LEVEL_WARN, "careful");
     brewer_log(LEVEL_ERROR, "alas");
     bool is_read = config_number("number", 0) == -1.5 && config_bool("truth", false) && config_number("do", 7) == 7 &&

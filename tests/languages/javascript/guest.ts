@@ -58,7 +58,7 @@ function describe(batch: Batch, outputs: Outputs, context: Context): Features {
         has: [batch.has("labels"), outputs.has("x")],
         layers: outputs.list("hidden_states").length,
         random: random(),
-        more: Math.random(),
+        own: Math.random(),
     };
     log.debug("for those who ask");
     console.log(told);

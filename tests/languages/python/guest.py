@@ -1,7 +1,10 @@
 """What the tests ask of a plugin in Python; `do` in its configuration says what."""
 
 import json
+import random
+import secrets
 import sys
+import uuid
 
 import brewer_sdk
 from brewer_sdk import adaptor, arange, cat, config, full, functional as F, ones, stack, tensor, zeros
@@ -64,6 +67,7 @@ class Guest:
             "layers": len(outputs["hidden_states"]),
             "random": brewer_sdk.random(),
             "bits": brewer_sdk.random_u64(),
+            "own": [random.random(), random.SystemRandom().random(), str(uuid.uuid4()), secrets.token_hex(3)],
         }
         brewer_sdk.debug("for those who ask")
         brewer_sdk.info(json.dumps(told))

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use brewer_plugin_host::{Inspected, inspect as inspect_file};
+use brewer_plugin_host::{Inspected, inspect as inspect_file, printable, printable_json};
 use clap::Args;
 use indicatif::HumanBytes;
 
@@ -24,7 +24,7 @@ pub struct InspectOptions {
 pub fn inspect(options: &InspectOptions) -> Result<ExitCode> {
     let inspected = inspect_file(&options.plugin).map_err(brewer::Error::from)?;
     if options.json {
-        output::json(&json::inspect(&inspected))?;
+        output::unwrapped(&printable_json(&json::inspect(&inspected).to_string()))?;
     } else {
         print(&inspected)?;
     }
@@ -46,17 +46,26 @@ fn print(inspected: &Inspected) -> Result<()> {
     rows.push((
         "permissions",
         match &inspected.manifest {
-            Some(manifest) if manifest.permissions.is_empty() => "none".to_owned(),
-            Some(manifest) => format!("{}, if the experiment grants them", manifest.permissions.join(", ")),
+            Some(manifest) => asked(&manifest.permissions, &manifest.optional_permissions),
             None => "whatever the experiment grants".to_owned(),
         },
     ));
     rows.push(("size", HumanBytes(inspected.size).to_string()));
     rows.push(("sha256", inspected.digest.clone()));
-    let rows: Vec<Vec<String>> = rows.into_iter().map(|(label, text)| vec![label.to_owned(), text]).collect();
+    let rows: Vec<Vec<String>> =
+        rows.into_iter().map(|(label, text)| vec![label.to_owned(), printable(&text)]).collect();
     output::result(&laid_out(&rows, output::result_width()).concat().join("\n"))?;
     if let Some(schema) = inspected.manifest.as_ref().and_then(|manifest| manifest.config_schema.as_ref()) {
-        output::unwrapped(&format!("\nconfig\n{}", serde_json::to_string_pretty(schema)?))?;
+        output::unwrapped(&format!("\nconfig\n{}", printable_json(&serde_json::to_string_pretty(schema)?)))?;
     }
     Ok(())
+}
+
+fn asked(needed: &[String], optional: &[String]) -> String {
+    match (needed, optional) {
+        ([], []) => "asks for none".to_owned(),
+        (needed, []) => format!("asks for {}", needed.join(", ")),
+        ([], optional) => format!("asks for none, can use {}", optional.join(", ")),
+        (needed, optional) => format!("asks for {}, can use {}", needed.join(", "), optional.join(", ")),
+    }
 }

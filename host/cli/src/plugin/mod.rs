@@ -1,13 +1,16 @@
 //! `brewer-host plugin …`: for the authors of plugins, and for those who are handed one.
 
 mod build;
+mod cache;
 mod inspect;
 mod new;
 mod test;
 
+use std::env;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use brewer_plugin_host::{Compiler, Engine};
 use clap::Subcommand;
 
 #[derive(Subcommand)]
@@ -33,6 +36,8 @@ Example:
 Example:
   brewer-host plugin test my-adaptor.wasm --cases my-adaptor/plugin.test.json")]
     Test(test::TestOptions),
+    /// Show what is kept of compiled plugins, or remove it
+    Cache(cache::CacheOptions),
 }
 
 pub fn run(command: &PluginCommand) -> Result<ExitCode> {
@@ -41,5 +46,14 @@ pub fn run(command: &PluginCommand) -> Result<ExitCode> {
         PluginCommand::Build(options) => build::build(options),
         PluginCommand::Inspect(options) => inspect::inspect(options),
         PluginCommand::Test(options) => test::test(options),
+        PluginCommand::Cache(options) => cache::cache(options),
     }
+}
+
+/// What plugins run on. They are compiled by this program in a process of its own, so that the limits of an experiment
+/// hold for that too.
+pub fn engine() -> Result<Engine> {
+    let program = env::current_exe().context("this program's file cannot be found, which compiles plugins")?;
+    let compiler = Compiler::Process { program, arguments: vec!["compile-plugin".into()] };
+    Ok(Engine::new().map_err(brewer::Error::from)?.compiled_by(compiler))
 }

@@ -32,4 +32,18 @@ pub trait Callback {
         scalars: &mut Scalars,
         interrupt: &AtomicBool,
     ) -> Result<Action>;
+
+    /// The names of what it reports at a checkpoint; `None` if only a call can tell.
+    fn scalar_names(&self) -> Option<Vec<String>> {
+        None
+    }
+
+    /// Refuses a configuration that names scalars which nothing reports. `known` are those of the callbacks before it.
+    fn check_scalars(&self, _known: &[String]) -> Result<()> {
+        Ok(())
+    }
+
+    /// Does once what it does at a checkpoint, on little data, so that a mistake shows before the run. What it reports
+    /// goes into `scalars`; it keeps nothing of the call.
+    fn rehearse(&mut self, model: &Rc<dyn Model>, scalars: &mut Scalars) -> Result<()>;
 }

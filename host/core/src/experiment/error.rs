@@ -27,6 +27,10 @@ pub enum ExperimentError {
     #[error("the path {} is not valid UTF-8, so the record of a run cannot hold it; rename it", path.display())]
     Path { path: PathBuf },
 
+    /// A plugin that has no place in the run, or is no file that can be named so.
+    #[error("{key}: {message}")]
+    Plugin { key: String, message: String },
+
     #[error("--set {argument}: {message}")]
     Override { argument: String, message: String },
 }

@@ -4,6 +4,7 @@ mod effects;
 mod error;
 mod overrides;
 mod paths;
+mod plugins;
 mod read;
 mod textbrewer;
 
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 pub use error::ExperimentError;
 pub use overrides::data_from;
 pub(crate) use paths::PathKind;
+pub use plugins::{PluginSpec, PluginSpecs};
 pub use read::{KeyError, check_path, from_json};
 
 use crate::cache::CacheSpec;
@@ -163,59 +165,6 @@ pub struct InitSpec {
 impl InitSpec {
     pub fn is_from_teacher(&self) -> bool {
         self.from == Path::new("teacher")
-    }
-}
-
-/// The plugins of a run, by role.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct PluginSpecs {
-    /// For teacher and student alike.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub adaptor: Option<PluginSpec>,
-    /// Changes each batch before the models see it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub batch_postprocessor: Option<PluginSpec>,
-    /// Called at each checkpoint, in this order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub callbacks: Vec<PluginSpec>,
-    /// KD losses and match losses by the name that `distillation` calls them: `plugin:NAME`.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub losses: BTreeMap<String, PluginSpec>,
-    /// Temperature and weight schedulers by the name that `distillation` calls them: `plugin:NAME`.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub schedulers: BTreeMap<String, PluginSpec>,
-    /// How many batches on which a plugin fails are left out before the run fails. By default the first failure ends
-    /// the run.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub skip_batches: usize,
-}
-
-fn is_zero(number: &usize) -> bool {
-    *number == 0
-}
-
-/// A plugin, and what it is given.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PluginSpec {
-    /// A WebAssembly component.
-    pub path: PathBuf,
-    /// What the plugin reads as its configuration.
-    #[serde(default)]
-    pub config: Value,
-    /// Limits that differ from the defaults.
-    #[serde(default)]
-    pub limits: Map<String, Value>,
-    /// What the plugin is allowed beyond computing with handles.
-    #[serde(default)]
-    pub permissions: Vec<String>,
-}
-
-impl PluginSpec {
-    /// A plugin without configuration, at the default limits.
-    pub fn new(path: PathBuf) -> Self {
-        Self { path, config: Value::Null, limits: Map::new(), permissions: vec![] }
     }
 }
 

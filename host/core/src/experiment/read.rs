@@ -69,7 +69,7 @@ impl Experiment {
         }
         self.optimizer.check("optimizer")?;
         self.training.check()?;
-        Ok(())
+        self.check_plugins()
     }
 
     /// Whether each teacher's cache has a folder of its own.

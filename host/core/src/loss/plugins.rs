@@ -12,17 +12,17 @@ pub trait PluginLosses {
 }
 
 /// What a plugin's name begins with where a built-in could be named.
-const PREFIX: &str = "plugin:";
+pub const PLUGIN_PREFIX: &str = "plugin:";
 
 /// `NAME` of `plugin:NAME`. A plugin has a configuration of its own in place of parameters.
 fn plugin<'s>(key: &str, spec: &'s NameAndParameters) -> Result<Option<&'s str>> {
-    let Some(name) = spec.name().strip_prefix(PREFIX) else { return Ok(None) };
+    let Some(name) = spec.name().strip_prefix(PLUGIN_PREFIX) else { return Ok(None) };
     match spec {
         NameAndParameters::Name(_) => Ok(Some(name)),
         NameAndParameters::WithParameters(_) => Err(LossError::Value {
             key: key.to_owned(),
             found: serde_json::to_string(spec).unwrap_or_default(),
-            expected: format!(r#""{PREFIX}{name}" alone; its parameters are the plugin's `config`"#),
+            expected: format!(r#""{PLUGIN_PREFIX}{name}" alone; its parameters are the plugin's `config`"#),
         }
         .into()),
     }
@@ -66,7 +66,7 @@ pub(super) fn make_weight_scheduler(
     name: &str,
     plugins: &mut dyn PluginLosses,
 ) -> Result<Box<dyn WeightScheduler>> {
-    match name.strip_prefix(PREFIX) {
+    match name.strip_prefix(PLUGIN_PREFIX) {
         Some(name) => plugins.weight_scheduler(key, name),
         None => weight_scheduler(key, name),
     }

@@ -11,6 +11,15 @@ use crate::callback::Scalars;
 use crate::data::DataError;
 use crate::{Result, files};
 
+/// The keys of `metrics.jsonl` that say where a line belongs.
+const KEYS: [&str; 7] = ["step", "global_step", "epoch", "task", "lr", "skipped", "checkpoint"];
+
+/// Whether a number of that name would be mistaken for one of the engine's: a key of `metrics.jsonl`, or a part of the
+/// loss.
+pub fn is_reserved(name: &str) -> bool {
+    KEYS.contains(&name) || name == "total_loss" || name.starts_with("unweighted_")
+}
+
 /// `metrics.jsonl`: a line for each forward step with its losses, and one for each checkpoint with what its callbacks
 /// reported.
 pub struct MetricsLog {
@@ -226,5 +235,31 @@ mod tests {
     #[test]
     fn ranges_are_short() {
         assert_eq!(ranges(&[0, 1, 2, 5, 7, 8]), "0–2, 5, 7–8");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_of_a_line_is_reserved() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let mut log = MetricsLog::create(&path).unwrap();
+        let losses: Scalars = [("total_loss", 1.0), ("unweighted_kd_loss", 1.0)].map(|(name, loss)| (name.to_owned(), loss)).into();
+        let step = StepReport {
+            step: 0, global_step: 0, epoch: 0, task: Some("qa".into()), lr: 0.1, num_examples: 1, losses,
+            skipped: Some("why".into()),
+        };
+        log.on_step(&step).unwrap();
+        log.on_checkpoint(&CheckpointReport { global_step: 1, epoch: 0, scalars: Scalars::new() }).unwrap();
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            let line: Map<String, Value> = serde_json::from_str(line).unwrap();
+            for key in line.keys() {
+                assert!(is_reserved(key), "{key}");
+            }
+        }
+        assert!(!is_reserved("dev_loss") && !is_reserved("my_step"));
     }
 }

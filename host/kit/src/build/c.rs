@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,11 +26,26 @@ pub fn c(source: Source<'_>) -> Result<Vec<u8>> {
     let module = made.path().join("plugin.wasm");
     let mut clang = Command::new(compiler()?);
     clang.args(["--target=wasm32-wasi", "--sysroot=/usr", "-mexec-model=reactor", "-O2", "-g1", "-std=c17", "-Wall"]);
+    let folder = source.entry.parent().unwrap_or(Path::new("."));
+    // What the component holds of its source's place: messages name files, and none of the folders above them.
+    clang.arg("-fdebug-compilation-dir=.");
+    for (from, to) in [(folder, "."), (source.sdk, "sdk"), (made.path(), "made")] {
+        clang.arg(prefix_map(from, to));
+    }
     clang.arg("-I").arg(source.sdk.join("include")).arg("-I").arg(made.path());
-    clang.args(c_files(source.entry.parent().unwrap_or(Path::new(".")))?);
+    clang.args(c_files(folder)?);
     clang.args(sdk).args(contract).arg("-o").arg(&module);
     process::capture(&mut clang).context("the plugin could not be compiled")?;
     component::encode(&fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?)
+}
+
+/// The option that has paths below `from` written as if they were below `to`.
+fn prefix_map(from: &Path, to: &str) -> OsString {
+    let mut option = OsString::from("-ffile-prefix-map=");
+    option.push(from);
+    option.push("=");
+    option.push(to);
+    option
 }
 
 /// Clang 19, or another.

@@ -1,5 +1,7 @@
 //! Plugins in Rust, and the toolchain that compiles them.
 
+use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,7 @@ pub fn build(folder: &Path) -> Result<Vec<u8>> {
     };
     let mut cargo = toolchain.cargo_build(folder);
     cargo.args(["--release", "--message-format", "json-render-diagnostics"]);
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", rust_flags());
     let output = cargo.stderr(Stdio::inherit()).output().map_err(|error| process::not_started(&cargo, error))?;
     process::check(&cargo, output.status).context("the plugin could not be compiled: mend what cargo says above")?;
     let module = module(&output.stdout).ok_or_else(|| {
@@ -27,6 +30,26 @@ pub fn build(folder: &Path) -> Result<Vec<u8>> {
     })?;
     let read = |error: io::Error| anyhow!("cannot read {}: {error}", module.display());
     component::encode(&fs::read(&module).map_err(read)?)
+}
+
+/// The user's flags for rustc, and one that keeps the place of crates out of the component: the same source is the same
+/// component for every user. (The crate's own paths are relative anyway.) In the form in which a flag may hold spaces.
+fn rust_flags() -> OsString {
+    const BETWEEN: &str = "\u{1f}";
+    let mut flags = env::var_os("CARGO_ENCODED_RUSTFLAGS").unwrap_or_else(|| {
+        let flags = env::var("RUSTFLAGS").unwrap_or_default();
+        flags.split_whitespace().collect::<Vec<_>>().join(BETWEEN).into()
+    });
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
+    if let Some(home) = home {
+        if !flags.is_empty() {
+            flags.push(BETWEEN);
+        }
+        flags.push("--remap-path-prefix=");
+        flags.push(home);
+        flags.push("=cargo");
+    }
+    flags
 }
 
 /// The module among what cargo says it has made.

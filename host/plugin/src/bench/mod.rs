@@ -62,7 +62,7 @@ impl Bench {
     /// Loads a plugin and the file that says what to run it on.
     ///
     /// Errors: [`Error::Load`] for the plugin, [`Error::Bench`] for the file.
-    pub fn read(plugin: &Path, cases: &Path, log: LogSink) -> Result<Self> {
+    pub fn read(engine: &Engine, plugin: &Path, cases: &Path, log: LogSink) -> Result<Self> {
         let wrong = |problem: String| Error::Bench { path: cases.to_owned(), problem };
         let text = fs::read(cases).map_err(|error| {
             let reason = brewer::os_reason(&error);
@@ -81,6 +81,7 @@ impl Bench {
             }
         });
         let options = PluginOptions {
+            sha256: None,
             config: Some(config).filter(|config| !config.is_null()),
             permissions: permissions.into_iter().collect(),
             limits,
@@ -88,7 +89,7 @@ impl Bench {
             clock: Clock::default(),
             log,
         };
-        Ok(Self { plugin: Plugin::load(&Engine::new()?, plugin, options)?, cases, meter })
+        Ok(Self { plugin: Plugin::load(engine, plugin, options)?, cases, meter })
     }
 
     pub fn cases(&self) -> &[Case] {

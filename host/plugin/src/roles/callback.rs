@@ -14,10 +14,11 @@ use crate::{
     bindings::exported::callback::{Action as Answer, Guest as Exports},
     checkpoint::{Checkpoint, FirstEpoch, Split},
     contract::PluginRole,
-    error::Result,
+    error::{Error, Result},
     guest::Guest,
     limits::Usage,
     plugin::Plugin,
+    text::clean_name,
 };
 
 /// A component in the role of a callback.
@@ -79,5 +80,22 @@ impl Callback for PluginCallback {
         _interrupt: &AtomicBool,
     ) -> brewer::Result<Action> {
         Ok(no_grad(|| self.call(model, step, scalars))?)
+    }
+
+    fn check_scalars(&self, known: &[String]) -> brewer::Result<()> {
+        let plugin = self.guest.plugin();
+        let Some((key, name)) = plugin.metrics().iter().find(|(_, name)| !known.contains(name)) else { return Ok(()) };
+        let there = match known {
+            [] => "nothing is: name a data set to evaluate on with `data.dev`".to_owned(),
+            known => format!("there are {}", known.join(", ")),
+        };
+        let problem = format!("nothing is reported as `{}` at checkpoints; {there}", clean_name(name));
+        Err(Error::Spec { path: plugin.path().to_owned(), key: clean_name(key), problem }.into())
+    }
+
+    fn rehearse(&mut self, model: &Rc<dyn Model>, scalars: &mut Scalars) -> brewer::Result<()> {
+        let plugin = self.guest.plugin().silenced();
+        let mut other = Self { guest: Guest::new(&plugin)?, splits: self.splits.clone() };
+        other.on_checkpoint(model, 0, scalars).map(drop)
     }
 }

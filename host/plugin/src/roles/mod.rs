@@ -24,7 +24,7 @@ use crate::{
     bindings::types,
     error::{Cause, Released},
     handles::Entry,
-    log::clean,
+    text::clean,
     state::State,
     tensor_ops::{is_float, name_of},
 };

@@ -1,5 +1,7 @@
 use brewer_sdk::{
-    dataset, metrics,
+    dataset,
+    host::{self, Level},
+    metrics,
     model::{self, Mode},
     prelude::*,
 };
@@ -15,7 +17,9 @@ pub fn on_checkpoint(step: u64) -> Result<Action> {
             metrics::report("mine", 1.0)?;
             metrics::report("mine", 2.0)?;
         }
-        "report-odd-name" => metrics::report("a name\n", 1.0)?,
+        "report-odd-name" => metrics::report("a name\n\u{202e}", 1.0)?,
+        "report-reserved" => metrics::report("global_step", 1.0)?,
+        "log" => host::log(Level::Info, "first\nerror: a line of its own\u{202e}\u{1b}[2J\r"),
         "report-much" => {
             for number in 0.. {
                 metrics::report(&format!("mine_{number}"), 1.0)?;

@@ -1,0 +1,314 @@
+//! `--plugin` and what is said of it: from the command line to the roles of an experiment.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use brewer::experiment::{DistillerName, Experiment, ExperimentError, PluginSpec};
+use brewer::loss::{NameAndParameters, PLUGIN_PREFIX};
+use brewer_plugin_host::{PluginRole, printable, roles_of};
+use clap::builder::ValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use serde_json::{Map, Value};
+
+use crate::output;
+
+/// The plugins of the command line, in order.
+#[derive(Debug, Default)]
+pub struct PluginOptions(Vec<GivenPlugin>);
+
+/// A `--plugin`, and the options behind it.
+#[derive(Debug)]
+struct GivenPlugin {
+    path: PathBuf,
+    grants: Vec<String>,
+    config: Option<Value>,
+    limits: Map<String, Value>,
+}
+
+const PLUGIN: &str = "plugin";
+const GRANT: &str = "grant";
+const CONFIG: &str = "plugin-config";
+const LIMIT: &str = "plugin-limit";
+
+impl Args for PluginOptions {
+    fn augment_args(command: Command) -> Command {
+        let option = |name: &'static str, value: &'static str, parser: ValueParser, help: &'static str| {
+            Arg::new(name).long(name).value_name(value).value_parser(parser).action(ArgAction::Append).help(help)
+        };
+        command
+            .arg(option(
+                PLUGIN,
+                "FILE",
+                value_parser!(PathBuf).into(),
+                "A plugin for the roles that it exports, in place of the experiment's; repeat for more",
+            ))
+            .arg(option(
+                GRANT,
+                "PERMISSION",
+                ValueParser::string(),
+                "Let the --plugin before it read-values, write-values or dataset; repeat for more",
+            ))
+            .arg(option(
+                CONFIG,
+                "JSON",
+                ValueParser::new(parse_config),
+                "The config of the --plugin before it: JSON, or @FILE with JSON",
+            ))
+            .arg(option(
+                LIMIT,
+                "KEY=NUMBER",
+                ValueParser::new(parse_limit),
+                "A limit of the --plugin before it, such as call_seconds=5; repeat for more",
+            ))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for PluginOptions {
+    /// What an option is about follows from where it stands: the plugin before it.
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut plugins: BTreeMap<usize, GivenPlugin> = BTreeMap::new();
+        for (place, path) in placed::<PathBuf>(matches, PLUGIN) {
+            let plugin = GivenPlugin { path: path.clone(), grants: vec![], config: None, limits: Map::new() };
+            plugins.insert(place, plugin);
+        }
+        let mut before = |place: usize, option: &str| {
+            plugins.range_mut(..place).next_back().map(|(_, plugin)| plugin).ok_or_else(|| {
+                let message = format!("--{option} stands before every --plugin; write it behind the one it is for\n");
+                clap::Error::raw(ErrorKind::MissingRequiredArgument, message)
+            })
+        };
+        for (place, permission) in placed::<String>(matches, GRANT) {
+            before(place, GRANT)?.grants.push(permission.clone());
+        }
+        for (place, config) in placed::<Value>(matches, CONFIG) {
+            if before(place, CONFIG)?.config.replace(config.clone()).is_some() {
+                let message = format!("--{CONFIG} is given twice for one --plugin; write one JSON object\n");
+                return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
+            }
+        }
+        for (place, (key, value)) in placed::<(String, Value)>(matches, LIMIT) {
+            before(place, LIMIT)?.limits.insert(key.clone(), value.clone());
+        }
+        Ok(Self(plugins.into_values().collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// The values of an option, each with its place on the command line.
+fn placed<'m, T: Clone + Send + Sync + 'static>(
+    matches: &'m ArgMatches,
+    option: &str,
+) -> impl Iterator<Item = (usize, &'m T)> {
+    let places = matches.indices_of(option).into_iter().flatten();
+    places.zip(matches.get_many::<T>(option).into_iter().flatten())
+}
+
+fn parse_config(argument: &str) -> Result<Value, String> {
+    let text = match argument.strip_prefix('@') {
+        Some(file) => fs::read_to_string(file).map_err(|error| format!("{file} cannot be read: {error}"))?,
+        None => argument.to_owned(),
+    };
+    serde_json::from_str(&text).map_err(|error| format!("it is not valid JSON: {error}"))
+}
+
+fn parse_limit(argument: &str) -> Result<(String, Value), String> {
+    let limit = argument.split_once('=').and_then(|(key, value)| Some((key.to_owned(), value.parse().ok()?)));
+    limit.filter(|(_, value): &(_, Value)| value.is_number()).ok_or_else(|| "expected KEY=NUMBER".to_owned())
+}
+
+impl PluginOptions {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Puts each plugin into the roles that it exports and that have one place in the experiment. What the experiment
+    /// says of a place stays, but permissions and digest are the file's that they were given for.
+    ///
+    /// # Errors
+    /// If a plugin would not be used, with what to add to the experiment; if two would take one place.
+    pub fn apply(&self, experiment: &mut Experiment) -> Result<()> {
+        let mut taken = BTreeMap::new();
+        for plugin in &self.0 {
+            let path = std::path::absolute(&plugin.path)?;
+            Filling { experiment: &mut *experiment, plugin, path, taken: &mut taken }.fill()?;
+        }
+        Ok(experiment.check_plugins()?)
+    }
+}
+
+/// A plugin on its way into an experiment.
+struct Filling<'a> {
+    experiment: &'a mut Experiment,
+    plugin: &'a GivenPlugin,
+    path: PathBuf,
+    /// The places that plugins before it took.
+    taken: &'a mut BTreeMap<String, PathBuf>,
+}
+
+impl Filling<'_> {
+    fn fill(&mut self) -> Result<()> {
+        let roles = roles_of(&self.path).map_err(brewer::Error::from)?;
+        let mut without_place = vec![];
+        for role in &roles {
+            if !self.fill_role(*role)? {
+                without_place.push(*role);
+            }
+        }
+        let Some(first) = without_place.first() else { return Ok(()) };
+        let snippet = self.snippet(*first);
+        if without_place.len() == roles.len() {
+            return Err(self.refused(format!("nothing in the experiment uses a {first}; add {snippet}")));
+        }
+        let names: Vec<String> = without_place.iter().map(ToString::to_string).collect();
+        output::note(&format!("  {} is not used as {}; for that add {snippet}", self.file_name(), names.join(", ")));
+        Ok(())
+    }
+
+    /// Whether the role has a place.
+    fn fill_role(&mut self, role: PluginRole) -> Result<bool> {
+        let stem = self.stem();
+        match role {
+            PluginRole::Adaptor => self.put("plugins.adaptor", |experiment| &mut experiment.plugins.adaptor)?,
+            PluginRole::BatchPostprocessor => {
+                self.put("plugins.batch_postprocessor", |experiment| &mut experiment.plugins.batch_postprocessor)?;
+            }
+            PluginRole::Callback => {
+                let callbacks = &mut self.experiment.plugins.callbacks;
+                let own = callbacks.iter().position(|spec| spec.path == self.path);
+                let mut spec = own.map_or_else(|| PluginSpec::new(self.path.clone()), |own| callbacks.remove(own));
+                self.plugin.describe(&self.path, &mut spec);
+                self.experiment.plugins.callbacks.insert(own.unwrap_or(self.experiment.plugins.callbacks.len()), spec);
+            }
+            PluginRole::KdLoss if self.experiment.distiller != DistillerName::Trainer => {
+                let name = named(&mut self.experiment.distillation.kd_loss_type, &stem);
+                self.put_named("losses", &name)?;
+            }
+            PluginRole::MatchLoss if self.names_loss(&stem) => self.put_named("losses", &stem)?,
+            PluginRole::TemperatureScheduler if self.names_temperature(&stem) => self.put_named("schedulers", &stem)?,
+            PluginRole::WeightScheduler if self.names_weight(&stem) => self.put_named("schedulers", &stem)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn put(&mut self, key: &str, place: fn(&mut Experiment) -> &mut Option<PluginSpec>) -> Result<()> {
+        self.take(key)?;
+        let spec = place(self.experiment).get_or_insert_with(|| PluginSpec::new(self.path.clone()));
+        self.plugin.describe(&self.path, spec);
+        Ok(())
+    }
+
+    fn put_named(&mut self, list: &str, name: &str) -> Result<()> {
+        self.take(&format!("plugins.{list}.{name}"))?;
+        let plugins = &mut self.experiment.plugins;
+        let specs = if list == "losses" { &mut plugins.losses } else { &mut plugins.schedulers };
+        let spec = specs.entry(name.to_owned()).or_insert_with(|| PluginSpec::new(self.path.clone()));
+        self.plugin.describe(&self.path, spec);
+        Ok(())
+    }
+
+    /// Refuses a place that another plugin of the command line took: that one would not be used.
+    fn take(&mut self, key: &str) -> Result<()> {
+        match self.taken.insert(key.to_owned(), self.path.clone()) {
+            Some(earlier) if earlier != self.path => {
+                let earlier = printable(&earlier.to_string_lossy());
+                Err(self.refused(format!("it would take `{key}` from {earlier}; give one of the two")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a match of the experiment names this loss.
+    fn names_loss(&self, name: &str) -> bool {
+        let distillation = &self.experiment.distillation;
+        let matches = distillation.intermediate_matches.iter().map(|spec| &spec.loss);
+        let mut losses = matches.chain(distillation.custom_matches.iter().map(|spec| &spec.loss));
+        losses.any(|loss| is_named(loss.name(), name))
+    }
+
+    fn names_temperature(&self, name: &str) -> bool {
+        is_named(self.experiment.distillation.temperature_scheduler.name(), name)
+    }
+
+    fn names_weight(&self, name: &str) -> bool {
+        let distillation = &self.experiment.distillation;
+        let weights = [&distillation.kd_loss_weight_scheduler, &distillation.hard_label_weight_scheduler];
+        weights.iter().any(|weight| is_named(weight, name))
+    }
+
+    /// What to add to the experiment to use the plugin in a role.
+    fn snippet(&self, role: PluginRole) -> String {
+        let (name, path) = (self.stem(), printable(&self.plugin.path.to_string_lossy()));
+        let (list, using) = match role {
+            PluginRole::MatchLoss => {
+                ("losses", r#""intermediate_matches": [{ "layer_T": 0, "layer_S": 0, "feature": "hidden", "loss": NAME, "weight": 1 }]"#)
+            }
+            PluginRole::TemperatureScheduler => ("schedulers", r#""temperature_scheduler": NAME"#),
+            PluginRole::WeightScheduler => ("schedulers", r#""kd_loss_weight_scheduler": NAME"#),
+            _ => return r#"a "teacher" and "distiller": "general", because a trainer has no KD loss"#.to_owned(),
+        };
+        let using = using.replace("NAME", &format!("\"{PLUGIN_PREFIX}{name}\""));
+        format!(
+            r#"to the experiment "plugins": {{ "{list}": {{ "{name}": {{ "path": "{path}" }} }} }} and "distillation": {{ {using} }}"#
+        )
+    }
+
+    /// What losses and schedulers are called by: the file's name without its ending.
+    fn stem(&self) -> String {
+        self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    fn file_name(&self) -> String {
+        printable(&self.path.file_name().unwrap_or_default().to_string_lossy())
+    }
+
+    fn refused(&self, message: String) -> anyhow::Error {
+        let key = format!("--plugin {}", printable(&self.plugin.path.to_string_lossy()));
+        brewer::Error::from(ExperimentError::Plugin { key, message }).into()
+    }
+}
+
+/// Whether what stands where a built-in could be named is the plugin `name`.
+fn is_named(place: &str, name: &str) -> bool {
+    place.strip_prefix(PLUGIN_PREFIX) == Some(name)
+}
+
+/// The name of the plugin that stands where a built-in could be named; a built-in gives way to `name`.
+fn named(place: &mut NameAndParameters, name: &str) -> String {
+    match place.name().strip_prefix(PLUGIN_PREFIX) {
+        Some(name) => name.to_owned(),
+        None => {
+            *place = NameAndParameters::Name(format!("{PLUGIN_PREFIX}{name}"));
+            name.to_owned()
+        }
+    }
+}
+
+impl GivenPlugin {
+    /// Writes what the command line says of the plugin over what the experiment says.
+    fn describe(&self, path: &Path, spec: &mut PluginSpec) {
+        if spec.path != path {
+            path.clone_into(&mut spec.path);
+            spec.sha256 = None;
+            spec.permissions.clear();
+        }
+        if let Some(config) = &self.config {
+            spec.config.clone_from(config);
+        }
+        spec.limits.extend(self.limits.clone());
+        let new = self.grants.iter().filter(|grant| !spec.permissions.contains(grant)).cloned();
+        let new: Vec<String> = new.collect();
+        spec.permissions.extend(new);
+    }
+}
