@@ -150,7 +150,7 @@ fn all_roles_at_once(language: &str, source: &str) {
     let mut keys: Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
     let roles: Vec<&str> = iter::once("adaptor").chain(ROLES).collect();
     keys["roles"] = json!(roles);
-    keys["permissions"] = json!(["dataset", "read-values"]);
+    keys["permissions"] = json!(["dataset", "parameters", "read-values"]);
     fs::write(&manifest, keys.to_string()).unwrap();
     for file in [source, "plugin.test.json"] {
         fs::copy(every_role.join(file), project.join(file)).unwrap();

@@ -4,7 +4,7 @@ use std::{
     fmt, fs,
     io::Read,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
 };
 
 use brewer_plugin_kit::manifest::Manifest;
@@ -65,6 +65,8 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
     pub(crate) clock: Clock,
     pub(crate) log: LogSink,
+    /// How many bytes all its instances have logged in this run.
+    pub(crate) logged: AtomicU64,
 }
 
 impl Plugin {
@@ -99,7 +101,7 @@ impl Plugin {
         let config = config.to_string();
         Ok(Self {
             engine: engine.clone(),
-            settings: Arc::new(Settings { name, config, granted, asked, seed, clock, log }),
+            settings: Arc::new(Settings { name, config, granted, asked, seed, clock, log, logged: AtomicU64::new(0) }),
             manifest,
             limits: Arc::new(limits),
             path: path.to_owned(),

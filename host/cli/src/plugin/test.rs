@@ -41,8 +41,12 @@ fn print(outcome: &Outcome) {
         println!("       {key:<12} {found}");
     }
     if let Some(cost) = &outcome.cost {
-        let bytes =
-            [("tensors", cost.tensor_bytes), ("elements read and written", cost.value_bytes), ("log", cost.log_bytes)];
+        let bytes = [
+            ("tensors", cost.tensor_bytes),
+            ("tensors for the gradient", cost.gradient_bytes),
+            ("elements read and written", cost.value_bytes),
+            ("log", cost.log_bytes),
+        ];
         let bytes = bytes.into_iter().filter(|(_, bytes)| *bytes > 0);
         let bytes: String = bytes.map(|(what, bytes)| format!(", {} of {what}", HumanBytes(bytes))).collect();
         println!("       {:<12} {:.1?}, {} requests to the host{bytes}", "a call", cost.time, cost.operations);

@@ -4,7 +4,8 @@ use indexmap::IndexMap;
 use tch::Tensor;
 
 use super::ForwardArguments;
-use crate::loss::LossError;
+use crate::features::FeaturesForm;
+use crate::loss::{LossError, Side};
 use crate::model::Mode;
 use crate::{AdaptContext, Adaptor, Batch, Features, Model, OutputRequest, Outputs, Result, Role};
 
@@ -20,6 +21,8 @@ pub struct Branch {
     request: OutputRequest,
     /// The modules whose outputs go into the features.
     modules: Vec<String>,
+    /// That of the features that the check before step 0 saw.
+    form: Option<FeaturesForm>,
 }
 
 impl Branch {
@@ -31,7 +34,7 @@ impl Branch {
         arguments: ForwardArguments,
         adaptor: Box<dyn Adaptor>,
     ) -> Self {
-        Self { role, task, model, arguments, adaptor, request: OutputRequest::everything(), modules: vec![] }
+        Self { role, task, model, arguments, adaptor, request: OutputRequest::everything(), modules: vec![], form: None }
     }
 
     /// `teacher 1`, and with several tasks `student of sentiment`.
@@ -92,6 +95,38 @@ impl Branch {
             modules.insert(name.clone(), output.shallow_clone());
         }
         Ok(modules)
+    }
+
+    /// From now on features are of this form.
+    pub fn fix_form(&mut self, features: &Features) {
+        self.form = Some(features.form());
+    }
+
+    /// Whether features are of the form that the check before step 0 saw. Another one would change the loss in the middle
+    /// of a run.
+    pub fn check_form(&self, side: &Side<'_>) -> Result<()> {
+        let Some(expected) = &self.form else { return Ok(()) };
+        let found = side.features.form();
+        let changed = |key: &str, found: String, expected: String| {
+            let expected = format!("{expected}, as in the check before step 0");
+            Err(side.wrong(key, found, expected).into())
+        };
+        if found.logits.len() != expected.logits.len() {
+            let count = |form: &FeaturesForm| format!("{} tensors", form.logits.len());
+            return changed("logits", count(&found), count(expected));
+        }
+        for (index, (found, expected)) in found.logits.iter().zip(&expected.logits).enumerate() {
+            if found != expected {
+                let describe = |(dims, classes): &(usize, i64)| format!("{dims} dimensions and {classes} classes");
+                return changed(&format!("logits[{index}]"), describe(found), describe(expected));
+            }
+        }
+        // Of a teacher no loss is computed, and a cache does not keep them.
+        if self.role == Role::Student && found.losses != expected.losses {
+            let count = |form: &FeaturesForm| format!("{} tensors", form.losses);
+            return changed("losses", count(&found), count(expected));
+        }
+        Ok(())
     }
 
     /// From now on only what was read of `outputs` is computed.

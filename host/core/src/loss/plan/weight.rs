@@ -25,6 +25,11 @@ impl Weight {
         self.value
     }
 
+    /// Whether what it weighs is ever more than nothing.
+    pub(super) fn counts(&self) -> bool {
+        self.value != 0.0 || self.scheduler.is_some()
+    }
+
     pub(super) fn advance(&mut self, progress: f64) -> Result<()> {
         if let Some(scheduler) = &mut self.scheduler {
             self.value = scheduler.weight(progress)?;
