@@ -109,6 +109,8 @@ impl Bench {
                 if let Some(gradients) = gradients {
                     differences.extend(gradient::differences(case.gradient.as_deref(), &gradients));
                     returned.push(("gradient".to_owned(), gradient::shown(&gradients)));
+                } else if case.gradient.is_some() {
+                    differences.push("gradient: expected one, and only losses have one".to_owned());
                 }
                 Outcome { name, returned, cost, differences }
             }
