@@ -30,7 +30,7 @@ pub struct Manifest {
     /// The contract that the component was built for, such as `brewer:plugin@0.1.0`. The build puts it in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contract: Option<String>,
-    /// What it asks for beyond computing with handles: `read-values`, `write-values`, `dataset`. An experiment grants it,
+    /// What it asks for beyond computing with handles: `read-values`, `dataset`, `parameters`. An experiment grants it,
     /// or not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub permissions: Vec<String>,
