@@ -48,7 +48,7 @@ impl model::Host for State {
             let did = format!("asked for a forward that takes about {}", Bytes(needed));
             return Err(LimitError::new("tensor_bytes", Bytes(self.limits.tensor_bytes), did).into());
         }
-        check_time(&self.limits, work, " with a forward", self.call.device, || self.call.started.elapsed())?;
+        check_time(&self.limits, work, " in a forward", self.call.device, || self.call.started.elapsed())?;
         check_indices(&batch, info).map_err(|error| self.disclosed(error))?;
         let mode = match mode {
             model::Mode::Train => Mode::Train,

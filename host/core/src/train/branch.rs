@@ -107,9 +107,8 @@ impl Branch {
     pub fn check_form(&self, side: &Side<'_>) -> Result<()> {
         let Some(expected) = &self.form else { return Ok(()) };
         let found = side.features.form();
-        let changed = |key: &str, found: String, expected: String| {
-            let expected = format!("{expected}, as in the check before step 0");
-            Err(side.wrong(key, found, expected).into())
+        let changed = |key: &str, found: String, expected: String| -> Result<()> {
+            Err(side.wrong(key, found, format!("{expected}, as in the check before step 0")).into())
         };
         if found.logits.len() != expected.logits.len() {
             let count = |form: &FeaturesForm| format!("{} tensors", form.logits.len());

@@ -21,7 +21,6 @@ use crate::{
 };
 
 /// What a case came to.
-#[derive(Default)]
 pub(super) struct Made {
     pub returned: Vec<Returned>,
     pub cost: Option<Cost>,

@@ -128,6 +128,11 @@ impl Estimate {
         self
     }
 
+    #[cfg(test)]
+    pub(super) fn cost(&self) -> Cost {
+        self.cost
+    }
+
     /// And a gradient that takes so much.
     pub(super) fn gradient(mut self, bytes: u64, work: u64) -> Self {
         self.cost.gradient_bytes = self.cost.gradient_bytes.saturating_add(bytes);

@@ -26,20 +26,7 @@ impl State {
         for operand in [product.left, product.right] {
             check_elements(&self.limits, operand)?;
         }
-        let kind = this.f_kind()?;
-        let work = product.result.saturating_mul(product.inner.max(1)).saturating_mul(multiply_add(kind, this.device()));
-        let mut estimate = Estimate::new(product.result, kind, Each::LOGIC).work(work);
-        for (operand, whole) in [(&this, product.left), (&other, product.right)] {
-            let is_ready = whole == operand.numel() as u64 && operand.is_contiguous();
-            if !is_ready || !matches!(kind, Kind::Float | Kind::Double) {
-                estimate = estimate.copy(whole, kind);
-            }
-            if operand.requires_grad() {
-                // A product as well, and its sum where the operand was repeated.
-                estimate = estimate.gradient(bytes(whole, kind).saturating_mul(2), work);
-            }
-        }
-        self.admit(&estimate)?;
+        self.admit(&product.estimate(&this, &other)?)?;
         self.hold(this.f_matmul(&other)?)
     }
 
@@ -135,11 +122,50 @@ impl Product {
             result: size(rows, columns)?,
         })
     }
+
+    /// What it takes, with a product as large for the gradient of each operand.
+    fn estimate(&self, left: &Tensor, right: &Tensor) -> OpResult<Estimate> {
+        let kind = left.f_kind()?;
+        let work = self.result.saturating_mul(self.inner.max(1)).saturating_mul(multiply_add(kind, left.device()));
+        let mut estimate = Estimate::new(self.result, kind, Each::LOGIC).work(work);
+        for (operand, whole) in [(left, self.left), (right, self.right)] {
+            let is_ready = whole == operand.numel() as u64 && operand.is_contiguous();
+            if !is_ready || !matches!(kind, Kind::Float | Kind::Double) {
+                estimate = estimate.copy(whole, kind);
+            }
+            if operand.requires_grad() {
+                // Then its sum, where the operand was repeated.
+                estimate = estimate.gradient(bytes(whole, kind).saturating_mul(2), work);
+            }
+        }
+        Ok(estimate)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use tch::{Device, Kind, Tensor};
+
     use super::Product;
+
+    /// What a product of two matrices of 100 × 100 takes.
+    fn work(kind: Kind, needs_gradient: bool) -> (u64, u64) {
+        let matrix = Tensor::zeros([100, 100], (kind, Device::Cpu)).set_requires_grad(needs_gradient);
+        let product = Product::new(&matrix.size(), &matrix.size()).unwrap();
+        let cost = product.estimate(&matrix, &matrix).unwrap().cost();
+        (cost.work, cost.gradient_work)
+    }
+
+    #[test]
+    fn a_product_costs_by_its_kind_and_twice_more_with_gradients() {
+        let (product, gradient) = work(Kind::Float, true);
+        assert!((1_000_000..1_500_000).contains(&product), "{product}");
+        assert!((2_000_000..2_500_000).contains(&gradient), "{gradient}");
+        assert_eq!(work(Kind::Float, false).1, 0);
+        for kind in [Kind::Half, Kind::BFloat16, Kind::Int64, Kind::Int8] {
+            assert!(work(kind, false).0 > 20 * product, "{kind:?}");
+        }
+    }
 
     #[test]
     fn sizes_of_products() {

@@ -182,9 +182,10 @@ impl fmt::Display for KdTerm {
 
 /// The shape of what a mask selects of the logits, without selecting it.
 fn selected_shape(logits: &Tensor, mask: Option<&Tensor>) -> Result<Vec<i64>> {
-    match (logits.size()[..], mask) {
-        ([_, _, classes], Some(mask)) => Ok(vec![mask.f_ne(0)?.f_sum(Kind::Int64)?.f_int64_value(&[])?, classes]),
-        (_, _) => Ok(logits.size()),
+    let shape = logits.size();
+    match (shape.as_slice(), mask) {
+        (&[_, _, classes], Some(mask)) => Ok(vec![mask.f_ne(0)?.f_sum(Kind::Int64)?.f_int64_value(&[])?, classes]),
+        (_, _) => Ok(shape),
     }
 }
 
