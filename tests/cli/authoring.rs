@@ -266,10 +266,8 @@ fn a_test_computes_the_gradient_of_a_loss_too() {
         let cases = json!({ "config": config, "cases": [case] });
         fs::write(folder.path().join("cases.json"), cases.to_string()).unwrap();
         let path = plugin(name);
-        let tested = finished(&mut plugin_command(
-            folder.path(),
-            &["test", path.to_str().unwrap(), "--cases", "cases.json"],
-        ));
+        let tested =
+            finished(&mut plugin_command(folder.path(), &["test", path.to_str().unwrap(), "--cases", "cases.json"]));
         assert_eq!(tested.code, i32::from(!tested.stdout.contains("1 of 1 as expected")), "{}", tested.stderr);
         tested.stdout
     };

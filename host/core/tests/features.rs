@@ -94,7 +94,6 @@ fn logits_are_on_both_sides_or_on_none() {
     refused(one_match("hidden", "hidden_mse"), of_teacher, &missing);
     // A loss of the student's own beside it does not make it distillation.
     refused(json!({ "hard_label_weight": 1 }), of_none, &missing);
-    let (mut assembled, _folder) =
-        assembled(&[("distillation", one_match("hidden", "hidden_mse"))], of_none).unwrap();
+    let (mut assembled, _folder) = assembled(&[("distillation", one_match("hidden", "hidden_mse"))], of_none).unwrap();
     assembled.session.check().unwrap();
 }

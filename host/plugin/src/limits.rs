@@ -225,7 +225,8 @@ impl Usage {
         // Memory first: it is what a machine has too little of.
         let before = *self;
         self.count(limits, cost)?;
-        check_time(limits, cost.work.saturating_add(gradient_work), with, device, elapsed).inspect_err(|_| *self = before)
+        check_time(limits, cost.work.saturating_add(gradient_work), with, device, elapsed)
+            .inspect_err(|_| *self = before)
     }
 
     /// Counts what is done because of the call, when the call is over.
@@ -346,8 +347,7 @@ mod tests {
     use super::*;
 
     fn spend(usage: &mut Usage, cost: Cost, seconds: u64) -> Option<&'static str> {
-        let limits =
-            Limits { call_seconds: 2.0, work: work_of(10), tensor_bytes: 1000, ..Limits::default() };
+        let limits = Limits { call_seconds: 2.0, work: work_of(10), tensor_bytes: 1000, ..Limits::default() };
         usage.spend(&limits, &cost, Device::Cpu, || Duration::from_secs(seconds)).err().map(|error| error.key)
     }
 

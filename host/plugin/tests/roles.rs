@@ -87,7 +87,8 @@ fn a_batch_that_is_changed_is_a_copy() {
     let original = batch();
     let ids = original.get("input_ids").unwrap().shallow_clone();
     let shared: Batch = original.iter().map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).collect();
-    let changed = PluginBatchPostprocessor::new(&plugin("wild-ids"), vec![]).unwrap().process(&student(0), shared).unwrap();
+    let changed =
+        PluginBatchPostprocessor::new(&plugin("wild-ids"), vec![]).unwrap().process(&student(0), shared).unwrap();
     assert_eq!(changed.get("input_ids").unwrap().int64_value(&[0, 0]), 5_000_000);
     assert!(ids.equal(&Tensor::full([3, 4], 5, (Kind::Int64, Device::Cpu))));
 }

@@ -133,7 +133,11 @@ fn hasty() -> Limits {
 
 #[test]
 fn an_operation_that_would_be_late_is_refused_before_it_starts() {
-    check_within(hasty(), "multiply-halves", &["asked for what takes about", "(limit: 0.3 s)", "`limits.call_seconds`"]);
+    check_within(
+        hasty(),
+        "multiply-halves",
+        &["asked for what takes about", "(limit: 0.3 s)", "`limits.call_seconds`"],
+    );
 }
 
 #[test]

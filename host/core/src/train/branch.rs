@@ -34,7 +34,16 @@ impl Branch {
         arguments: ForwardArguments,
         adaptor: Box<dyn Adaptor>,
     ) -> Self {
-        Self { role, task, model, arguments, adaptor, request: OutputRequest::everything(), modules: vec![], form: None }
+        Self {
+            role,
+            task,
+            model,
+            arguments,
+            adaptor,
+            request: OutputRequest::everything(),
+            modules: vec![],
+            form: None,
+        }
     }
 
     /// `teacher 1`, and with several tasks `student of sentiment`.

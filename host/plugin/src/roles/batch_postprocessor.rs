@@ -69,9 +69,8 @@ impl PluginBatchPostprocessor {
 
 /// What the models take of the batch that came back beyond what they take of the one that was given.
 fn growth(given: &Batch, returned: &Batch, readers: &[ModelInfo]) -> Cost {
-    let of_models = |batch: &Batch| {
-        readers.iter().fold(Cost::default(), |sum, reader| sum.plus(&training_cost(batch, reader)))
-    };
+    let of_models =
+        |batch: &Batch| readers.iter().fold(Cost::default(), |sum, reader| sum.plus(&training_cost(batch, reader)));
     of_models(returned).minus(&of_models(given).times(FREE_GROWTH))
 }
 

@@ -166,7 +166,8 @@ pub(super) fn multiply_add(kind: Kind, device: Device) -> u64 {
 /// The kind that operands promote to.
 pub(super) fn promoted(left: &Tensor, right: &Tensor) -> OpResult<Kind> {
     let (left, right) = (left.f_kind()?, right.f_kind()?);
-    let (wider, other) = if left.elt_size_in_bytes() < right.elt_size_in_bytes() { (right, left) } else { (left, right) };
+    let (wider, other) =
+        if left.elt_size_in_bytes() < right.elt_size_in_bytes() { (right, left) } else { (left, right) };
     Ok(match (is_float(wider), is_float(other)) {
         // Two halves of different kinds meet in `float32`.
         (true, true) if wider != other && wider.elt_size_in_bytes() == other.elt_size_in_bytes() => Kind::Float,

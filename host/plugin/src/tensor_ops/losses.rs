@@ -81,7 +81,9 @@ impl losses::Host for State {
     }
 
     fn kl_divergence(&mut self, input: Handle, target: Handle, log_target: bool, asked: Asked) -> OpResult<Handle> {
-        self.pairwise(input, target, Each::COMPOSED_LOSS, |input, target| input.f_kl_div(target, reduction(asked), log_target))
+        self.pairwise(input, target, Each::COMPOSED_LOSS, |input, target| {
+            input.f_kl_div(target, reduction(asked), log_target)
+        })
     }
 
     fn binary_cross_entropy_with_logits(&mut self, logits: Handle, targets: Handle, asked: Asked) -> OpResult<Handle> {
@@ -94,6 +96,8 @@ impl losses::Host for State {
         let dim = dimension(dim, self.handles.get(&left)?.dim())?;
         // PyTorch's own guard against vectors of length 0.
         const EPSILON: f64 = 1e-8;
-        self.pairwise(left, right, Each::COMPOSED_LOSS, |left, right| Tensor::f_cosine_similarity(left, right, dim as i64, EPSILON))
+        self.pairwise(left, right, Each::COMPOSED_LOSS, |left, right| {
+            Tensor::f_cosine_similarity(left, right, dim as i64, EPSILON)
+        })
     }
 }

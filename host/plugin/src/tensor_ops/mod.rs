@@ -15,12 +15,12 @@ mod views;
 use tch::Tensor;
 use wasmtime::component::Resource;
 
+use self::cost::Each;
 pub(crate) use self::{
     checks::{indices, is_float},
     cost::{COPY, bytes},
     kind::{kind_of, name_of},
 };
-use self::cost::Each;
 use crate::{
     bindings::tensor::{self, Scalar},
     error::OpResult,

@@ -69,7 +69,8 @@ impl State {
         of_kind(&mask, Kind::Bool)?;
         let most = elements(&broadcast(&this.size(), &mask.size())?)?;
         // libtorch counts in two tensors of integers which elements come before each.
-        let estimate = Estimate::new(most, this.f_kind()?, Each::PRODUCT).copy(most, Kind::Int64).copy(most, Kind::Int64);
+        let estimate =
+            Estimate::new(most, this.f_kind()?, Each::PRODUCT).copy(most, Kind::Int64).copy(most, Kind::Int64);
         self.admit(&estimate.gradients(&[&this], most, Each::PRODUCT))?;
         self.hold(this.f_masked_select(&mask)?)
     }

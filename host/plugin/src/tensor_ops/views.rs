@@ -81,11 +81,8 @@ impl State {
         })?;
         elements(&new)?;
         let kind = this.f_kind()?;
-        let mut estimate = if this.is_contiguous() {
-            Estimate::view(count, kind)
-        } else {
-            Estimate::new(count, kind, Each::LOGIC)
-        };
+        let mut estimate =
+            if this.is_contiguous() { Estimate::view(count, kind) } else { Estimate::new(count, kind, Each::LOGIC) };
         if this.requires_grad() {
             // The gradient's elements may lie in another order than those of the tensor.
             estimate = estimate.gradient(bytes(count, kind), count.saturating_mul(COPY));

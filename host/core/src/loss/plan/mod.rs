@@ -9,8 +9,8 @@ mod weight;
 use indexmap::IndexMap;
 use tch::{Device, Kind, Tensor};
 
-use check::{check_gradient, check_hard_labels};
 pub use check::{Side, check_features, check_gradients};
+use check::{check_gradient, check_hard_labels};
 pub use kd::KdTerm;
 pub use matching::MatchTerm;
 use weight::Weight;
