@@ -177,7 +177,7 @@ fn all_roles_at_once(language: &str, source: &str) {
     let mut keys: Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
     let roles: Vec<&str> = iter::once("adaptor").chain(ROLES).collect();
     keys["roles"] = json!(roles);
-    keys["permissions"] = json!(["dataset", "read-values"]);
+    keys["permissions"] = json!(["dataset", "parameters", "read-values"]);
     fs::write(&manifest, keys.to_string()).unwrap();
     for file in [source, "plugin.test.json"] {
         fs::copy(every_role.join(file), project.join(file)).unwrap();
@@ -286,6 +286,61 @@ fn a_test_that_fails_shows_what_differs() {
     assert!(failed.stdout.contains("loss: expected 2.0, found 1.000000"), "{}", failed.stdout);
     assert!(failed.stdout.contains("0 of 1 as expected"), "{}", failed.stdout);
     test(json!({ "case": [] })).check_failure(2, &["cases.json", "`case`", "did you mean `cases`?"]);
+}
+
+#[test]
+fn a_test_computes_the_gradient_of_a_loss_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let test = |name: &str, config: Value, case: Value| {
+        let cases = json!({ "config": config, "cases": [case] });
+        fs::write(folder.path().join("cases.json"), cases.to_string()).unwrap();
+        let path = plugin(name);
+        let tested =
+            finished(&mut plugin_command(folder.path(), &["test", path.to_str().unwrap(), "--cases", "cases.json"]));
+        assert_eq!(tested.code, i32::from(!tested.stdout.contains("1 of 1 as expected")), "{}", tested.stderr);
+        tested.stdout
+    };
+    let tensor = |values: [f64; 2]| json!([{ "shape": [1, 2], "values": values }]);
+    let squares = |gradient: Value| {
+        let mut case = json!({ "name": "squares", "role": "kd-loss", "student": tensor([1.0, 3.0]),
+            "teacher": tensor([1.0, 1.0]), "expect": { "loss": 2.0 } });
+        if !gradient.is_null() {
+            case["gradient"] = gradient;
+        }
+        test("guest-roles", json!({}), case)
+    };
+    let shown = squares(json!(null));
+    assert!(shown.contains("gradient     float32 [1, 2], norm 2.000000"), "{shown}");
+    assert!(squares(json!([[0.0, 2.0]])).contains("1 of 1 as expected"));
+    for (gradient, expected) in [
+        (json!([[0.0, 1.0]]), "gradient of student[0]: expected 1 at element 1, found 2"),
+        (json!([[0.0]]), "gradient of student[0]: expected 1 numbers, found 2"),
+        (json!([null]), "gradient of student[0]: expected none, found one"),
+        (json!([]), "gradient: expected 0 tensors, found 1"),
+    ] {
+        let shown = squares(gradient);
+        assert!(shown.contains(expected), "`{expected}` is not in: {shown}");
+    }
+    let steep = json!({ "name": "steep", "role": "kd-loss", "student": tensor([1.0, 1.0]), "teacher": tensor([1.0, 1.0]),
+        "expect": { "loss": 0.0 } });
+    let shown = test("guest-roles", json!({ "do": "steep" }), steep);
+    assert!(shown.contains("gradient of student[0]: expected finite numbers, found NaN at element 0"), "{shown}");
+    let layers = json!([{ "shape": [1, 2, 2] }, { "shape": [1, 2, 2] }]);
+    let half = |gradient: Option<Value>| {
+        let mut case = json!({ "name": "half", "role": "match-loss", "student": layers, "teacher": layers });
+        if let Some(gradient) = gradient {
+            case["gradient"] = gradient;
+        }
+        case["teacher"][0]["values"] = json!([0, 0, 0, 0]);
+        case["student"][0]["values"] = json!([0, 0, 0, 2]);
+        test("guest-roles", json!({ "do": "one-of-two" }), case)
+    };
+    let shown = half(None);
+    assert!(shown.contains("gradient of student[1]: expected finite numbers, found none"), "{shown}");
+    assert!(half(Some(json!([[0, 0, 0, 1], null]))).contains("1 of 1 as expected"));
+    let weight = json!({ "name": "weight", "role": "weight-scheduler", "gradient": [[1]] });
+    let shown = test("guest-roles", json!({}), weight);
+    assert!(shown.contains("gradient: expected one, and only losses have one"), "{shown}");
 }
 
 #[test]

@@ -59,3 +59,34 @@ fn what_it_returns_must_fit() {
     workspace(json!({ "do": "random" }), json!({}))
         .refuses(&["guest-misbehaving.wasm returned", "`logits[0]` float64 [1, 1]"]);
 }
+
+/// An adaptor whose features change from step 2 on ends the run there, and says what was expected.
+#[track_caller]
+fn changes(deed: &str, expected: &[&str]) {
+    let finished = workspace(json!({ "do": deed }), json!({})).start(&["run"]);
+    finished.check_failure(1, &[&["step 2: plugin guest-misbehaving.wasm returned"], expected].concat());
+}
+
+#[test]
+fn every_call_is_verified_and_not_the_first_alone() {
+    let before = "as in the check before step 0";
+    changes("later-count", &["`logits` 2 tensors; expected 1 tensors", before]);
+    changes("later-none", &["`logits` 0 tensors; expected 1 tensors", before]);
+    changes("later-classes", &["`logits[0]` 2 dimensions and 1 classes; expected 2 dimensions and ", before]);
+    changes("later-batch", &["`logits[0]` float32 [2, ", "expected floats of [4, labels]"]);
+    changes("later-integers", &["`logits[0]` int64 [4, ", "expected floats"]);
+    changes("later-detached", &["for the student `logits[0]` float32 [4, ", "without a gradient"]);
+}
+
+#[test]
+fn features_from_which_nothing_is_learnt_are_refused() {
+    let refused = |deed: &str, expected: &[&str]| {
+        let mut workspace = workspace(json!({ "do": deed }), json!({}));
+        workspace.set("distillation.hard_label_weight", json!(1));
+        workspace.refuses_to(&["check"], expected);
+        workspace.set("distillation.kd_loss_weight", json!(0));
+        assert_eq!(workspace.start(&["check"]).code, 0, "{deed}");
+    };
+    refused("detach-logits", &["for the student `logits[0]` float32 [4, ", "without a gradient"]);
+    refused("no-logits", &["returned no `logits` for the student, but kd_loss_weight needs it"]);
+}

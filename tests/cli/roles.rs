@@ -88,7 +88,7 @@ fn a_plugin_fills_all_roles_that_it_exports() {
 #[test]
 fn callbacks_look_measure_and_stop() {
     let mut workspace = Workspace::new().with("training.num_epochs", json!(4));
-    workspace.set("plugins", json!({ "callbacks": [every_role("statistics", json!([]))] }));
+    workspace.set("plugins", json!({ "callbacks": [every_role("statistics", json!(["parameters"]))] }));
     workspace.run();
     assert_eq!(scalars(&workspace, "classifier_norm").len(), 4);
 
@@ -152,7 +152,8 @@ fn what_callbacks_may_not_do_is_one_error() {
         ("report-much", json!([]), "`limits."),
         ("no-split", json!(["dataset"]), "the data has no split `tests`; it has train"),
         ("beyond", json!(["dataset"]), "there is no batch 4294967295"),
-        ("no-parameter", json!([]), "no parameter `bert.nothing`"),
+        ("statistics", json!([]), "lacks the permission `parameters`"),
+        ("no-parameter", json!(["parameters"]), "no parameter `bert.nothing`"),
         ("no-output", json!(["dataset"]), "the student returns no `everything`"),
         ("wild-batch", json!(["dataset"]), "vocabulary"),
         ("panic", json!([]), "panicked at tests/roles/guests/guest-roles/src/lib.rs"),

@@ -49,7 +49,7 @@ impl Args for PluginOptions {
                 GRANT,
                 "PERMISSION",
                 ValueParser::string(),
-                "Let the --plugin before it read-values, write-values or dataset; repeat for more",
+                "Grant the --plugin before it read-values, dataset or parameters; repeat for more",
             ))
             .arg(option(
                 CONFIG,

@@ -30,6 +30,14 @@ pub struct Features {
     pub modules: IndexMap<String, Tensor>,
 }
 
+/// What is the same for every batch in the features that an adaptor returns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FeaturesForm {
+    /// The dimensions and classes of each.
+    pub logits: Vec<(usize, i64)>,
+    pub losses: usize,
+}
+
 /// The keys of [`Features`] from which an intermediate match selects layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -90,6 +98,16 @@ impl Features {
         let layers = self.hidden.iter().chain(&self.attention).flatten();
         let tensors = self.logits.iter().chain(&self.losses).chain(layers).chain(self.modules.values());
         tensors.filter(|tensor| tensor.requires_grad())
+    }
+
+    /// What is the same for every batch: how many tensors of logits there are and of how many dimensions and classes, and
+    /// how many losses.
+    pub(crate) fn form(&self) -> FeaturesForm {
+        let of_logits = |logits: &Tensor| {
+            let size = logits.size();
+            (size.len(), size.last().copied().unwrap_or_default())
+        };
+        FeaturesForm { logits: self.logits.iter().map(of_logits).collect(), losses: self.losses.len() }
     }
 
     /// What there is under each key, for people: `logits` and `float32 [32, 2]`, `hidden` and

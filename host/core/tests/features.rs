@@ -87,3 +87,32 @@ fn keys_of_a_loss_that_is_not_computed_are_refused() {
     refused(with("kd_loss_type", json!("mse")), hidden, &["`logits`", "distillation.kd_loss_type"]);
     refused(with("hard_label_weight_scheduler", json!("linear_growth")), hidden, &["`losses`", "hard_label_weight"]);
 }
+
+#[test]
+fn what_the_student_learns_from_has_a_gradient() {
+    let detached: Adapt = |_, _, outputs| {
+        let features = without_masks(outputs);
+        let hidden = features.hidden.iter().map(|layer| layer.as_ref().map(Tensor::detach)).collect();
+        Features { hidden, ..features }
+    };
+    let expected = ["the adaptor of the test returned for the student `hidden[1]` float32 [4, ", "without a gradient"];
+    refused(one_match("hidden", "hidden_mse"), detached, &expected);
+    // What no match compares may be anything.
+    let (mut assembled, _folder) = assembled(&[], detached).unwrap();
+    assembled.session.check().unwrap();
+}
+
+#[test]
+fn logits_are_on_both_sides_or_on_none() {
+    let of_teacher: Adapt = |role, _, outputs| match role {
+        Role::Student => Features { logits: vec![], ..without_masks(outputs) },
+        Role::Teacher(_) => without_masks(outputs),
+    };
+    let of_none: Adapt = |_, _, outputs| Features { logits: vec![], ..without_masks(outputs) };
+    let missing = ["no `logits` for the student, but kd_loss_weight needs it"];
+    refused(one_match("hidden", "hidden_mse"), of_teacher, &missing);
+    // A loss of the student's own beside it does not make it distillation.
+    refused(json!({ "hard_label_weight": 1 }), of_none, &missing);
+    let (mut assembled, _folder) = assembled(&[("distillation", one_match("hidden", "hidden_mse"))], of_none).unwrap();
+    assembled.session.check().unwrap();
+}

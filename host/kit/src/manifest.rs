@@ -30,7 +30,7 @@ pub struct Manifest {
     /// The contract that the component was built for, such as `brewer:plugin@0.1.0`. The build puts it in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contract: Option<String>,
-    /// What it needs beyond computing with handles: `read-values`, `write-values`, `dataset`. It is not run where the
+    /// What it needs beyond computing with handles: `read-values`, `dataset`, `parameters`. It is not run where the
     /// experiment does not grant all of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub permissions: Vec<String>,

@@ -29,6 +29,11 @@ impl Columns {
         self.0.len()
     }
 
+    /// How many elements its tensors have.
+    pub(crate) fn elements(&self) -> u64 {
+        self.0.iter().map(|(_, tensor)| tensor.numel() as u64).sum()
+    }
+
     /// Where the tensors are.
     pub(crate) fn device(&self) -> Device {
         self.0.first().map_or(Device::Cpu, |(_, tensor)| tensor.device())

@@ -9,10 +9,11 @@ use crate::{
     checkpoint::Split,
     error::{OpError, OpResult},
     handles::Entry,
-    limits::check_elements,
+    limits::{Cost, check_elements},
     text::clean_name,
     permissions::Permission,
     state::State,
+    tensor_ops::bytes,
 };
 
 impl State {
@@ -46,7 +47,7 @@ impl dataset::Host for State {
         };
         for (_, tensor) in batch.iter() {
             check_elements(&self.limits, tensor.numel() as u64)?;
-            self.call.usage.tensor(&self.limits, bytes(tensor)?)?;
+            self.spend(&Cost { bytes: size(tensor)?, ..Cost::default() })?;
         }
         let batch = batch.to_device(self.call.device).map_err(failed)?;
         Ok(self.handles.insert(&self.limits, Entry::Batch(Columns::new(&batch)))?)
@@ -59,6 +60,6 @@ pub(crate) fn failed(error: brewer::Error) -> OpError {
 }
 
 /// The size of a tensor in memory.
-pub(crate) fn bytes(tensor: &Tensor) -> OpResult<u64> {
-    Ok((tensor.numel() as u64).saturating_mul(tensor.f_kind()?.elt_size_in_bytes() as u64))
+pub(crate) fn size(tensor: &Tensor) -> OpResult<u64> {
+    Ok(bytes(tensor.numel() as u64, tensor.f_kind()?))
 }

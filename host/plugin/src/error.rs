@@ -170,6 +170,9 @@ pub enum Cause {
     /// It used a handle that the host had released, where no error can be returned.
     #[error("{0}")]
     Released(String),
+    /// An operation failed because of what a tensor holds, and the plugin may not know.
+    #[error("{0}")]
+    Undisclosed(String),
     #[error("it overflowed its stack: endless recursion?")]
     StackOverflow,
     /// Anything else that stops WebAssembly.
@@ -207,6 +210,11 @@ pub(crate) struct Abort(pub String);
     "it used the handle of a {0} from an earlier call, which the host released when that call returned; keep numbers between calls, not handles"
 )]
 pub(crate) struct Released(pub &'static str);
+
+/// An operation failed because of what a tensor holds, and the guest may not read it: told of the failure, it would know.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}; a plugin without the permission `read-values` is not told what tensors hold, so the call ends here")]
+pub(crate) struct Undisclosed(pub String);
 
 /// Why a host function did not do what the guest asked for.
 #[derive(Debug)]

@@ -8,8 +8,18 @@ use crate::{
     bindings::types,
     error::OpResult,
     handles::{Element, Entry, TensorList},
+    limits::Cost,
     state::State,
 };
+
+/// How many elements an adaptor was given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Given {
+    /// In the tensors of the batch, and in outputs that are one tensor.
+    pub(crate) tensors: u64,
+    /// In outputs that are lists of tensors.
+    pub(crate) layers: u64,
+}
 
 /// Features while the guest fills them.
 #[derive(Debug, Default)]
@@ -33,6 +43,26 @@ impl Draft {
             + self.hidden.len()
             + self.attention.len()
             + usize::from(self.inputs_mask.is_some())
+    }
+
+    /// What losses take of these features beyond what they would take of the model's own outputs: `given` are the elements
+    /// of its tensors and of the batch, and of the layers in its lists. Whether a loss uses a feature is not known here.
+    pub(crate) fn cost(&self, given: Given) -> Cost {
+        /// Of a loss: softmax on both sides, products, and the gradients of all.
+        const TENSORS: u64 = 4;
+        const WORK: u64 = 150;
+        const OF_A_TENSOR: u64 = 500_000;
+        const FLOAT: u64 = 4;
+        let elements = |tensor: &Tensor| tensor.numel() as u64;
+        let tensors = [&self.logits, &self.logits_mask, &self.labels, &self.losses].into_iter().flatten();
+        let tensors = tensors.chain(&self.inputs_mask).map(elements).fold(0u64, u64::saturating_add);
+        // Layers that the model made are its own, however often they are returned: a match takes one.
+        let layers = self.hidden.iter().chain(&self.attention).filter(|element| element.source.is_none());
+        let layers = layers.filter_map(|element| element.tensor.as_ref()).map(elements).fold(0u64, u64::saturating_add);
+        let excess = tensors.saturating_sub(given.tensors).saturating_add(layers.saturating_sub(given.layers));
+        let (bytes, work) = (excess.saturating_mul(TENSORS * FLOAT), excess.saturating_mul(WORK));
+        let work = work.saturating_add(self.len() as u64 * OF_A_TENSOR);
+        Cost { bytes, work, gradient_bytes: bytes, gradient_work: work }
     }
 
     /// Layers that were not computed stay absent: whether they matter is for the loss plan to say.

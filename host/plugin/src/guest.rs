@@ -1,6 +1,6 @@
 //! A plugin in one role: its instance, the limits of a call, and what becomes of a failure.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Instant};
 
 use brewer::{AdaptContext, Device};
 use wasmtime::{Store, Trap, WasmBacktrace};
@@ -9,8 +9,8 @@ use crate::{
     bindings::Export,
     contract::PluginRole,
     engine::Engine,
-    error::{Abort, CallError, Cause, Error, LoadProblem, Released, Result},
-    limits::{Bytes, LimitError, Limits, Usage},
+    error::{Abort, CallError, Cause, Error, LoadProblem, Released, Result, Undisclosed},
+    limits::{Bytes, Cost, LimitError, Limits, Usage},
     text::clean,
     plugin::Plugin,
     random::Random,
@@ -27,6 +27,9 @@ pub(crate) struct Guest<E> {
     /// The step of the last call, and how many calls were made at it: what random numbers follow from in a role that is
     /// not told the step.
     calls: (u64, u64),
+    /// The ticks of the clock and the step of the last call: calls for which they are the same share what is allowed in a
+    /// step.
+    moment: (u64, u64),
     /// What the last call used.
     usage: Usage,
 }
@@ -47,7 +50,14 @@ impl<E: Export> Guest<E> {
             return Err(load_error(LoadProblem::OtherRole { role: E::ROLE, exports }));
         }
         let name = format!("plugin {}", plugin.name());
-        let mut guest = Self { plugin: plugin.clone(), name, instance: None, calls: (0, 0), usage: Usage::default() };
+        let mut guest = Self {
+            plugin: plugin.clone(),
+            name,
+            instance: None,
+            calls: (0, 0),
+            moment: (0, 0),
+            usage: Usage::default(),
+        };
         match guest.start() {
             Ok(instance) => guest.instance = Some(instance),
             Err(error) => {
@@ -72,8 +82,9 @@ impl<E: Export> Guest<E> {
     }
 
     /// What a call at that step begins with, for tensors on `device`.
-    pub(crate) fn call_at(&self, context: &AdaptContext, device: Device) -> Call {
-        Call::new(Random::for_step(self.plugin.settings.seed, E::ROLE, context), device)
+    pub(crate) fn call_at(&mut self, context: &AdaptContext, device: Device) -> Call {
+        let spent = self.spent(context.step);
+        Call::new(Random::for_step(self.plugin.settings.seed, E::ROLE, context), device, Usage::at_step(spent))
     }
 
     /// What the next call begins with in a role that is not told the step.
@@ -84,7 +95,18 @@ impl<E: Export> Guest<E> {
         }
         let number = self.calls.1;
         self.calls.1 += 1;
-        Call::new(Random::for_number(self.plugin.settings.seed, E::ROLE, step, number), device)
+        let spent = self.spent(step);
+        Call::new(Random::for_number(self.plugin.settings.seed, E::ROLE, step, number), device, Usage::at_step(spent))
+    }
+
+    /// What the calls so far have used of what is allowed in the step.
+    fn spent(&mut self, step: u64) -> Cost {
+        let moment = (self.plugin.settings.clock.ticks(), step);
+        if self.moment != moment {
+            self.moment = moment;
+            return Cost::default();
+        }
+        self.usage.step
     }
 
     fn start(&self) -> wasmtime::Result<Instance<E>> {
@@ -119,7 +141,7 @@ impl<E: Export> Guest<E> {
         let Instance { mut store, exports } =
             instance.map_err(|error| Error::Call(self.failure(about.clone(), error)))?;
         store.set_epoch_deadline(Engine::ticks(self.plugin.limits.call_seconds));
-        store.data_mut().call = call;
+        store.data_mut().call = Call { started: Instant::now(), ..call };
         let result = run(&mut store, &exports);
         self.usage = store.data().call.usage;
         store.data_mut().end_call();
@@ -153,6 +175,9 @@ fn cause(limits: &Limits, error: &wasmtime::Error, backtrace: &[String]) -> Caus
     }
     if let Some(released) = error.downcast_ref::<Released>() {
         return Cause::Released(released.to_string());
+    }
+    if let Some(undisclosed) = error.downcast_ref::<Undisclosed>() {
+        return Cause::Undisclosed(undisclosed.to_string());
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => {

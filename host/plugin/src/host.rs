@@ -1,5 +1,7 @@
 //! The interface `host`: configuration, log, random numbers, abort.
 
+use std::sync::atomic::Ordering;
+
 use crate::{
     bindings::host,
     error::Abort,
@@ -10,7 +12,7 @@ use crate::{
 };
 
 impl State {
-    /// Writes a message of the guest's. What exceeds the limit is left out rather than refused: a talkative plugin is no
+    /// Writes a message of the guest's. What exceeds a limit is left out rather than refused: a talkative plugin is no
     /// reason to lose a run.
     pub(crate) fn write_log(&mut self, level: Level, message: &str) {
         let left = self.limits.log_bytes.saturating_sub(self.call.usage.log_bytes);
@@ -18,13 +20,33 @@ impl State {
         if left == 0 {
             return;
         }
-        let settings = &self.settings;
-        settings.log.write(&settings.name, level, &cut(message, left.min(usize::MAX as u64) as usize));
-        if message.len() as u64 > left {
+        let is_cut = message.len() as u64 > left;
+        if self.write_line(level, &cut(message, left.min(usize::MAX as u64) as usize)) && is_cut {
             let limit = Bytes(self.limits.log_bytes);
             let note = format!("the rest of this call's messages is left out (limits.log_bytes: {limit})");
+            self.write_line(Level::Warn, &note);
+        }
+    }
+
+    /// Writes what the run has room for, and at the end of it one sentence; `false` if that was before.
+    fn write_line(&self, level: Level, message: &str) -> bool {
+        /// What a line has beside the plugin's name and the message.
+        const FRAME: u64 = 10;
+        let (settings, limit) = (&self.settings, self.limits.run_log_bytes);
+        let length = message.len() as u64 + settings.name.len() as u64 + FRAME;
+        let before = settings.logged.fetch_add(length, Ordering::Relaxed);
+        if before.saturating_add(length) <= limit {
+            settings.log.write(&settings.name, level, message);
+            return true;
+        }
+        if before <= limit {
+            let note = format!(
+                "nothing more that this plugin says is logged in this run (limits.run_log_bytes: {})",
+                Bytes(limit)
+            );
             settings.log.write(&settings.name, Level::Warn, &note);
         }
+        false
     }
 }
 

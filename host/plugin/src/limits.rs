@@ -1,7 +1,8 @@
 //! What a plugin may use. Each limit is a key of the experiment (`plugins.adaptor.limits`); no plugin can change one.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
+use brewer::Device;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wasmtime::ResourceLimiter;
@@ -22,16 +23,18 @@ pub struct Limits {
     pub compile_bytes: u64,
     /// The plugin's own memory, in bytes (256 MiB).
     pub memory_bytes: u64,
-    /// The time that one call may take, in seconds (30).
+    /// The time that one call may take, in seconds, with that of its gradient by estimate (30).
     pub call_seconds: f64,
     /// How often one call may ask the host for something (100,000).
     pub operations: u64,
-    /// How much the host may compute for one call: the elements that are written or read, multiply-adds for a matrix
-    /// product (10^12).
+    /// How much the host may compute for the plugin in one step, by estimate: for its calls, for their gradients and with
+    /// what it returns. It is counted in multiply-adds of `float32`, and what takes longer counts for more (10^12).
     pub work: u64,
     /// The handles that are alive at once; a tensor in a list or in features counts as one (10,000).
     pub handles: u64,
-    /// The size of all tensors that one call makes, in bytes; views are free (4 GiB).
+    /// The size of all tensors that the host makes for the plugin in one step, in bytes: in its calls, temporary ones
+    /// included, and by estimate for their gradients and with what it returns. A view is free, its gradient is not
+    /// (4 GiB).
     pub tensor_bytes: u64,
     /// The number of elements of one tensor that a call makes, views included (2^28).
     pub tensor_elements: u64,
@@ -39,6 +42,8 @@ pub struct Limits {
     pub value_bytes: u64,
     /// What one call may log, in bytes; the rest is left out (64 KiB).
     pub log_bytes: u64,
+    /// What the plugin may log in a whole run, in bytes; the rest is left out (16 MiB).
+    pub run_log_bytes: u64,
 }
 
 impl Default for Limits {
@@ -56,6 +61,7 @@ impl Default for Limits {
             tensor_elements: 1 << 28,
             value_bytes: 16 * MIB,
             log_bytes: 64 * KIB,
+            run_log_bytes: 16 * MIB,
         }
     }
 }
@@ -93,6 +99,11 @@ impl LimitError {
     pub(crate) fn new(key: &'static str, limit: impl fmt::Display, did: impl Into<String>) -> Self {
         Self { key, limit: limit.to_string(), did: did.into() }
     }
+
+    /// The same of something that the plugin returned: `did` says what.
+    pub(crate) fn of_result(self, did: &str) -> Self {
+        Self { did: format!("{did}, and with them {}", self.did), ..self }
+    }
 }
 
 /// A size as a person reads it.
@@ -109,17 +120,94 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// What a call has used so far, or the new tensor it is about to make.
+/// What something takes, by estimate.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cost {
+    /// In multiply-adds of `float32`, where it is asked for.
+    pub(crate) work: u64,
+    /// Of tensors, where it is asked for.
+    pub(crate) bytes: u64,
+    /// In multiply-adds, when the gradient of the loss is computed.
+    pub(crate) gradient_work: u64,
+    /// Of tensors, when the gradient of the loss is computed.
+    pub(crate) gradient_bytes: u64,
+}
+
+impl Cost {
+    fn total_work(&self) -> u64 {
+        self.work.saturating_add(self.gradient_work)
+    }
+
+    fn total_bytes(&self) -> u64 {
+        self.bytes.saturating_add(self.gradient_bytes)
+    }
+
+    pub(crate) fn plus(&self, other: &Cost) -> Cost {
+        Cost {
+            work: self.work.saturating_add(other.work),
+            bytes: self.bytes.saturating_add(other.bytes),
+            gradient_work: self.gradient_work.saturating_add(other.gradient_work),
+            gradient_bytes: self.gradient_bytes.saturating_add(other.gradient_bytes),
+        }
+    }
+
+    /// What is left of it without another, nothing at least.
+    pub(crate) fn minus(&self, other: &Cost) -> Cost {
+        Cost {
+            work: self.work.saturating_sub(other.work),
+            bytes: self.bytes.saturating_sub(other.bytes),
+            gradient_work: self.gradient_work.saturating_sub(other.gradient_work),
+            gradient_bytes: self.gradient_bytes.saturating_sub(other.gradient_bytes),
+        }
+    }
+
+    /// The same `times` over.
+    pub(crate) fn times(&self, times: u64) -> Cost {
+        Cost {
+            work: self.work.saturating_mul(times),
+            bytes: self.bytes.saturating_mul(times),
+            gradient_work: self.gradient_work.saturating_mul(times),
+            gradient_bytes: self.gradient_bytes.saturating_mul(times),
+        }
+    }
+}
+
+/// How many multiply-adds of `float32` a device does in a second at least. A core of a modest machine does twice as many;
+/// more cores than some wait for memory.
+fn work_per_second(device: Device) -> f64 {
+    const OF_A_CORE: f64 = 1e10;
+    const CORES: i32 = 16;
+    const OF_A_GPU: f64 = 1e12;
+    match device {
+        Device::Cpu => OF_A_CORE * f64::from(tch::get_num_threads().clamp(1, CORES)),
+        _ => OF_A_GPU,
+    }
+}
+
+/// By how much one operation may be late: an estimate below it is not worth a refusal.
+const GRACE_SECONDS: f64 = 1.0;
+
+/// What is too little to be worth a look at the clock: about a millisecond.
+const BRIEF: u64 = 10_000_000;
+
+/// What a call has used so far.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Usage {
     pub(crate) operations: u64,
-    work: u64,
-    pub(crate) tensor_bytes: u64,
     pub(crate) value_bytes: u64,
     pub(crate) log_bytes: u64,
+    /// Of this call.
+    pub(crate) call: Cost,
+    /// Of all calls at this step, this one included.
+    pub(crate) step: Cost,
 }
 
 impl Usage {
+    /// The usage of a call before which calls at the same step have used `step`.
+    pub(crate) fn at_step(step: Cost) -> Self {
+        Self { step, ..Self::default() }
+    }
+
     /// Counts one request to the host.
     pub(crate) fn operation(&mut self, limits: &Limits) -> Result<(), LimitError> {
         if self.operations >= limits.operations {
@@ -130,25 +218,43 @@ impl Usage {
         Ok(())
     }
 
-    /// Counts work before it is done.
-    pub(crate) fn work(&mut self, limits: &Limits, amount: u64) -> Result<(), LimitError> {
-        let total = self.work.saturating_add(amount);
-        if total > limits.work {
-            let did = format!("asked for computations of {total} steps in one call");
-            return Err(LimitError::new("work", format_args!("{} steps", limits.work), did));
-        }
-        self.work = total;
-        Ok(())
+    /// Counts what is about to be done in the call, or refuses it. `elapsed` is asked how long the call has taken so far.
+    pub(crate) fn spend(
+        &mut self,
+        limits: &Limits,
+        cost: &Cost,
+        device: Device,
+        elapsed: impl FnOnce() -> Duration,
+    ) -> Result<(), LimitError> {
+        let gradient_work = self.call.gradient_work.saturating_add(cost.gradient_work);
+        let with = if gradient_work == 0 { "" } else { " with its gradient" };
+        // Memory first: it is what a machine has too little of.
+        let before = *self;
+        self.count(limits, cost)?;
+        check_time(limits, cost.work.saturating_add(gradient_work), with, device, elapsed)
+            .inspect_err(|_| *self = before)
     }
 
-    /// Counts memory for a tensor before it is made.
-    pub(crate) fn tensor(&mut self, limits: &Limits, bytes: u64) -> Result<(), LimitError> {
-        let total = self.tensor_bytes.saturating_add(bytes);
-        if total > limits.tensor_bytes {
-            let did = format!("asked for {} of tensors in one call", Bytes(total));
+    /// Counts what is done because of the call, when the call is over.
+    pub(crate) fn count(&mut self, limits: &Limits, cost: &Cost) -> Result<(), LimitError> {
+        let (call, step) = (self.call.plus(cost), self.step.plus(cost));
+        if step.total_bytes() > limits.tensor_bytes {
+            let gradients = match step.gradient_bytes {
+                0 => String::new(),
+                bytes => format!(", {} of them for gradients", Bytes(bytes)),
+            };
+            let did = format!("asked for {} of tensors in one step{gradients}", Bytes(step.total_bytes()));
             return Err(LimitError::new("tensor_bytes", Bytes(limits.tensor_bytes), did));
         }
-        self.tensor_bytes = total;
+        if step.total_work() > limits.work {
+            let gradients = match step.gradient_work {
+                0 => String::new(),
+                work => format!(", {work} of them for gradients"),
+            };
+            let did = format!("asked for computations of {} multiply-adds in one step{gradients}", step.total_work());
+            return Err(LimitError::new("work", format_args!("{} multiply-adds", limits.work), did));
+        }
+        (self.call, self.step) = (call, step);
         Ok(())
     }
 
@@ -162,6 +268,25 @@ impl Usage {
         self.value_bytes = total;
         Ok(())
     }
+}
+
+/// Refuses what would make the call too late. `with` says what more there is in `work`.
+pub(crate) fn check_time(
+    limits: &Limits,
+    work: u64,
+    with: &str,
+    device: Device,
+    elapsed: impl FnOnce() -> Duration,
+) -> Result<(), LimitError> {
+    if work <= BRIEF {
+        return Ok(());
+    }
+    let (seconds, passed) = (work as f64 / work_per_second(device), elapsed().as_secs_f64());
+    if passed + seconds <= limits.call_seconds + GRACE_SECONDS {
+        return Ok(());
+    }
+    let did = format!("asked for what takes about {seconds:.1} s{with}, {passed:.1} s after the call began");
+    Err(LimitError::new("call_seconds", format_args!("{} s", limits.call_seconds), did))
 }
 
 /// Refuses a tensor of too many elements.
@@ -220,5 +345,50 @@ impl ResourceLimiter for MemoryLimiter {
 
     fn tables(&self) -> usize {
         Self::TABLES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spend(usage: &mut Usage, cost: Cost, seconds: u64) -> Option<&'static str> {
+        let limits = Limits { call_seconds: 2.0, work: work_of(10), tensor_bytes: 1000, ..Limits::default() };
+        usage.spend(&limits, &cost, Device::Cpu, || Duration::from_secs(seconds)).err().map(|error| error.key)
+    }
+
+    /// What this machine is thought to do in so many seconds.
+    fn work_of(seconds: u64) -> u64 {
+        seconds * work_per_second(Device::Cpu) as u64
+    }
+
+    #[test]
+    fn a_step_is_all_its_calls_and_their_gradients() {
+        let some = Cost { bytes: 200, gradient_bytes: 300, ..Cost::default() };
+        let mut first = Usage::default();
+        assert_eq!(spend(&mut first, some, 0), None);
+        let mut second = Usage::at_step(first.step);
+        assert_eq!(spend(&mut second, some, 0), None);
+        assert_eq!(spend(&mut second, some, 0), Some("tensor_bytes"));
+        // What was refused is not counted.
+        assert_eq!((second.call, second.step), (some, some.times(2)));
+    }
+
+    #[test]
+    fn an_operation_that_would_be_late_is_refused_before_it_begins() {
+        let seconds = |seconds: u64| Cost { work: work_of(seconds), ..Cost::default() };
+        let mut usage = Usage::default();
+        assert_eq!(spend(&mut usage, seconds(4), 0), Some("call_seconds"));
+        assert_eq!(spend(&mut usage, seconds(3), 0), None);
+        assert_eq!(spend(&mut usage, seconds(2), 1), None);
+        assert_eq!(spend(&mut usage, seconds(2), 2), Some("call_seconds"));
+        assert_eq!(spend(&mut usage, seconds(9), 0), Some("work"));
+    }
+
+    #[test]
+    fn a_gradient_takes_of_the_calls_time_before_it_is_computed() {
+        let gradient = Cost { gradient_work: work_of(1), ..Cost::default() };
+        let mut usage = Usage::default();
+        assert_eq!([0; 4].map(|_| spend(&mut usage, gradient, 0)), [None, None, None, Some("call_seconds")]);
     }
 }

@@ -10,18 +10,20 @@ use wasmtime::component::Resource;
 use crate::{
     batch::Columns,
     bindings::{model, tensor::ErrorCode},
-    dataset::bytes,
+    dataset::size,
     error::{OpError, OpResult},
     handles::Entry,
-    limits::{Bytes, LimitError},
+    limits::{Bytes, Cost, LimitError, check_time},
     text::clean_name,
     outputs::ModelOutputs,
+    permissions::Permission,
     state::State,
-    tensor_ops::indices,
+    tensor_ops::{COPY, bytes, indices},
 };
 
 impl State {
     fn parameter(&mut self, name: &str) -> OpResult<Tensor> {
+        self.permit(Permission::Parameters)?;
         let parameters = self.checkpoint()?.student.parameters();
         let parameter = parameters.get(name).ok_or_else(|| {
             let message = format!("the student has no parameter `{}`; `parameter-names` lists them", clean_name(name));
@@ -41,18 +43,19 @@ impl model::Host for State {
         let student = self.checkpoint()?.student.clone();
         let batch = self.handles.get(&batch)?.batch();
         let info = student.info();
-        let needed = memory_needed(&batch, &wanted, info);
+        let Cost { bytes: needed, work, .. } = forward_cost(&batch, &wanted, info);
         if needed > self.limits.tensor_bytes {
             let did = format!("asked for a forward that takes about {}", Bytes(needed));
             return Err(LimitError::new("tensor_bytes", Bytes(self.limits.tensor_bytes), did).into());
         }
-        check_indices(&batch, info)?;
+        check_time(&self.limits, work, " in a forward", self.call.device, || self.call.started.elapsed())?;
+        check_indices(&batch, info).map_err(|error| self.disclosed(error))?;
         let mode = match mode {
             model::Mode::Train => Mode::Train,
             model::Mode::Eval => Mode::Eval,
         };
         let outputs = no_grad(|| student.forward(&batch, &request(&wanted, info), mode))
-            .map_err(|error| OpError::argument(error.to_string()))?;
+            .map_err(|error| self.disclosed(OpError::argument(error.to_string())))?;
         if let Some(name) = wanted.iter().find(|name| !outputs.contains(name)) {
             let names: Vec<_> = outputs.names().collect();
             let message = format!("the student returns no `{}`; it returns {}", clean_name(name), names.join(", "));
@@ -60,12 +63,13 @@ impl model::Host for State {
         }
         let outputs = ModelOutputs::new(&outputs);
         for tensor in outputs.computed() {
-            self.call.usage.tensor(&self.limits, bytes(tensor)?)?;
+            self.spend(&Cost { bytes: size(tensor)?, ..Cost::default() })?;
         }
         Ok(self.handles.insert(&self.limits, Entry::Outputs(outputs))?)
     }
 
     fn parameter_names(&mut self) -> OpResult<Vec<String>> {
+        self.permit(Permission::Parameters)?;
         Ok(self.checkpoint()?.student.parameters().iter().map(|(name, _)| name.to_owned()).collect())
     }
 
@@ -81,7 +85,8 @@ impl model::Host for State {
         }
         /// Reductions, each of which reads every element.
         const READS: u64 = 5;
-        self.call.usage.work(&self.limits, count.saturating_mul(READS))?;
+        let work = count.saturating_mul(READS * 2 * COPY);
+        self.spend(&Cost { work, bytes: bytes(count, Kind::Double), ..Cost::default() })?;
         let [mean, std, norm, min, max] = statistics(&parameter)?;
         Ok(model::Statistics { mean, std, norm, min, max, count })
     }
@@ -112,23 +117,55 @@ fn request(wanted: &[String], info: &ModelInfo) -> OutputRequest {
     request
 }
 
-/// About how many bytes a forward without gradients takes at its peak: some tensors of one layer (the widest is four
-/// times as wide as a hidden state), and those of all layers that are returned.
-fn memory_needed(batch: &Batch, wanted: &[String], info: &ModelInfo) -> u64 {
-    const FLOAT: u64 = 4;
-    const OF_ONE_LAYER: u64 = 16;
-    let shape = batch.get("input_ids").map(Tensor::size).unwrap_or_default();
-    let [rows, length] = shape[..] else {
-        // The student refuses such a batch before it computes anything.
-        return 0;
-    };
-    let (rows, length) = (rows.unsigned_abs(), length.unsigned_abs());
-    let layers = |name: &str| if wanted.iter().any(|other| other == name) { info.num_layers as u64 } else { 0 };
-    let tokens = rows.saturating_mul(length).saturating_mul(FLOAT);
-    let hidden = tokens.saturating_mul(info.hidden_size.unsigned_abs());
-    let map = tokens.saturating_mul(length).saturating_mul(info.num_attention_heads.unsigned_abs());
-    let of_hidden = hidden.saturating_mul(OF_ONE_LAYER + layers("hidden_states"));
-    of_hidden.saturating_add(map.saturating_mul(2 + layers("attentions")))
+/// Tensors as large as a hidden state that live at once in a layer, whose widest is four times as wide.
+const OF_ONE_LAYER: u64 = 16;
+const FLOAT: u64 = 4;
+
+/// What a model reads of a batch, and the sizes of what it makes of it, in elements.
+struct Reading {
+    layers: u64,
+    hidden_state: u64,
+    attention_map: u64,
+    /// The multiply-adds of a forward.
+    work: u64,
+}
+
+impl Reading {
+    /// Nothing if the model refuses the batch before it computes anything.
+    fn new(batch: &Batch, info: &ModelInfo) -> Self {
+        let shape = batch.get("input_ids").map(Tensor::size).unwrap_or_default();
+        let (rows, length) = match shape[..] {
+            [rows, length] => (rows.unsigned_abs(), length.unsigned_abs()),
+            _ => (0, 0),
+        };
+        let (layers, width) = (info.num_layers as u64, info.hidden_size.unsigned_abs());
+        let tokens = rows.saturating_mul(length);
+        let hidden_state = tokens.saturating_mul(width);
+        let attention_map = tokens.saturating_mul(length).saturating_mul(info.num_attention_heads.unsigned_abs());
+        // Four projections of attention, two of the widest layer; scores and what is summed by them.
+        let of_layer = hidden_state.saturating_mul(12 * width + 2 * length);
+        Self { layers, hidden_state, attention_map, work: of_layer.saturating_mul(layers) }
+    }
+}
+
+/// About what a forward without gradients takes, in bytes at its peak: some tensors of one layer, and those of all layers
+/// that are returned.
+fn forward_cost(batch: &Batch, wanted: &[String], info: &ModelInfo) -> Cost {
+    let Reading { layers, hidden_state, attention_map, work } = Reading::new(batch, info);
+    let returned = |name: &str| if wanted.iter().any(|other| other == name) { layers } else { 0 };
+    let hidden = hidden_state.saturating_mul(OF_ONE_LAYER + returned("hidden_states"));
+    let maps = attention_map.saturating_mul(2 + returned("attentions"));
+    Cost { work, bytes: hidden.saturating_add(maps).saturating_mul(FLOAT), ..Cost::default() }
+}
+
+/// About what a forward and its gradient take in training: tensors of all layers wait for the gradient.
+pub(crate) fn training_cost(batch: &Batch, info: &ModelInfo) -> Cost {
+    const MAPS_OF_ONE_LAYER: u64 = 3;
+    let Reading { layers, hidden_state, attention_map, work } = Reading::new(batch, info);
+    let hidden = hidden_state.saturating_mul(OF_ONE_LAYER);
+    let maps = attention_map.saturating_mul(MAPS_OF_ONE_LAYER);
+    let bytes = hidden.saturating_add(maps).saturating_mul(FLOAT * layers);
+    Cost { work, bytes, gradient_work: work.saturating_mul(2), gradient_bytes: bytes / 2 }
 }
 
 /// Checks what the student looks up. Itself it does so where looking is free; on a GPU an index outside would end in an

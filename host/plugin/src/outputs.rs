@@ -43,6 +43,21 @@ impl ModelOutputs {
         })
     }
 
+    /// How many elements were computed: in outputs that are one tensor, and in lists.
+    pub(crate) fn elements(&self) -> (u64, u64) {
+        let (mut tensors, mut layers) = (0u64, 0u64);
+        for (_, value) in &self.0 {
+            match value {
+                OutputValue::Tensor(tensor) => tensors += tensor.as_ref().map_or(0, |tensor| tensor.numel() as u64),
+                OutputValue::List(elements) => {
+                    let computed = elements.iter().filter_map(|element| element.tensor.as_ref());
+                    layers += computed.map(|tensor| tensor.numel() as u64).sum::<u64>();
+                }
+            }
+        }
+        (tensors, layers)
+    }
+
     /// All tensors that were computed.
     pub(crate) fn computed(&self) -> impl Iterator<Item = &Tensor> {
         self.0.iter().flat_map(|(_, value)| match value {

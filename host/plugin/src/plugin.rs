@@ -4,7 +4,7 @@ use std::{
     fmt, fs,
     io::Read,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
 };
 
 use brewer_plugin_kit::manifest::Manifest;
@@ -70,6 +70,8 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
     pub(crate) clock: Clock,
     pub(crate) log: LogSink,
+    /// How many bytes all its instances have logged in this run.
+    pub(crate) logged: AtomicU64,
 }
 
 impl Plugin {
@@ -111,7 +113,16 @@ impl Plugin {
         let PluginOptions { permissions: granted, seed, clock, log, limits, .. } = options;
         Ok(Self {
             engine: engine.clone(),
-            settings: Arc::new(Settings { name, config: config.to_string(), granted, asked, seed, clock, log }),
+            settings: Arc::new(Settings {
+                name,
+                config: config.to_string(),
+                granted,
+                asked,
+                seed,
+                clock,
+                log,
+                logged: AtomicU64::new(0),
+            }),
             metrics: metric_names(manifest.as_ref(), &config),
             manifest,
             limits: Arc::new(limits),

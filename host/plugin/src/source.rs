@@ -8,6 +8,7 @@ use brewer::{
     data::Loader,
     experiment::{Experiment, KeyError, PluginSpec, from_json},
     loss::{KdLoss, MatchLoss},
+    model::ModelInfo,
     temperature::TemperatureScheduler,
     weight::WeightScheduler,
 };
@@ -98,8 +99,12 @@ impl PluginSource for Plugins {
         Ok(Box::new(PluginAdaptor::new(&self.load(spec)?)?))
     }
 
-    fn batch_postprocessor(&mut self, spec: &PluginSpec) -> brewer::Result<Box<dyn BatchPostprocessor>> {
-        Ok(Box::new(PluginBatchPostprocessor::new(&self.load(spec)?)?))
+    fn batch_postprocessor(
+        &mut self,
+        spec: &PluginSpec,
+        readers: Vec<ModelInfo>,
+    ) -> brewer::Result<Box<dyn BatchPostprocessor>> {
+        Ok(Box::new(PluginBatchPostprocessor::new(&self.load(spec)?, readers)?))
     }
 
     fn callback(&mut self, spec: &PluginSpec, splits: &[(String, Loader)]) -> brewer::Result<Box<dyn Callback>> {

@@ -1,6 +1,6 @@
 //! What the host keeps for one instance of a plugin.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use tch::{Device, Tensor};
 use wasmtime::component::Resource;
@@ -10,7 +10,7 @@ use crate::{
     checkpoint::Checkpoint,
     error::{OpError, OpResult},
     handles::{Entry, Handles},
-    limits::{Limits, MemoryLimiter, Usage},
+    limits::{Cost, LimitError, Limits, MemoryLimiter, Usage},
     plugin::Settings,
     random::Random,
     wasi::Console,
@@ -31,6 +31,7 @@ pub struct State {
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) usage: Usage,
+    pub(crate) started: Instant,
     pub(crate) random: Random,
     /// Where new tensors are made: where the model's are.
     pub(crate) device: Device,
@@ -41,22 +42,23 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(random: Random, device: Device) -> Self {
-        Self { usage: Usage::default(), random, device, reads: Vec::new(), checkpoint: None }
+    /// A call that begins now.
+    pub(crate) fn new(random: Random, device: Device, usage: Usage) -> Self {
+        Self { usage, started: Instant::now(), random, device, reads: Vec::new(), checkpoint: None }
     }
 }
 
 impl State {
     pub(crate) fn new(settings: Arc<Settings>, limits: Arc<Limits>) -> Self {
         let memory = MemoryLimiter::new(&limits);
-        let call = Call::new(Random::for_start(settings.seed), Device::Cpu);
+        let call = Call::new(Random::for_start(settings.seed), Device::Cpu, Usage::default());
         Self { settings, limits, memory, handles: Handles::default(), call, console: Console::default() }
     }
 
     /// Releases all that the call held.
     pub(crate) fn end_call(&mut self) {
         self.end_lines();
-        self.call = Call::new(Random::default(), Device::Cpu);
+        self.call = Call::new(Random::default(), Device::Cpu, Usage::default());
         self.handles.end_call();
     }
 
@@ -64,6 +66,12 @@ impl State {
     /// come to an end.
     pub(crate) fn operation(&mut self) -> wasmtime::Result<()> {
         Ok(self.call.usage.operation(&self.limits)?)
+    }
+
+    /// Counts what is about to be done for the guest.
+    pub(crate) fn spend(&mut self, cost: &Cost) -> Result<(), LimitError> {
+        let Call { usage, device, started, .. } = &mut self.call;
+        usage.spend(&self.limits, cost, *device, || started.elapsed())
     }
 
     /// The tensor of a handle. The clone shares its elements and its place in the gradient graph.

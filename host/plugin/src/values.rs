@@ -4,28 +4,15 @@ use tch::{Device, Kind, Tensor, kind::Element};
 use wasmtime::component::Resource;
 
 use crate::{
-    bindings::{tensor::ErrorCode, values},
+    bindings::values,
     error::{OpError, OpResult},
-    limits::check_elements,
+    limits::{Cost, check_elements},
     permissions::Permission,
     state::State,
+    tensor_ops::{COPY, bytes, is_float},
 };
 
 impl State {
-    pub(crate) fn permit(&mut self, permission: Permission) -> OpResult<()> {
-        self.operation()?;
-        let is_asked = self.settings.asked.as_ref().is_none_or(|asked| asked.contains(&permission));
-        let is_granted = self.settings.granted.contains(&permission);
-        let message = match (is_asked, is_granted) {
-            (true, true) => return Ok(()),
-            (true, false) => {
-                format!("the plugin lacks the permission `{permission}`: the experiment can add it to `permissions`")
-            }
-            (false, _) => format!("the plugin lacks the permission `{permission}`: its manifest does not ask for it"),
-        };
-        Err(OpError::new(ErrorCode::NotPermitted, message))
-    }
-
     /// Copies `count` elements from `start` on, converted to `T`.
     fn read_range<T: Element + Copy + Default>(
         &mut self,
@@ -47,11 +34,9 @@ impl State {
             return Err(OpError::argument(format!("{range} are not within a tensor of {total}")));
         }
         self.call.usage.values(&self.limits, count.saturating_mul(size_of::<T>() as u64))?;
-        if !tensor.is_contiguous() {
-            // Putting the elements in order copies the whole tensor.
-            self.call.usage.work(&self.limits, total)?;
-            self.call.usage.tensor(&self.limits, total.saturating_mul(kind.elt_size_in_bytes() as u64))?;
-        }
+        // Putting the elements in order copies the whole tensor.
+        let copied = if tensor.is_contiguous() { count } else { total };
+        self.spend(&Cost { bytes: bytes(copied, kind), work: copied.saturating_mul(COPY), ..Cost::default() })?;
         let range = tensor.f_detach()?.f_reshape([-1])?.f_narrow(0, start as i64, count as i64)?;
         let mut elements = vec![T::default(); count as usize];
         range.f_to_device(Device::Cpu)?.f_to_kind(T::KIND)?.f_copy_data(&mut elements, count as usize)?;
@@ -60,7 +45,7 @@ impl State {
 
     /// A tensor of elements of the guest's.
     fn write<T: Element>(&mut self, elements: &[T], kind: Kind, shape: &[i64]) -> OpResult<Resource<Tensor>> {
-        self.permit(Permission::WriteValues)?;
+        self.operation()?;
         let product = shape.iter().try_fold(1u64, |product, &size| product.checked_mul(u64::try_from(size).ok()?));
         if product != Some(elements.len() as u64) {
             return Err(OpError::shape(format!("{} elements do not fill a tensor of {shape:?}", elements.len())));
@@ -68,14 +53,11 @@ impl State {
         let bytes = size_of_val(elements) as u64;
         check_elements(&self.limits, elements.len() as u64)?;
         self.call.usage.values(&self.limits, bytes)?;
-        self.call.usage.tensor(&self.limits, bytes)?;
+        let work = (elements.len() as u64).saturating_mul(COPY);
+        self.spend(&Cost { bytes, work, ..Cost::default() })?;
         let tensor = Tensor::f_from_slice(elements)?.f_reshape(shape)?.f_to_kind(kind)?;
         self.hold(tensor.f_to_device(self.call.device)?)
     }
-}
-
-fn is_float(kind: Kind) -> bool {
-    matches!(kind, Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double)
 }
 
 fn is_integer(kind: Kind) -> bool {

@@ -3,6 +3,7 @@
 mod common;
 
 use brewer::loss::{KdInputs, KdLoss, MatchLoss};
+use brewer::model::ModelInfo;
 use brewer::temperature::{Temperature, TemperatureScheduler};
 use brewer::weight::WeightScheduler;
 use brewer::{Batch, BatchPostprocessor};
@@ -42,7 +43,7 @@ fn one_component_may_have_every_role() {
 
 #[test]
 fn post_processors_return_batches() {
-    let process = |deed: &str| PluginBatchPostprocessor::new(&plugin(deed)).unwrap();
+    let process = |deed: &str| PluginBatchPostprocessor::new(&plugin(deed), vec![]).unwrap();
     let processed = process("").process(&student(0), batch()).unwrap();
     assert_eq!(processed.names().last(), Some("task_ids"));
     let doubled = process("double").process(&student(0), batch()).unwrap();
@@ -61,11 +62,33 @@ fn post_processors_return_batches() {
 }
 
 #[test]
+fn a_batch_does_not_grow_beyond_what_the_models_can_take() {
+    let reader = ModelInfo {
+        architecture: "BertForSequenceClassification".into(),
+        num_layers: 2,
+        hidden_size: 128,
+        num_attention_heads: 2,
+        vocab_size: 100,
+        max_length: 128,
+        type_vocab_size: 2,
+        pad_token_id: 0,
+        labels: vec![],
+        labels_per_token: false,
+    };
+    let process = |deed: &str| PluginBatchPostprocessor::new(&plugin(deed), vec![reader.clone()]).unwrap();
+    let mut growing = process("grow");
+    let expected = "it returned `input_ids` of [524288, 4] to run the models on, and with them asked for";
+    refused("batch-postprocessor", "grow", expected, || growing.process(&student(3), batch()));
+    assert_eq!(process("double").process(&student(0), batch()).unwrap().len(), 2 * batch().len());
+}
+
+#[test]
 fn a_batch_that_is_changed_is_a_copy() {
     let original = batch();
     let ids = original.get("input_ids").unwrap().shallow_clone();
     let shared: Batch = original.iter().map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).collect();
-    let changed = PluginBatchPostprocessor::new(&plugin("wild-ids")).unwrap().process(&student(0), shared).unwrap();
+    let changed =
+        PluginBatchPostprocessor::new(&plugin("wild-ids"), vec![]).unwrap().process(&student(0), shared).unwrap();
     assert_eq!(changed.get("input_ids").unwrap().int64_value(&[0, 0]), 5_000_000);
     assert!(ids.equal(&Tensor::full([3, 4], 5, (Kind::Int64, Device::Cpu))));
 }

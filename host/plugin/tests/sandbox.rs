@@ -9,7 +9,7 @@ use std::{
 
 use brewer::{Adaptor, Error, Fault};
 use brewer_plugin_host::{Level, Limits, LogSink, Permission, PluginAdaptor, PluginOptions};
-use common::{adaptor_with, batch, failure, guest, outputs, same, silent, student};
+use common::{adaptor_with, batch, failure, guest, outputs, same, silent, student, trained_outputs};
 use serde_json::json;
 
 /// Limits that a test reaches soon.
@@ -112,7 +112,7 @@ fn handles_have_limits() {
 fn tensors_have_limits() {
     check("huge-tensor", &["a tensor of 1099511627776 elements (limit: 4194304 elements)", "`limits.tensor_elements`"]);
     check("broadcast-huge", &["a tensor of 1000000000000 elements", "`limits.tensor_elements`"]);
-    check("many-tensors", &["of tensors in one call (limit: 64.0 MiB)", "`limits.tensor_bytes`"]);
+    check("many-tensors", &["of tensors in one step (limit: 64.0 MiB)", "`limits.tensor_bytes`"]);
     check("overflow-shape", &["has too many elements"]);
     check("expand-huge", &["has too many elements"]);
     check("multiply-huge", &["`limits.tensor_elements`"]);
@@ -121,9 +121,77 @@ fn tensors_have_limits() {
 
 #[test]
 fn a_product_that_takes_hours_is_refused_before_it_starts() {
-    let limits = Limits { tensor_elements: 1 << 30, ..tight() };
+    let limits = Limits { tensor_elements: 1 << 30, tensor_bytes: 1 << 40, ..tight() };
     let message = failure(&mut guest(json!({ "do": "multiply-huge" }), limits, &[]));
-    assert!(message.contains("(limit: 1000000000 steps)") && message.contains("`limits.work`"), "{message}");
+    assert!(message.contains("(limit: 1000000000 multiply-adds)") && message.contains("`limits.work`"), "{message}");
+}
+
+/// Limits that only time is left of.
+fn hasty() -> Limits {
+    Limits { call_seconds: 0.3, tensor_elements: 1 << 40, tensor_bytes: 1 << 50, work: 1 << 60, ..tight() }
+}
+
+#[test]
+fn an_operation_that_would_be_late_is_refused_before_it_starts() {
+    check_within(
+        hasty(),
+        "multiply-halves",
+        &["asked for what takes about", "(limit: 0.3 s)", "`limits.call_seconds`"],
+    );
+}
+
+#[test]
+fn what_libtorch_makes_in_between_counts() {
+    check("sum-booleans", &["of tensors in one step (limit: 64.0 MiB)", "`limits.tensor_bytes`"]);
+}
+
+/// Calls a guest on outputs of a student that is trained.
+fn training(limits: Limits, deed: &str) -> Result<(), String> {
+    let mut guest = guest(json!({ "do": deed }), limits, &[]);
+    guest.adapt(&student(3), &batch(), &trained_outputs()).map(drop).map_err(|error| error.to_string())
+}
+
+#[track_caller]
+fn refused_in_training(limits: Limits, deed: &str, expected: &[&str]) {
+    let message = training(limits, deed).expect_err("the call succeeded");
+    for part in [&["plugin guest-misbehaving.wasm (student, step 3): "], expected].concat() {
+        assert!(message.contains(part), "{deed}: `{part}` is not in: {message}");
+    }
+}
+
+#[test]
+fn gradients_count_before_they_are_computed() {
+    refused_in_training(
+        tight(),
+        "gradient-of-views",
+        &["of tensors in one step", "of them for gradients (limit: 64.0 MiB)", "`limits.tensor_bytes`"],
+    );
+    refused_in_training(hasty(), "gradient-of-selects", &["s with its gradient", "`limits.call_seconds`"]);
+    // Without a gradient neither takes anything.
+    for (limits, deed) in [(tight(), "gradient-of-views"), (hasty(), "gradient-of-selects")] {
+        guest(json!({ "do": deed }), limits, &[]).adapt(&student(3), &batch(), &outputs()).unwrap();
+    }
+}
+
+#[test]
+fn all_calls_at_a_step_share_what_is_allowed_in_it() {
+    let limits = Limits { tensor_bytes: 200 << 20, ..tight() };
+    let mut views = guest(json!({ "do": "gradient-of-views" }), limits, &[]);
+    let mut call = |step| views.adapt(&student(step), &batch(), &trained_outputs());
+    call(0).unwrap();
+    let message = call(0).expect_err("the second call at a step").to_string();
+    assert!(message.contains("`limits.tensor_bytes`"), "{message}");
+    call(1).unwrap();
+}
+
+#[test]
+fn what_losses_take_of_the_features_counts() {
+    for deed in ["many-logits", "wide-logits"] {
+        let expected = "it returned features of which losses are computed, and with them asked for";
+        refused_in_training(tight(), deed, &[expected, "(limit: 64.0 MiB)", "`limits.tensor_bytes`"]);
+    }
+    // What the model has returned itself is the experiment's.
+    training(Limits { tensor_bytes: 0, ..tight() }, "return-inputs").unwrap();
 }
 
 #[test]
@@ -136,26 +204,39 @@ fn wrong_arguments_are_explained() {
 
 #[test]
 fn values_need_a_permission() {
-    check("read", &["lacks the permission `read-values`"]);
-    check("write", &["lacks the permission `write-values`"]);
-    for (deed, permission) in
-        [("read", Permission::ReadValues), ("read-all", Permission::ReadValues), ("write", Permission::WriteValues)]
-    {
-        let mut permitted = guest(json!({ "do": deed }), tight(), &[permission]);
+    for deed in ["read", "select-by-mask"] {
+        check(deed, &["lacks the permission `read-values`"]);
+    }
+    for deed in ["read", "read-all"] {
+        let mut permitted = guest(json!({ "do": deed }), tight(), &[Permission::ReadValues]);
         permitted.adapt(&student(0), &batch(), &outputs()).unwrap();
     }
+    let message = failure(&mut guest(json!({ "do": "select-by-mask" }), tight(), &[Permission::ReadValues]));
+    assert!(message.contains("2 labels are 1, as a shape has told"), "{message}");
+    // Numbers of its own a guest could make of others as well.
+    guest(json!({ "do": "write" }), tight(), &[]).adapt(&student(0), &batch(), &outputs()).unwrap();
     let message = failure(&mut guest(json!({ "do": "read-outside" }), tight(), &[Permission::ReadValues]));
     assert!(message.contains("are not within a tensor of 6"), "{message}");
     // More than a whole request may hold, and more than the elements of one.
     for value_bytes in [1 << 16, 1 << 23] {
         let limits = Limits { value_bytes, tensor_elements: 1 << 10, ..tight() };
-        let message = failure(&mut guest(json!({ "do": "write-much" }), limits, &[Permission::WriteValues]));
+        let message = failure(&mut guest(json!({ "do": "write-much" }), limits, &[]));
         assert!(message.contains("`limits."), "{message}");
     }
     let limits = Limits { value_bytes: 100, ..tight() };
     let message = failure(&mut guest(json!({ "do": "read-all" }), limits, &[Permission::ReadValues]));
     assert!(message.contains("384 bytes of elements in one call (limit: 100 bytes)"), "{message}");
     assert!(message.contains("`limits.value_bytes`"), "{message}");
+}
+
+#[test]
+fn what_tensors_hold_does_not_show_in_what_fails() {
+    for deed in ["probe-index-select", "probe-gather", "probe-cross-entropy"] {
+        let message = check(deed, &["the index 5 is outside 0..2; a plugin without the permission `read-values`"]);
+        assert!(!message.contains("as an operation has told"), "{message}");
+        let message = failure(&mut guest(json!({ "do": deed }), tight(), &[Permission::ReadValues]));
+        assert!(message.contains("a label is 1, as an operation has told"), "{message}");
+    }
 }
 
 #[test]
@@ -216,6 +297,26 @@ fn the_log_is_cut_at_its_limit() {
         assert!(last.contains("limits.log_bytes: 4.0 KiB"), "{last}");
         lines.clear();
     }
+}
+
+#[test]
+fn the_log_of_a_run_is_cut_at_its_limit() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let kept = lines.clone();
+    let log = LogSink::new(move |_, level, message| kept.lock().unwrap().push((level, message.to_owned())));
+    let limits = Limits { run_log_bytes: 1000, ..tight() };
+    let options = PluginOptions { config: Some(json!({ "do": "log-nothing" })), limits, log, ..Default::default() };
+    let mut talkative = adaptor_with("guest-misbehaving", options);
+    for step in 0..200 {
+        talkative.adapt(&student(step), &batch(), &outputs()).unwrap();
+    }
+    let lines = lines.lock().unwrap();
+    let ((level, last), said) = lines.split_last().unwrap();
+    assert_eq!(*level, Level::Warn);
+    assert!(last.contains("nothing more that this plugin says is logged in this run"), "{last}");
+    assert!(last.contains("limits.run_log_bytes: 1000 bytes"), "{last}");
+    assert!((10..40).contains(&said.len()), "{} lines", said.len());
+    assert!(said.iter().all(|(_, line)| line == "a line"), "{said:?}");
 }
 
 #[test]

@@ -296,7 +296,7 @@ Tensor tensor_gather(Tensor self, int64_t dim, Tensor index);
 Tensor tensor_index_select(Tensor self, int64_t dim, Tensor index);
 /* `value` where `mask` (BOOLEAN, broadcast to `self`) holds and `self` elsewhere. */
 Tensor tensor_masked_fill(Tensor self, Tensor mask, Scalar value);
-/* The elements where `mask` (BOOLEAN) holds, as [n]. */
+/* The elements where `mask` (BOOLEAN) holds, as [n]. Needs the permission `read-values`. */
 Tensor tensor_masked_select(Tensor self, Tensor mask);
 
 /* ---- Lists of tensors ---- */
@@ -325,7 +325,7 @@ Tensor loss_binary_cross_entropy_with_logits(Tensor logits, Tensor targets, Redu
 /* The cosine of the angle between two tensors along `dim`, which vanishes. */
 Tensor loss_cosine_similarity(Tensor left, Tensor right, int64_t dim);
 
-/* ---- Elements: the experiment must permit it (`read-values`, `write-values`) ---- */
+/* ---- Elements: the experiment must permit reading (`read-values`) ---- */
 
 /* `count` elements from element `start` on, in row-major order; NULL after a failure. */
 const float *tensor_read_f32(Tensor self, uint64_t start, uint64_t count);

@@ -25,11 +25,12 @@ typedef enum { MODE_TRAIN, MODE_EVAL } Mode;
                                              sizeof((const char *[]){__VA_ARGS__}) / sizeof(const char *)})
 Outputs model_forward_names(Batch batch, Mode mode, Names wanted);
 
-/* The names of all parameters, as in the checkpoint, and the shape of one. */
+/* The names of all parameters, as in the checkpoint, and the shape of one. The experiment must permit it: `parameters`. */
 Names model_parameter_names(void);
 Shape model_parameter_shape(const char *name);
 
-/* The elements of a parameter in numbers: `std` divides by their number, `norm` is Euclidean. */
+/* The elements of a parameter in numbers: `std` divides by their number, `norm` is Euclidean. The experiment must permit it:
+ * `parameters`. */
 typedef struct {
     double mean, std, norm, min, max;
     uint64_t count;

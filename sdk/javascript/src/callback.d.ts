@@ -11,7 +11,7 @@ export function batches(split: string): Iterable<Batch>;
 /** Runs the student on a batch, without gradients; `wanted` names the outputs to compute. With `train` dropout is active. */
 export function forward(batch: Batch, wanted: readonly string[], options?: { train?: boolean }): Outputs;
 
-/** The names of the student's parameters, as in the checkpoint. */
+/** The names of the student's parameters, as in the checkpoint. Needs the permission `parameters`, like the next two. */
 export function parameterNames(): string[];
 export function parameterShape(name: string): number[];
 export function parameterStatistics(name: string): {

@@ -261,7 +261,7 @@ export class Tensor {
     indexSelect(dim: number, index: Tensor): Tensor;
     /** The number `value` where `mask` (`boolean`) holds and `this` elsewhere. */
     maskedFill(mask: Tensor, value: number | Float): Tensor;
-    /** The elements where `mask` (`boolean`) holds, as `[n]`. */
+    /** The elements where `mask` (`boolean`) holds, as `[n]`. Needs the permission `read-values`. */
     maskedSelect(mask: Tensor): Tensor;
 }
 
@@ -295,7 +295,7 @@ export function full(shape: Dims, value: number | Float, kind?: Kind): Tensor;
 /** `start`, `start + step`, … below `end`, as `[n]`; from 0 if there is one argument. */
 export function arange(start: number | Float, end?: number | Float, step?: number | Float, kind?: Kind): Tensor;
 export type Nested<T> = T | readonly Nested<T>[];
-/** A tensor of numbers (`float32` unless a kind is given) or booleans, from nested arrays. Needs `write-values`. */
+/** A tensor of numbers (`float32` unless a kind is given) or booleans, from nested arrays. */
 export function tensor(data: Nested<number> | Nested<boolean>, kind?: Kind): Tensor;
 /** Tensors joined along a dimension that they have; along a new one. */
 export function cat(tensors: Iterable<Tensor>, dim?: number): Tensor;

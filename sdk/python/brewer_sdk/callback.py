@@ -39,12 +39,12 @@ def forward(batch: Batch, *wanted: str, train: bool = False) -> Outputs:
 
 
 def parameter_names() -> list:
-    """The names of the student's parameters, as in the checkpoint."""
+    """The names of the student's parameters, as in the checkpoint. Needs the permission `parameters`."""
     return ask(student.parameter_names)
 
 
 def parameter_shape(name: str) -> tuple:
-    """The shape of a parameter."""
+    """The shape of a parameter. Needs the permission `parameters`."""
     return tuple(ask(student.parameter_shape, text(name)))
 
 

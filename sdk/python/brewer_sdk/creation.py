@@ -37,7 +37,7 @@ def arange(start, end=None, step=1, dtype=None) -> Tensor:
 
 
 def tensor(data, dtype=None) -> Tensor:
-    """A tensor of Python numbers: one, or nested lists of them. Needs the permission `write-values`.
+    """A tensor of Python numbers: one, or nested lists of them.
 
     Integers become `int64`, floats `float32`, `True` and `False` `boolean`; `dtype` converts.
     """

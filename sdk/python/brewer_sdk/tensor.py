@@ -262,7 +262,7 @@ class Tensor:
         return Tensor(ask(self._handle.masked_fill, handle(mask), scalar(value)))
 
     def masked_select(self, mask: Tensor) -> Tensor:
-        """The elements where `mask` (`boolean`) holds, as `[n]`."""
+        """The elements where `mask` (`boolean`) holds, as `[n]`. Needs the permission `read-values`."""
         return Tensor(ask(self._handle.masked_select, handle(mask)))
 
     def _number(self, value) -> Tensor:

@@ -10,17 +10,18 @@ pub fn forward(batch: &Batch, wanted: &[&str], mode: Mode) -> Result<Outputs> {
     Ok(Outputs::new(model::forward(batch.handle(), &wanted, mode)?))
 }
 
-/// The names of all parameters, as in the checkpoint.
+/// The names of all parameters, as in the checkpoint. The experiment must permit `parameters`.
 pub fn parameter_names() -> Result<Vec<String>> {
     Ok(model::parameter_names()?)
 }
 
-/// The shape of a parameter.
+/// The shape of a parameter. The experiment must permit `parameters`.
 pub fn parameter_shape(name: &str) -> Result<Vec<i64>> {
     Ok(model::parameter_shape(name)?)
 }
 
-/// Mean, standard deviation, norm, least and largest element, and number of elements of a parameter.
+/// Mean, standard deviation, norm, least and largest element, and number of elements of a parameter. The experiment must
+/// permit `parameters`.
 pub fn parameter_statistics(name: &str) -> Result<Statistics> {
     Ok(model::parameter_statistics(name)?)
 }

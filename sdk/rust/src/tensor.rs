@@ -324,7 +324,8 @@ impl Tensor {
         Ok(Self(self.0.masked_fill(&mask.0, value.into())?))
     }
 
-    /// The elements where `mask` (`Boolean`) holds, as `[n]`.
+    /// The elements where `mask` (`Boolean`) holds, as `[n]`. How many there are tells what the mask holds, so the
+    /// experiment must permit `read-values`; a loss that multiplies by the mask needs no permission.
     pub fn masked_select(&self, mask: &Tensor) -> Result<Tensor> {
         Ok(Self(self.0.masked_select(&mask.0)?))
     }

@@ -1,5 +1,5 @@
-//! Elements of tensors as numbers, and back. The experiment must permit it (`"permissions": ["read-values"]`,
-//! `["write-values"]`); computing with tensors needs neither and is faster.
+//! Elements of tensors as numbers, and back. The experiment must permit reading (`"permissions": ["read-values"]`);
+//! computing with tensors needs no permission and is faster.
 
 use crate::{Result, Tensor, bindings::brewer::plugin::values};
 

@@ -53,8 +53,12 @@ fn described(outcome: &Outcome) -> String {
     let mut lines = vec![format!("{mark} {}", style(&outcome.name).bold())];
     lines.extend(outcome.returned.iter().map(|(key, found)| format!("       {key:<12} {found}")));
     if let Some(cost) = &outcome.cost {
-        let bytes =
-            [("tensors", cost.tensor_bytes), ("elements read and written", cost.value_bytes), ("log", cost.log_bytes)];
+        let bytes = [
+            ("tensors", cost.tensor_bytes),
+            ("tensors for the gradient", cost.gradient_bytes),
+            ("elements read and written", cost.value_bytes),
+            ("log", cost.log_bytes),
+        ];
         let bytes = bytes.into_iter().filter(|(_, bytes)| *bytes > 0);
         let bytes: String = bytes.map(|(what, bytes)| format!(", {} of {what}", HumanBytes(bytes))).collect();
         let requests = counted(cost.operations as usize, "request");

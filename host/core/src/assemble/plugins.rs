@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::data::Loader;
 use crate::experiment::{ExperimentError, PluginSpec, PluginSpecs};
 use crate::loss::{KdLoss, LossError, MatchLoss, PluginLosses};
+use crate::model::ModelInfo;
 use crate::names::nearest;
 use crate::temperature::TemperatureScheduler;
 use crate::weight::WeightScheduler;
@@ -18,8 +19,12 @@ pub trait PluginSource {
         unknown_role(spec, "an adaptor")
     }
 
-    /// A batch post-processor for one task.
-    fn batch_postprocessor(&mut self, spec: &PluginSpec) -> Result<Box<dyn BatchPostprocessor>> {
+    /// A batch post-processor for one task; `readers` are the models that are run on what it returns.
+    fn batch_postprocessor(
+        &mut self,
+        spec: &PluginSpec,
+        _readers: Vec<ModelInfo>,
+    ) -> Result<Box<dyn BatchPostprocessor>> {
         unknown_role(spec, "a batch post-processor")
     }
 

@@ -100,9 +100,10 @@ impl Assembler<'_> {
         }
         let own = parts.own_adaptor().or(self.experiment.student.adaptor.as_ref());
         let adaptor = self.adaptor(own, Role::Student)?;
-        let postprocessor = self.postprocessor(parts).cloned();
-        let postprocessor = postprocessor.map(|spec| self.plugins.batch_postprocessor(&spec)).transpose()?;
         let model = self.student.model.clone();
+        let readers = branches.iter().map(|teacher| teacher.model.info()).chain([model.info()]).cloned().collect();
+        let postprocessor = self.postprocessor(parts).cloned();
+        let postprocessor = postprocessor.map(|spec| self.plugins.batch_postprocessor(&spec, readers)).transpose()?;
         let arguments = ForwardArguments::new("student.args", &self.experiment.student.args, model.info())?;
         Ok(Task {
             name: task_name(),

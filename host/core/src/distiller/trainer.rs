@@ -1,7 +1,7 @@
 use indexmap::IndexMap;
 
 use super::Distiller;
-use crate::loss::{Loss, LossError, Side, Term, check_features, hard_label_loss};
+use crate::loss::{Loss, LossError, Side, Term, check_features, check_gradients, hard_label_loss};
 use crate::{Features, Result};
 
 /// Supervised training without a teacher: the loss is the sum of the adaptor's `losses`.
@@ -13,7 +13,7 @@ impl Distiller for Trainer {
         if student.features.losses.is_empty() {
             return Err(missing_losses(&student.adaptor).into());
         }
-        Ok(())
+        check_gradients(student, "losses", &student.features.losses)
     }
 
     fn loss(&self, student: &Features, _teachers: &[Features]) -> Result<Loss> {

@@ -5,7 +5,8 @@ use tch::Tensor;
 
 use super::ForwardArguments;
 use crate::classes::{ClassMatching, Classes};
-use crate::loss::LossError;
+use crate::features::FeaturesForm;
+use crate::loss::{LossError, Side};
 use crate::model::Mode;
 use crate::{AdaptContext, Adaptor, Batch, Features, Model, OutputRequest, Outputs, Result, Role};
 
@@ -23,6 +24,8 @@ pub struct Branch {
     request: OutputRequest,
     /// The modules whose outputs go into the features.
     modules: Vec<String>,
+    /// That of the features that the check before step 0 saw.
+    form: Option<FeaturesForm>,
 }
 
 impl Branch {
@@ -35,7 +38,7 @@ impl Branch {
         adaptor: Box<dyn Adaptor>,
     ) -> Self {
         let request = OutputRequest::everything();
-        Self { role, task, model, classes: None, arguments, adaptor, request, modules: vec![] }
+        Self { role, task, model, classes: None, arguments, adaptor, request, modules: vec![], form: None }
     }
 
     /// The same branch of a teacher, whose classes are matched with the student's.
@@ -136,6 +139,37 @@ impl Branch {
             modules.insert(name.clone(), output.shallow_clone());
         }
         Ok(modules)
+    }
+
+    /// From now on features are of this form.
+    pub fn fix_form(&mut self, features: &Features) {
+        self.form = Some(features.form());
+    }
+
+    /// Whether features are of the form that the check before step 0 saw. Another one would change the loss in the middle
+    /// of a run.
+    pub fn check_form(&self, side: &Side<'_>) -> Result<()> {
+        let Some(expected) = &self.form else { return Ok(()) };
+        let found = side.features.form();
+        let changed = |key: &str, found: String, expected: String| -> Result<()> {
+            Err(side.wrong(key, found, format!("{expected}, as in the check before step 0")).into())
+        };
+        if found.logits.len() != expected.logits.len() {
+            let count = |form: &FeaturesForm| format!("{} tensors", form.logits.len());
+            return changed("logits", count(&found), count(expected));
+        }
+        for (index, (found, expected)) in found.logits.iter().zip(&expected.logits).enumerate() {
+            if found != expected {
+                let describe = |(dims, classes): &(usize, i64)| format!("{dims} dimensions and {classes} classes");
+                return changed(&format!("logits[{index}]"), describe(found), describe(expected));
+            }
+        }
+        // Of a teacher no loss is computed, and a cache does not keep them.
+        if self.role == Role::Student && found.losses != expected.losses {
+            let count = |form: &FeaturesForm| format!("{} tensors", form.losses);
+            return changed("losses", count(&found), count(expected));
+        }
+        Ok(())
     }
 
     /// From now on only what was read of `outputs` is computed.

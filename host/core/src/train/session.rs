@@ -262,6 +262,7 @@ impl Session {
 
     fn loss(&mut self, task: usize, batch: &Prepared, step: u64) -> Result<Loss> {
         let adapted = self.tasks[task].adapt(batch, step, Mode::Train)?;
+        self.tasks[task].verify(self.distiller.as_ref(), batch, &adapted)?;
         let teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
         self.distiller.loss(&adapted.student.0, &teachers)
     }

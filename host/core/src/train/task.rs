@@ -108,15 +108,26 @@ impl Task {
         }
     }
 
-    /// Whether the features of a batch are all that the distiller needs; afterwards the models compute only what was
-    /// used.
-    pub(super) fn check(
-        &mut self,
-        distiller: &dyn Distiller,
-        batch: &Prepared,
-        Adapted { student, teachers }: &Adapted,
-    ) -> Result<()> {
-        let labels: Vec<String> = self.teachers.iter().map(|teacher| teacher.label()).collect();
+    /// The check before step 0: whether the features of a batch are all that the distiller needs. Afterwards the models
+    /// compute only what was used, and features of another form are refused.
+    pub(super) fn check(&mut self, distiller: &dyn Distiller, batch: &Prepared, adapted: &Adapted) -> Result<()> {
+        self.verify(distiller, batch, adapted)?;
+        let branches = self.teachers.iter_mut().chain([&mut self.student]);
+        for (branch, (features, outputs)) in branches.zip(adapted.teachers.iter().chain([&adapted.student])) {
+            for used in distiller.used_layers(features, branch.role) {
+                outputs.record_use(used);
+            }
+            branch.narrow(outputs);
+            branch.fix_form(features);
+        }
+        Ok(())
+    }
+
+    /// Whether the features of a batch are all that the distiller needs, and of the form that the check saw. What an adaptor
+    /// returns may change from batch to batch, so each step asks.
+    pub(super) fn verify(&self, distiller: &dyn Distiller, batch: &Prepared, adapted: &Adapted) -> Result<()> {
+        let Adapted { student, teachers } = adapted;
+        let labels: Vec<String> = self.teachers.iter().map(Branch::label).collect();
         let student_label = self.student.label();
         let side = |branch: &'_ Branch, label, features, batch: &Batch| Side {
             adaptor: branch.adaptor.name().to_owned(),
@@ -129,19 +140,15 @@ impl Task {
         let teacher_sides: Vec<Side<'_>> = of_teachers
             .map(|(index, ((branch, label), (features, _)))| side(branch, label, features, batch.of_teacher(index)))
             .collect();
+        // First what changed: that a loss cannot be computed follows from it.
+        let branches = self.teachers.iter().chain([&self.student]);
+        for (branch, side) in branches.zip(teacher_sides.iter().chain([&student_side])) {
+            branch.check_form(side)?;
+        }
         for (branch, (features, _)) in self.teachers.iter().zip(teachers) {
             branch.check_classes(features, &student.0)?;
         }
-        distiller.check(&student_side, &teacher_sides)?;
-
-        let branches = self.teachers.iter_mut().chain([&mut self.student]);
-        for (branch, (features, outputs)) in branches.zip(teachers.iter().chain([student])) {
-            for used in distiller.used_layers(features, branch.role) {
-                outputs.record_use(used);
-            }
-            branch.narrow(outputs);
-        }
-        Ok(())
+        distiller.check(&student_side, &teacher_sides)
     }
 
     /// What each model's adaptor returned, for people.

@@ -17,7 +17,7 @@ thread_local! {
 fn guest() -> PluginAdaptor {
     let options = PluginOptions {
         limits: Limits { tensor_elements: 1 << 16, tensor_bytes: 1 << 26, work: 1 << 28, ..Limits::default() },
-        permissions: [Permission::ReadValues, Permission::WriteValues].into(),
+        permissions: [Permission::ReadValues].into(),
         log: LogSink::new(|_, _, _| {}),
         ..PluginOptions::default()
     };

@@ -68,6 +68,9 @@ pub struct Case {
     /// and what it reports.
     #[serde(default)]
     pub expect: BTreeMap<String, Value>,
+    /// Of a loss: its gradient with respect to each of the student's tensors, in row-major order; `null` for one that it
+    /// does not depend on. Without it every gradient must be there, and finite.
+    pub gradient: Option<Vec<Option<Vec<f64>>>>,
     /// A part of the message, where the call is to fail.
     pub error: Option<String>,
 }

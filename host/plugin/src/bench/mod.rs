@@ -3,6 +3,7 @@
 mod cases;
 mod checkpoint;
 mod expect;
+mod gradient;
 mod roles;
 mod tensors;
 
@@ -19,6 +20,7 @@ use std::{
 use brewer::experiment::{KeyError, from_json};
 
 pub use cases::{Case, Cases};
+use roles::Made;
 
 use crate::{Clock, Engine, Error, LogSink, Plugin, PluginOptions, Result, limits::Usage};
 
@@ -51,8 +53,10 @@ pub struct Cost {
     pub time: Duration,
     /// Requests to the host.
     pub operations: u64,
-    /// Of new tensors.
+    /// Of new tensors, temporary ones included.
     pub tensor_bytes: u64,
+    /// Of tensors for the gradient, by estimate.
+    pub gradient_bytes: u64,
     /// Of elements that were read and written.
     pub value_bytes: u64,
     pub log_bytes: u64,
@@ -74,7 +78,8 @@ impl Bench {
                 wrong(if key == "." { message } else { format!("{key}: {message}") })
             })?;
         let is_quiet = Arc::new(AtomicBool::new(false));
-        let meter = Meter { is_quiet: Arc::clone(&is_quiet) };
+        let clock = Clock::default();
+        let meter = Meter { clock: clock.clone(), is_quiet: Arc::clone(&is_quiet) };
         let log = LogSink::new(move |plugin, level, message| {
             if !is_quiet.load(Ordering::Relaxed) {
                 log.write(plugin, level, message);
@@ -86,7 +91,7 @@ impl Bench {
             permissions: permissions.into_iter().collect(),
             limits,
             seed,
-            clock: Clock::default(),
+            clock,
             log,
         };
         Ok(Self { plugin: Plugin::load(engine, plugin, options)?, cases, meter })
@@ -100,9 +105,16 @@ impl Bench {
     pub fn run(&self, case: &Case) -> Outcome {
         let name = case.name.clone();
         match roles::run(&self.plugin, case, &self.meter) {
-            Ok((returned, cost)) => {
-                let differences = expect::differences(case, Ok(&returned));
-                Outcome { name, returned: returned.into_iter().map(|value| value.shown()).collect(), cost, differences }
+            Ok(Made { returned, cost, gradients }) => {
+                let mut differences = expect::differences(case, Ok(&returned));
+                let mut returned: Vec<_> = returned.into_iter().map(|value| value.shown()).collect();
+                if let Some(gradients) = gradients {
+                    differences.extend(gradient::differences(case.gradient.as_deref(), &gradients));
+                    returned.push(("gradient".to_owned(), gradient::shown(&gradients)));
+                } else if case.gradient.is_some() {
+                    differences.push("gradient: expected one, and only losses have one".to_owned());
+                }
+                Outcome { name, returned, cost, differences }
             }
             Err(message) => {
                 let differences = expect::differences(case, Err(&message));
@@ -115,6 +127,8 @@ impl Bench {
 
 /// Finds out what a call costs.
 struct Meter {
+    /// Each call is at a step of its own, as far as limits are concerned.
+    clock: Clock,
     /// Whether what the plugin logs is left out: the calls after the first say what it has said.
     is_quiet: Arc<AtomicBool>,
 }
@@ -124,14 +138,18 @@ impl Meter {
     fn measured<T>(&self, mut call: impl FnMut() -> brewer::Result<(T, Usage)>) -> brewer::Result<(T, Option<Cost>)> {
         let (first, usage) = call()?;
         self.is_quiet.store(true, Ordering::Relaxed);
-        let times = Self::times(|| call().map(drop));
+        let times = Self::times(|| {
+            self.clock.set(self.clock.step());
+            call().map(drop)
+        });
         self.is_quiet.store(false, Ordering::Relaxed);
         let mut times = times?;
         times.sort();
         let cost = Cost {
             time: times[times.len() / 2],
             operations: usage.operations,
-            tensor_bytes: usage.tensor_bytes,
+            tensor_bytes: usage.call.bytes,
+            gradient_bytes: usage.call.gradient_bytes,
             value_bytes: usage.value_bytes,
             log_bytes: usage.log_bytes,
         };

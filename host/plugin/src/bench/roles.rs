@@ -20,7 +20,27 @@ use crate::{
     PluginTemperatureScheduler, PluginWeightScheduler, tensor_ops::name_of,
 };
 
-type Made = (Vec<Returned>, Option<Cost>);
+/// What a case came to.
+pub(super) struct Made {
+    pub returned: Vec<Returned>,
+    pub cost: Option<Cost>,
+    /// Of a loss: the gradient with respect to each of the student's tensors, where there is one.
+    pub gradients: Option<Vec<Option<Tensor>>>,
+}
+
+impl Made {
+    fn new(returned: Vec<Returned>, cost: Option<Cost>) -> Self {
+        Self { returned, cost, gradients: None }
+    }
+
+    /// A loss, and the gradients of it.
+    fn loss(loss: &Tensor, student: &[Tensor], cost: Option<Cost>) -> Result<Self, tch::TchError> {
+        let gradients = Tensor::f_run_backward(&[loss], student, false, false)?.into_iter();
+        let gradients = gradients.map(|gradient| Some(gradient).filter(Tensor::defined)).collect();
+        let returned = vec![Returned::number("loss", loss.f_double_value(&[])?)];
+        Ok(Self { returned, cost, gradients: Some(gradients) })
+    }
+}
 
 /// What came back, or the message of an error.
 pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, String> {
@@ -35,10 +55,11 @@ pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, S
             let (features, cost) =
                 meter.measured(|| Ok((adaptor.adapt(&context, &batch, &outputs)?, adaptor.usage()))).map_err(text)?;
             let returned = features.summary().into_iter();
-            Ok((returned.map(|(key, text)| Returned { key: key.to_owned(), text, number: None }).collect(), cost))
+            let returned = returned.map(|(key, text)| Returned { key: key.to_owned(), text, number: None });
+            Ok(Made::new(returned.collect(), cost))
         }
         PluginRole::BatchPostprocessor => {
-            let mut postprocessor = PluginBatchPostprocessor::new(plugin).map_err(load)?;
+            let mut postprocessor = PluginBatchPostprocessor::new(plugin, vec![]).map_err(load)?;
             let (context, batch) = (context(case), batch(&case.batch)?);
             let copy = || batch.iter().map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).collect();
             let (processed, cost) = meter
@@ -49,7 +70,7 @@ pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, S
                 text: format!("{} {:?}", name_of(tensor.kind()), tensor.size()),
                 number: None,
             };
-            Ok((processed.iter().map(described).collect(), cost))
+            Ok(Made::new(processed.iter().map(described).collect(), cost))
         }
         PluginRole::KdLoss => {
             let loss = PluginKdLoss::new(plugin).map_err(load)?;
@@ -59,7 +80,7 @@ pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, S
             let inputs =
                 KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: labels.as_ref() };
             let (loss, cost) = meter.measured(|| Ok((loss.loss(&inputs)?, loss.usage()))).map_err(text)?;
-            Ok((vec![Returned::number("loss", loss.double_value(&[]))], cost))
+            Made::loss(&loss, std::slice::from_ref(&student), cost).map_err(|error| text(error.into()))
         }
         PluginRole::MatchLoss => {
             let loss = PluginMatchLoss::new(plugin).map_err(load)?;
@@ -71,7 +92,7 @@ pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, S
             let mask = case.mask.as_ref().map(|mask| make("mask", mask)).transpose()?;
             let (loss, cost) =
                 meter.measured(|| Ok((loss.loss(&student, &teacher, mask.as_ref())?, loss.usage()))).map_err(text)?;
-            Ok((vec![Returned::number("loss", loss.double_value(&[]))], cost))
+            Made::loss(&loss, &student, cost).map_err(|error| text(error.into()))
         }
         PluginRole::TemperatureScheduler => {
             let scheduler = PluginTemperatureScheduler::new(plugin).map_err(load)?;
@@ -86,15 +107,18 @@ pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, S
                     number: None,
                 },
             };
-            Ok((vec![returned], cost))
+            Ok(Made::new(vec![returned], cost))
         }
         PluginRole::WeightScheduler => {
             let mut scheduler = PluginWeightScheduler::new(plugin).map_err(load)?;
             let (weight, cost) =
                 meter.measured(|| Ok((scheduler.weight(case.progress)?, scheduler.usage()))).map_err(text)?;
-            Ok((vec![Returned::number("weight", weight)], cost))
+            Ok(Made::new(vec![Returned::number("weight", weight)], cost))
         }
-        PluginRole::Callback => checkpoint::run(plugin, case, meter),
+        PluginRole::Callback => {
+            let (returned, cost) = checkpoint::run(plugin, case, meter)?;
+            Ok(Made::new(returned, cost))
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The role `batch-postprocessor`.
 
-use brewer::{AdaptContext, Batch, BatchPostprocessor};
-use tch::no_grad;
+use brewer::{AdaptContext, Batch, BatchPostprocessor, model::ModelInfo};
+use tch::{Tensor, no_grad};
 
 use super::{guest_context, place, returned, unlike};
 use crate::{
@@ -11,43 +11,72 @@ use crate::{
     error::{Cause, Released, Result},
     guest::Guest,
     handles::Entry,
-    limits::Usage,
+    limits::{Cost, LimitError, Usage},
+    model::training_cost,
     plugin::Plugin,
+    state::State,
 };
 
 /// A component in the role of a batch post-processor.
-pub struct PluginBatchPostprocessor(Guest<Exports>);
+pub struct PluginBatchPostprocessor {
+    guest: Guest<Exports>,
+    readers: Vec<ModelInfo>,
+}
+
+/// By how much a batch may grow before what the models take of it counts as the plugin's: twice the examples are what an
+/// augmentation makes.
+const FREE_GROWTH: u64 = 2;
 
 impl PluginBatchPostprocessor {
-    /// Starts the plugin.
+    /// Starts the plugin. `readers` are the models that are run on what it returns: a batch that it makes too large for
+    /// them is refused.
     ///
     /// Errors: [`Error::Load`](crate::Error::Load) if it does not export the role, or if it fails while it starts.
-    pub fn new(plugin: &Plugin) -> Result<Self> {
-        Ok(Self(Guest::new(plugin)?))
+    pub fn new(plugin: &Plugin, readers: Vec<ModelInfo>) -> Result<Self> {
+        Ok(Self { guest: Guest::new(plugin)?, readers })
     }
 
     /// What the last call used.
     pub(crate) fn usage(&self) -> Usage {
-        self.0.usage()
+        self.guest.usage()
     }
 
     fn call(&mut self, context: &AdaptContext, batch: &Batch) -> Result<Batch> {
         let columns = Columns::new(batch);
-        let call = self.0.call_at(context, columns.device());
+        let call = self.guest.call_at(context, columns.device());
+        let readers = &self.readers;
         let about = format!("{}, {}", PluginRole::BatchPostprocessor, place(context));
-        self.0.call(about, call, |store, exports| {
+        self.guest.call(about, call, |store, exports| {
             let state = store.data_mut();
-            let batch = state.handles.insert(&state.limits, Entry::Batch(columns))?;
-            let processed = match exports.call_process(&mut *store, &guest_context(context), batch)? {
+            let handle = state.handles.insert(&state.limits, Entry::Batch(columns))?;
+            let processed = match exports.call_process(&mut *store, &guest_context(context), handle)? {
                 Ok(processed) => processed,
                 Err(message) => return Ok(Err(returned(message))),
             };
-            Ok(match store.data_mut().handles.remove(&processed) {
-                Some(Entry::Batch(columns)) => check(columns.batch()),
+            let state = store.data_mut();
+            Ok(match state.handles.remove(&processed) {
+                Some(Entry::Batch(columns)) => check(columns.batch()).and_then(|processed| {
+                    let State { call, limits, .. } = state;
+                    let growth = growth(batch, &processed, readers);
+                    call.usage.count(limits, &growth).map_err(|error| Cause::Limit(too_large(&processed, error)))?;
+                    Ok(processed)
+                }),
                 _ => Err(Cause::Released(Released("batch").to_string())),
             })
         })
     }
+}
+
+/// What the models take of the batch that came back beyond what they take of the one that was given.
+fn growth(given: &Batch, returned: &Batch, readers: &[ModelInfo]) -> Cost {
+    let of_models =
+        |batch: &Batch| readers.iter().fold(Cost::default(), |sum, reader| sum.plus(&training_cost(batch, reader)));
+    of_models(returned).minus(&of_models(given).times(FREE_GROWTH))
+}
+
+fn too_large(batch: &Batch, error: LimitError) -> LimitError {
+    let shape = batch.get("input_ids").map(Tensor::size).unwrap_or_default();
+    error.of_result(&format!("returned `input_ids` of {shape:?} to run the models on"))
 }
 
 /// One tensor or more, of one number of examples, at least 1.

@@ -1,13 +1,10 @@
-//! Checks of dimensions and shapes, and how much an operation will take. They come before libtorch computes, because
-//! libtorch allocates first and cannot be interrupted.
+//! Checks of dimensions, shapes and kinds. They come before libtorch computes, whose own come late or with a trace of C++.
 
 use tch::{Kind, Tensor};
 
 use crate::{
     bindings::tensor::ErrorCode,
     error::{OpError, OpResult},
-    limits::check_elements,
-    state::State,
 };
 
 /// libtorch refuses more than 64 dimensions in some operations and aborts in none; half of it is plenty.
@@ -123,22 +120,4 @@ pub(crate) fn indices(index: &Tensor, size: i64) -> OpResult<()> {
         return Err(OpError::argument(format!("the index {found} is outside 0..{size}")));
     }
     Ok(())
-}
-
-impl State {
-    /// Admits a new tensor of `elements` elements, `bytes` each, that takes `work` to compute.
-    pub(super) fn admit(&mut self, elements: u64, bytes: usize, work: u64) -> OpResult<()> {
-        check_elements(&self.limits, elements)?;
-        self.handles.reserve(&self.limits, 1)?;
-        let usage = &mut self.call.usage;
-        usage.work(&self.limits, work)?;
-        usage.tensor(&self.limits, elements.saturating_mul(bytes as u64))?;
-        Ok(())
-    }
-
-    /// Admits a view: it takes no memory, but what is computed from it takes time.
-    pub(super) fn admit_view(&self, elements: u64) -> OpResult<()> {
-        check_elements(&self.limits, elements)?;
-        Ok(())
-    }
 }

@@ -6,6 +6,7 @@ use wasmtime::component::Resource;
 
 use super::{
     checks::{dimension, elements, is_float, same_kind},
+    cost::{COPY, Each, Estimate, bytes},
     kind::{name_of, number, to_torch},
 };
 use crate::{
@@ -28,7 +29,7 @@ impl State {
         self.operation()?;
         let kind = to_torch(kind);
         let elements = elements(shape)?;
-        self.admit(elements, kind.elt_size_in_bytes(), elements)?;
+        self.admit(&Estimate::new(elements, kind, Each::LOGIC))?;
         let options = (kind, self.call.device);
         self.hold(guarded(|| op(shape, options))?)
     }
@@ -80,7 +81,12 @@ impl State {
             }
             total = total.saturating_add(elements(&other)?);
         }
-        self.admit(total, kind.elt_size_in_bytes(), total)?;
+        let mut estimate = Estimate::new(total, kind, Each::LOGIC);
+        for tensor in tensors.iter().filter(|tensor| tensor.requires_grad()) {
+            let elements = tensor.numel() as u64;
+            estimate = estimate.gradient(bytes(elements, kind), elements.saturating_mul(2 * COPY));
+        }
+        self.admit(&estimate)?;
         self.hold(op(tensors)?)
     }
 }

@@ -5,7 +5,8 @@ use tch::{Kind, Scalar, TchError, Tensor};
 use wasmtime::component::Resource;
 
 use super::{
-    checks::{broadcast, elements, floating, of_kind},
+    checks::{broadcast, elements, floating, is_float, of_kind},
+    cost::{COPY, Each, Estimate, bytes, promoted},
     kind::number,
 };
 use crate::{
@@ -16,17 +17,31 @@ use crate::{
 
 type Handle = Resource<Tensor>;
 
-/// The size of an element that two operands promote to; integers may become `float32`.
-fn promoted_bytes(left: &Tensor, right: &Tensor) -> OpResult<usize> {
-    Ok(left.f_kind()?.elt_size_in_bytes().max(right.f_kind()?.elt_size_in_bytes()).max(4))
+/// What an operation on one tensor takes. Integers may become `float32`, or be copied to meet a number.
+fn of_one(this: &Tensor, each: Each) -> OpResult<Estimate> {
+    let (elements, kind) = (elements(&this.size())?, this.f_kind()?);
+    let kind = if is_float(kind) || kind == Kind::Bool { kind } else { Kind::Int64 };
+    Ok(Estimate::new(elements, kind, each).in_kind(&[this])?.gradients(&[this], elements, each))
+}
+
+/// What an operation on two tensors takes that broadcast to `elements` elements. Integers become `float32` before they are
+/// divided.
+fn of_two(left: &Tensor, right: &Tensor, elements: u64, each: Each) -> OpResult<Estimate> {
+    let (kind, operands) = (promoted(left, right)?, [left, right]);
+    let estimate = Estimate::new(elements, kind, each).in_kind(&operands)?.gradients(&operands, elements, each);
+    Ok(if is_float(kind) { estimate } else { estimate.copy(elements, Kind::Int64) })
 }
 
 impl State {
-    pub(super) fn unary(&mut self, this: Handle, op: fn(&Tensor) -> Result<Tensor, TchError>) -> OpResult<Handle> {
+    pub(super) fn unary(
+        &mut self,
+        this: Handle,
+        each: Each,
+        op: fn(&Tensor) -> Result<Tensor, TchError>,
+    ) -> OpResult<Handle> {
         self.operation()?;
         let this = self.tensor(&this)?;
-        let elements = elements(&this.size())?;
-        self.admit(elements, promoted_bytes(&this, &this)?, elements)?;
+        self.admit(&of_one(&this, each)?)?;
         self.hold(op(&this)?)
     }
 
@@ -34,13 +49,13 @@ impl State {
     pub(super) fn float_unary(
         &mut self,
         this: Handle,
+        each: Each,
         op: impl FnOnce(&Tensor) -> Result<Tensor, TchError>,
     ) -> OpResult<Handle> {
         self.operation()?;
         let this = self.tensor(&this)?;
         floating(&this)?;
-        let elements = elements(&this.size())?;
-        self.admit(elements, this.f_kind()?.elt_size_in_bytes(), elements)?;
+        self.admit(&of_one(&this, each)?.in_order(&this)?)?;
         self.hold(op(&this)?)
     }
 
@@ -48,12 +63,13 @@ impl State {
         &mut self,
         this: Handle,
         other: Handle,
+        each: Each,
         op: fn(&Tensor, &Tensor) -> Result<Tensor, TchError>,
     ) -> OpResult<Handle> {
         self.operation()?;
         let (this, other) = (self.tensor(&this)?, self.tensor(&other)?);
         let elements = elements(&broadcast(&this.size(), &other.size())?)?;
-        self.admit(elements, promoted_bytes(&this, &other)?, elements)?;
+        self.admit(&of_two(&this, &other, elements, each)?)?;
         self.hold(op(&this, &other)?)
     }
 
@@ -61,12 +77,12 @@ impl State {
         &mut self,
         this: Handle,
         other: tensor::Scalar,
+        each: Each,
         op: fn(&Tensor, Scalar) -> Result<Tensor, TchError>,
     ) -> OpResult<Handle> {
         self.operation()?;
         let this = self.tensor(&this)?;
-        let elements = elements(&this.size())?;
-        self.admit(elements, promoted_bytes(&this, &this)?, elements)?;
+        self.admit(&of_one(&this, each)?)?;
         self.hold(guarded(|| op(&this, number(other)))?)
     }
 
@@ -78,13 +94,12 @@ impl State {
     ) -> OpResult<Handle> {
         match (min, max) {
             (None, None) => Err(OpError::argument("clamp needs a minimum or a maximum")),
-            (Some(min), None) => self.with_scalar(this, min, Tensor::f_clamp_min),
-            (None, Some(max)) => self.with_scalar(this, max, Tensor::f_clamp_max),
+            (Some(min), None) => self.with_scalar(this, min, Each::QUOTIENT, Tensor::f_clamp_min),
+            (None, Some(max)) => self.with_scalar(this, max, Each::QUOTIENT, Tensor::f_clamp_max),
             (Some(min), Some(max)) => {
                 self.operation()?;
                 let this = self.tensor(&this)?;
-                let elements = elements(&this.size())?;
-                self.admit(elements, promoted_bytes(&this, &this)?, elements)?;
+                self.admit(&of_one(&this, Each::QUOTIENT)?)?;
                 self.hold(guarded(|| this.f_clamp(number(min), number(max)))?)
             }
         }
@@ -96,7 +111,7 @@ impl State {
         of_kind(&condition, Kind::Bool)?;
         let shape = broadcast(&broadcast(&this.size(), &other.size())?, &condition.size())?;
         let elements = elements(&shape)?;
-        self.admit(elements, promoted_bytes(&this, &other)?, elements)?;
+        self.admit(&of_two(&this, &other, elements, Each::PRODUCT)?)?;
         self.hold(this.f_where_self(&condition, &other)?)
     }
 
@@ -109,7 +124,8 @@ impl State {
             return Err(OpError::shape(format!("a mask of {:?} does not broadcast to {shape:?}", mask.size())));
         }
         let elements = elements(&shape)?;
-        self.admit(elements, this.f_kind()?.elt_size_in_bytes(), elements)?;
+        let estimate = Estimate::new(elements, this.f_kind()?, Each::SIMPLE);
+        self.admit(&estimate.gradients(&[&this], elements, Each::SIMPLE))?;
         self.hold(guarded(|| this.f_masked_fill(&mask, number(value)))?)
     }
 
@@ -121,7 +137,12 @@ impl State {
             return self.hold(this);
         }
         let elements = elements(&this.size())?;
-        self.admit(elements, kind.elt_size_in_bytes(), elements)?;
+        let estimate = Estimate::new(elements, kind, Each::SIMPLE);
+        let estimate = match this.requires_grad() {
+            true => estimate.gradient(bytes(elements, this.f_kind()?), elements.saturating_mul(COPY)),
+            false => estimate,
+        };
+        self.admit(&estimate)?;
         self.hold(this.f_to_kind(kind)?)
     }
 }

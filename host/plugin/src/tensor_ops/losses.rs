@@ -3,7 +3,10 @@
 use tch::{Kind, Reduction, TchError, Tensor};
 use wasmtime::component::Resource;
 
-use super::checks::{dimension, elements, floating, indices, of_kind, same_kind, same_shape};
+use super::{
+    checks::{dimension, elements, floating, indices, of_kind, same_kind, same_shape},
+    cost::{Each, Estimate},
+};
 use crate::{
     bindings::losses::{self, Reduction as Asked},
     error::{OpError, OpResult},
@@ -26,6 +29,7 @@ impl State {
         &mut self,
         left: Handle,
         right: Handle,
+        each: Each,
         op: impl FnOnce(&Tensor, &Tensor) -> Result<Tensor, TchError>,
     ) -> OpResult<Handle> {
         self.operation()?;
@@ -34,7 +38,8 @@ impl State {
         same_kind(&left, &right)?;
         same_shape(&left, &right)?;
         let elements = elements(&left.size())?;
-        self.admit(elements, left.f_kind()?.elt_size_in_bytes(), elements)?;
+        let estimate = Estimate::new(elements, left.f_kind()?, each);
+        self.admit(&estimate.gradients(&[&left, &right], elements, each))?;
         self.hold(op(&left, &right)?)
     }
 }
@@ -53,9 +58,12 @@ impl losses::Host for State {
             return Err(OpError::shape(format!("labels of {places:?} for logits of {shape:?}; expected {front:?}")));
         }
         let total = elements(&shape)?;
-        self.admit(total, logits.f_kind()?.elt_size_in_bytes(), total)?;
+        let estimate = Estimate::new(total, logits.f_kind()?, Each::SOFTMAX).in_order(&logits)?;
+        let estimate = estimate.copy(labels.numel() as u64, Kind::Int64).in_order(&labels)?;
+        self.admit(&estimate.gradients(&[&logits], total, Each::SOFTMAX))?;
         // An ignored label may be any number; class 0 stands in for it where labels are checked.
-        indices(&labels.f_masked_fill(&labels.f_eq(ignore_index)?, 0)?, classes.max(1))?;
+        let counted = labels.f_masked_fill(&labels.f_eq(ignore_index)?, 0)?;
+        indices(&counted, classes.max(1)).map_err(|error| self.disclosed(error))?;
         let (rows, flat) = (elements(&places)? as i64, labels.f_reshape([-1])?);
         let loss = logits.f_reshape([rows, classes])?.f_cross_entropy_loss::<Tensor>(
             &flat,
@@ -69,15 +77,17 @@ impl losses::Host for State {
     }
 
     fn mean_squared_error(&mut self, input: Handle, target: Handle, asked: Asked) -> OpResult<Handle> {
-        self.pairwise(input, target, |input, target| input.f_mse_loss(target, reduction(asked)))
+        self.pairwise(input, target, Each::LOSS, |input, target| input.f_mse_loss(target, reduction(asked)))
     }
 
     fn kl_divergence(&mut self, input: Handle, target: Handle, log_target: bool, asked: Asked) -> OpResult<Handle> {
-        self.pairwise(input, target, |input, target| input.f_kl_div(target, reduction(asked), log_target))
+        self.pairwise(input, target, Each::COMPOSED_LOSS, |input, target| {
+            input.f_kl_div(target, reduction(asked), log_target)
+        })
     }
 
     fn binary_cross_entropy_with_logits(&mut self, logits: Handle, targets: Handle, asked: Asked) -> OpResult<Handle> {
-        self.pairwise(logits, targets, |logits, targets| {
+        self.pairwise(logits, targets, Each::COMPOSED_LOSS, |logits, targets| {
             logits.f_binary_cross_entropy_with_logits::<Tensor>(targets, None, None, reduction(asked))
         })
     }
@@ -86,6 +96,8 @@ impl losses::Host for State {
         let dim = dimension(dim, self.handles.get(&left)?.dim())?;
         // PyTorch's own guard against vectors of length 0.
         const EPSILON: f64 = 1e-8;
-        self.pairwise(left, right, |left, right| Tensor::f_cosine_similarity(left, right, dim as i64, EPSILON))
+        self.pairwise(left, right, Each::COMPOSED_LOSS, |left, right| {
+            Tensor::f_cosine_similarity(left, right, dim as i64, EPSILON)
+        })
     }
 }

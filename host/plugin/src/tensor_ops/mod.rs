@@ -1,6 +1,7 @@
 //! The contract's tensor: each method is counted, checked, and handed to libtorch.
 
 mod checks;
+mod cost;
 mod create;
 mod elementwise;
 mod kind;
@@ -13,8 +14,10 @@ mod views;
 use tch::Tensor;
 use wasmtime::component::Resource;
 
+use self::cost::Each;
 pub(crate) use self::{
     checks::{indices, is_float},
+    cost::{COPY, bytes},
     kind::{kind_of, name_of},
 };
 use crate::{
@@ -91,47 +94,47 @@ impl tensor::HostTensor for State {
     }
 
     fn add(&mut self, this: Handle, other: Handle) -> OpResult<Handle> {
-        self.binary(this, other, Tensor::f_add)
+        self.binary(this, other, Each::SIMPLE, Tensor::f_add)
     }
 
     fn sub(&mut self, this: Handle, other: Handle) -> OpResult<Handle> {
-        self.binary(this, other, Tensor::f_sub)
+        self.binary(this, other, Each::SIMPLE, Tensor::f_sub)
     }
 
     fn mul(&mut self, this: Handle, other: Handle) -> OpResult<Handle> {
-        self.binary(this, other, Tensor::f_mul)
+        self.binary(this, other, Each::PRODUCT, Tensor::f_mul)
     }
 
     fn div(&mut self, this: Handle, other: Handle) -> OpResult<Handle> {
-        self.binary(this, other, Tensor::f_div)
+        self.binary(this, other, Each::QUOTIENT, Tensor::f_div)
     }
 
     fn maximum(&mut self, this: Handle, other: Handle) -> OpResult<Handle> {
-        self.binary(this, other, Tensor::f_maximum)
+        self.binary(this, other, Each::QUOTIENT, Tensor::f_maximum)
     }
 
     fn minimum(&mut self, this: Handle, other: Handle) -> OpResult<Handle> {
-        self.binary(this, other, Tensor::f_minimum)
+        self.binary(this, other, Each::QUOTIENT, Tensor::f_minimum)
     }
 
     fn add_scalar(&mut self, this: Handle, other: Scalar) -> OpResult<Handle> {
-        self.with_scalar(this, other, Tensor::f_add_scalar)
+        self.with_scalar(this, other, Each::SIMPLE, Tensor::f_add_scalar)
     }
 
     fn sub_scalar(&mut self, this: Handle, other: Scalar) -> OpResult<Handle> {
-        self.with_scalar(this, other, Tensor::f_sub_scalar)
+        self.with_scalar(this, other, Each::SIMPLE, Tensor::f_sub_scalar)
     }
 
     fn mul_scalar(&mut self, this: Handle, other: Scalar) -> OpResult<Handle> {
-        self.with_scalar(this, other, Tensor::f_mul_scalar)
+        self.with_scalar(this, other, Each::SIMPLE, Tensor::f_mul_scalar)
     }
 
     fn div_scalar(&mut self, this: Handle, other: Scalar) -> OpResult<Handle> {
-        self.with_scalar(this, other, Tensor::f_div_scalar)
+        self.with_scalar(this, other, Each::SIMPLE, Tensor::f_div_scalar)
     }
 
     fn pow_scalar(&mut self, this: Handle, exponent: Scalar) -> OpResult<Handle> {
-        self.with_scalar(this, exponent, Tensor::f_pow_tensor_scalar)
+        self.with_scalar(this, exponent, Each::POWER, Tensor::f_pow_tensor_scalar)
     }
 
     fn clamp(&mut self, this: Handle, min: Option<Scalar>, max: Option<Scalar>) -> OpResult<Handle> {
@@ -139,99 +142,99 @@ impl tensor::HostTensor for State {
     }
 
     fn neg(&mut self, this: Handle) -> OpResult<Handle> {
-        self.unary(this, Tensor::f_neg)
+        self.unary(this, Each::SIMPLE, Tensor::f_neg)
     }
 
     fn abs(&mut self, this: Handle) -> OpResult<Handle> {
-        self.unary(this, Tensor::f_abs)
+        self.unary(this, Each::QUOTIENT, Tensor::f_abs)
     }
 
     fn exp(&mut self, this: Handle) -> OpResult<Handle> {
-        self.unary(this, Tensor::f_exp)
+        self.unary(this, Each::FUNCTION, Tensor::f_exp)
     }
 
     fn log(&mut self, this: Handle) -> OpResult<Handle> {
-        self.unary(this, Tensor::f_log)
+        self.unary(this, Each::FUNCTION, Tensor::f_log)
     }
 
     fn sqrt(&mut self, this: Handle) -> OpResult<Handle> {
-        self.unary(this, Tensor::f_sqrt)
+        self.unary(this, Each::FUNCTION, Tensor::f_sqrt)
     }
 
     fn tanh(&mut self, this: Handle) -> OpResult<Handle> {
-        self.unary(this, Tensor::f_tanh)
+        self.unary(this, Each::FUNCTION, Tensor::f_tanh)
     }
 
     fn sigmoid(&mut self, this: Handle) -> OpResult<Handle> {
-        self.unary(this, Tensor::f_sigmoid)
+        self.unary(this, Each::FUNCTION, Tensor::f_sigmoid)
     }
 
     fn relu(&mut self, this: Handle) -> OpResult<Handle> {
-        self.unary(this, Tensor::f_relu)
+        self.unary(this, Each::SIMPLE, Tensor::f_relu)
     }
 
     fn gelu(&mut self, this: Handle) -> OpResult<Handle> {
-        self.float_unary(this, |this| this.f_gelu("none"))
+        self.float_unary(this, Each::FUNCTION, |this| this.f_gelu("none"))
     }
 
     fn eq(&mut self, this: Handle, other: Handle) -> OpResult<Handle> {
-        self.binary(this, other, Tensor::f_eq_tensor)
+        self.binary(this, other, Each::LOGIC, Tensor::f_eq_tensor)
     }
 
     fn ne(&mut self, this: Handle, other: Handle) -> OpResult<Handle> {
-        self.binary(this, other, Tensor::f_ne_tensor)
+        self.binary(this, other, Each::LOGIC, Tensor::f_ne_tensor)
     }
 
     fn lt(&mut self, this: Handle, other: Handle) -> OpResult<Handle> {
-        self.binary(this, other, Tensor::f_lt_tensor)
+        self.binary(this, other, Each::LOGIC, Tensor::f_lt_tensor)
     }
 
     fn le(&mut self, this: Handle, other: Handle) -> OpResult<Handle> {
-        self.binary(this, other, Tensor::f_le_tensor)
+        self.binary(this, other, Each::LOGIC, Tensor::f_le_tensor)
     }
 
     fn gt(&mut self, this: Handle, other: Handle) -> OpResult<Handle> {
-        self.binary(this, other, Tensor::f_gt_tensor)
+        self.binary(this, other, Each::LOGIC, Tensor::f_gt_tensor)
     }
 
     fn ge(&mut self, this: Handle, other: Handle) -> OpResult<Handle> {
-        self.binary(this, other, Tensor::f_ge_tensor)
+        self.binary(this, other, Each::LOGIC, Tensor::f_ge_tensor)
     }
 
     fn logical_and(&mut self, this: Handle, other: Handle) -> OpResult<Handle> {
-        self.binary(this, other, Tensor::f_logical_and)
+        self.binary(this, other, Each::LOGIC, Tensor::f_logical_and)
     }
 
     fn logical_or(&mut self, this: Handle, other: Handle) -> OpResult<Handle> {
-        self.binary(this, other, Tensor::f_logical_or)
+        self.binary(this, other, Each::LOGIC, Tensor::f_logical_or)
     }
 
     fn eq_scalar(&mut self, this: Handle, other: Scalar) -> OpResult<Handle> {
-        self.with_scalar(this, other, Tensor::f_eq)
+        self.with_scalar(this, other, Each::LOGIC, Tensor::f_eq)
     }
 
     fn ne_scalar(&mut self, this: Handle, other: Scalar) -> OpResult<Handle> {
-        self.with_scalar(this, other, Tensor::f_ne)
+        self.with_scalar(this, other, Each::LOGIC, Tensor::f_ne)
     }
 
     fn lt_scalar(&mut self, this: Handle, other: Scalar) -> OpResult<Handle> {
-        self.with_scalar(this, other, Tensor::f_lt)
+        self.with_scalar(this, other, Each::LOGIC, Tensor::f_lt)
     }
 
     fn le_scalar(&mut self, this: Handle, other: Scalar) -> OpResult<Handle> {
-        self.with_scalar(this, other, Tensor::f_le)
+        self.with_scalar(this, other, Each::LOGIC, Tensor::f_le)
     }
 
     fn gt_scalar(&mut self, this: Handle, other: Scalar) -> OpResult<Handle> {
-        self.with_scalar(this, other, Tensor::f_gt)
+        self.with_scalar(this, other, Each::LOGIC, Tensor::f_gt)
     }
 
     fn ge_scalar(&mut self, this: Handle, other: Scalar) -> OpResult<Handle> {
-        self.with_scalar(this, other, Tensor::f_ge)
+        self.with_scalar(this, other, Each::LOGIC, Tensor::f_ge)
     }
 
     fn logical_not(&mut self, this: Handle) -> OpResult<Handle> {
-        self.unary(this, Tensor::f_logical_not)
+        self.unary(this, Each::LOGIC, Tensor::f_logical_not)
     }
 
     fn where_(&mut self, this: Handle, condition: Handle, other: Handle) -> OpResult<Handle> {
@@ -239,35 +242,35 @@ impl tensor::HostTensor for State {
     }
 
     fn sum(&mut self, this: Handle, dims: Vec<i64>, keep_dims: bool) -> OpResult<Handle> {
-        self.reduce(this, &dims, |this, dims| this.f_sum_dim_intlist(dims, keep_dims, None))
+        self.reduce(this, &dims, Each::SIMPLE, |this, dims| this.f_sum_dim_intlist(dims, keep_dims, None))
     }
 
     fn mean(&mut self, this: Handle, dims: Vec<i64>, keep_dims: bool) -> OpResult<Handle> {
-        self.float_reduce(this, &dims, |this, dims| this.f_mean_dim(dims, keep_dims, None))
+        self.float_reduce(this, &dims, Each::SIMPLE, |this, dims| this.f_mean_dim(dims, keep_dims, None))
     }
 
     fn max(&mut self, this: Handle, dims: Vec<i64>, keep_dims: bool) -> OpResult<Handle> {
-        self.reduce_some(this, &dims, |this, dims| this.f_amax(dims, keep_dims))
+        self.reduce_some(this, &dims, Each::EXTREME, |this, dims| this.f_amax(dims, keep_dims))
     }
 
     fn min(&mut self, this: Handle, dims: Vec<i64>, keep_dims: bool) -> OpResult<Handle> {
-        self.reduce_some(this, &dims, |this, dims| this.f_amin(dims, keep_dims))
+        self.reduce_some(this, &dims, Each::EXTREME, |this, dims| this.f_amin(dims, keep_dims))
     }
 
     fn norm(&mut self, this: Handle, p: f64, dims: Vec<i64>, keep_dims: bool) -> OpResult<Handle> {
-        self.float_reduce(this, &dims, |this, dims| this.f_norm_scalaropt_dim(p, dims, keep_dims))
+        self.float_reduce(this, &dims, Each::NORM, |this, dims| this.f_norm_scalaropt_dim(p, dims, keep_dims))
     }
 
     fn any(&mut self, this: Handle, dims: Vec<i64>, keep_dims: bool) -> OpResult<Handle> {
-        self.reduce(this, &dims, |this, dims| this.f_any_dims(dims, keep_dims))
+        self.reduce(this, &dims, Each::LOGIC, |this, dims| this.f_any_dims(dims, keep_dims))
     }
 
     fn all(&mut self, this: Handle, dims: Vec<i64>, keep_dims: bool) -> OpResult<Handle> {
-        self.reduce(this, &dims, |this, dims| this.f_all_dims(dims, keep_dims))
+        self.reduce(this, &dims, Each::LOGIC, |this, dims| this.f_all_dims(dims, keep_dims))
     }
 
     fn argmax(&mut self, this: Handle, dim: i64, keep_dim: bool) -> OpResult<Handle> {
-        self.reduce_some(this, &[dim], |this, dims| this.f_argmax(dims[0], keep_dim))
+        self.reduce_some(this, &[dim], Each::LOGIC, |this, dims| this.f_argmax(dims[0], keep_dim))
     }
 
     fn softmax(&mut self, this: Handle, dim: i64) -> OpResult<Handle> {

@@ -3,10 +3,14 @@
 use tch::{Kind, Tensor};
 use wasmtime::component::Resource;
 
-use super::checks::{broadcast, dimension, elements, indices, of_kind, same_kind};
+use super::{
+    checks::{broadcast, dimension, elements, indices, of_kind, same_kind},
+    cost::{COPY, Each, Estimate, bytes, multiply_add},
+};
 use crate::{
     error::{OpError, OpResult},
     limits::check_elements,
+    permissions::Permission,
     state::State,
 };
 
@@ -22,8 +26,7 @@ impl State {
         for operand in [product.left, product.right] {
             check_elements(&self.limits, operand)?;
         }
-        let work = product.result.saturating_mul(product.inner.max(1));
-        self.admit(product.result, this.f_kind()?.elt_size_in_bytes(), work)?;
+        self.admit(&product.estimate(&this, &other)?)?;
         self.hold(this.f_matmul(&other)?)
     }
 
@@ -39,9 +42,8 @@ impl State {
             let expected = format!("expected at most {shape:?} except in dimension {dim}");
             return Err(OpError::shape(format!("an index of {picked:?}; {expected}")));
         }
-        let elements = elements(&picked)?;
-        self.admit(elements, this.f_kind()?.elt_size_in_bytes(), elements.saturating_mul(2))?;
-        indices(&index, shape[dim])?;
+        self.admit(&picking(&this, elements(&picked)?, &index)?)?;
+        indices(&index, shape[dim]).map_err(|error| self.disclosed(error))?;
         self.hold(this.f_gather(dim as i64, &index, false)?)
     }
 
@@ -55,20 +57,36 @@ impl State {
             return Err(OpError::shape(format!("an index of {:?}; expected one dimension", index.size())));
         };
         let size = std::mem::replace(&mut shape[dim], count);
-        let elements = elements(&shape)?;
-        self.admit(elements, this.f_kind()?.elt_size_in_bytes(), elements.saturating_add(count as u64))?;
-        indices(&index, size)?;
+        self.admit(&picking(&this, elements(&shape)?, &index)?)?;
+        indices(&index, size).map_err(|error| self.disclosed(error))?;
         self.hold(this.f_index_select(dim as i64, &index)?)
     }
 
+    /// How many there are follows from what the mask holds.
     pub(super) fn pick_where(&mut self, this: Handle, mask: Handle) -> OpResult<Handle> {
-        self.operation()?;
+        self.permit(Permission::ReadValues)?;
         let (this, mask) = (self.tensor(&this)?, self.tensor(&mask)?);
         of_kind(&mask, Kind::Bool)?;
         let most = elements(&broadcast(&this.size(), &mask.size())?)?;
-        self.admit(most, this.f_kind()?.elt_size_in_bytes(), most)?;
+        // libtorch counts in two tensors of integers which elements come before each.
+        let estimate =
+            Estimate::new(most, this.f_kind()?, Each::PRODUCT).copy(most, Kind::Int64).copy(most, Kind::Int64);
+        self.admit(&estimate.gradients(&[&this], most, Each::PRODUCT))?;
         self.hold(this.f_masked_select(&mask)?)
     }
+}
+
+/// What it takes to pick `elements` elements of a tensor, whose gradient is as large as the whole.
+fn picking(this: &Tensor, elements: u64, index: &Tensor) -> OpResult<Estimate> {
+    let (kind, whole) = (this.f_kind()?, this.numel() as u64);
+    // An element that is picked is far from the one before.
+    let work = elements.saturating_mul(2 * COPY).saturating_add((index.numel() as u64).saturating_mul(2 * COPY));
+    let estimate = Estimate::new(elements, kind, Each::LOGIC).work(work);
+    if !this.requires_grad() {
+        return Ok(estimate);
+    }
+    let work = whole.saturating_mul(3 * COPY).saturating_add(elements.saturating_mul(10 * COPY));
+    Ok(estimate.gradient(bytes(whole, kind).saturating_add(bytes(elements, kind)), work))
 }
 
 /// The sizes of a matrix product, in elements.
@@ -105,11 +123,50 @@ impl Product {
             result: size(rows, columns)?,
         })
     }
+
+    /// What it takes, with a product as large for the gradient of each operand.
+    fn estimate(&self, left: &Tensor, right: &Tensor) -> OpResult<Estimate> {
+        let kind = left.f_kind()?;
+        let work = self.result.saturating_mul(self.inner.max(1)).saturating_mul(multiply_add(kind, left.device()));
+        let mut estimate = Estimate::new(self.result, kind, Each::LOGIC).work(work);
+        for (operand, whole) in [(left, self.left), (right, self.right)] {
+            let is_ready = whole == operand.numel() as u64 && operand.is_contiguous();
+            if !is_ready || !matches!(kind, Kind::Float | Kind::Double) {
+                estimate = estimate.copy(whole, kind);
+            }
+            if operand.requires_grad() {
+                // Then its sum, where the operand was repeated.
+                estimate = estimate.gradient(bytes(whole, kind).saturating_mul(2), work);
+            }
+        }
+        Ok(estimate)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use tch::{Device, Kind, Tensor};
+
     use super::Product;
+
+    /// What a product of two matrices of 100 × 100 takes.
+    fn work(kind: Kind, needs_gradient: bool) -> (u64, u64) {
+        let matrix = Tensor::zeros([100, 100], (kind, Device::Cpu)).set_requires_grad(needs_gradient);
+        let product = Product::new(&matrix.size(), &matrix.size()).unwrap();
+        let cost = product.estimate(&matrix, &matrix).unwrap().cost();
+        (cost.work, cost.gradient_work)
+    }
+
+    #[test]
+    fn a_product_costs_by_its_kind_and_twice_more_with_gradients() {
+        let (product, gradient) = work(Kind::Float, true);
+        assert!((1_000_000..1_500_000).contains(&product), "{product}");
+        assert!((2_000_000..2_500_000).contains(&gradient), "{gradient}");
+        assert_eq!(work(Kind::Float, false).1, 0);
+        for kind in [Kind::Half, Kind::BFloat16, Kind::Int64, Kind::Int8] {
+            assert!(work(kind, false).0 > 20 * product, "{kind:?}");
+        }
+    }
 
     #[test]
     fn sizes_of_products() {

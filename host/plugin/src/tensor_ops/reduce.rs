@@ -4,7 +4,10 @@ use brewer::libtorch::guarded;
 use tch::{Kind, TchError, Tensor};
 use wasmtime::component::Resource;
 
-use super::checks::{dimension, dimensions, elements, floating, is_float};
+use super::{
+    checks::{dimension, dimensions, elements, floating, is_float},
+    cost::{Each, Estimate},
+};
 use crate::{
     error::{OpError, OpResult},
     state::State,
@@ -18,6 +21,7 @@ impl State {
         &mut self,
         this: Handle,
         dims: &[i64],
+        each: Each,
         op: impl FnOnce(&Tensor, &[i64]) -> Result<Tensor, TchError>,
     ) -> OpResult<Handle> {
         self.operation()?;
@@ -26,10 +30,12 @@ impl State {
         let dims = dimensions(dims, shape.len())?;
         let kept = (0..).zip(&shape).filter(|(dim, _)| !dims.contains(dim)).map(|(_, &size)| size);
         let result = elements(&kept.collect::<Vec<_>>())?;
-        // A sum of integers is an `int64`.
+        // A sum of integers is an `int64`, and libtorch makes them all so before it adds them up.
         let kind = this.f_kind()?;
-        let bytes = if is_float(kind) { kind.elt_size_in_bytes() } else { Kind::Int64.elt_size_in_bytes() };
-        self.admit(result, bytes, elements(&shape)?)?;
+        let kind = if is_float(kind) { kind } else { Kind::Int64 };
+        let from = elements(&shape)?;
+        let estimate = Estimate::reduced(result, from, kind, each).in_kind(&[&this])?;
+        self.admit(&estimate.gradients(&[&this], from, each))?;
         self.hold(guarded(|| op(&this, &dims))?)
     }
 
@@ -37,10 +43,11 @@ impl State {
         &mut self,
         this: Handle,
         dims: &[i64],
+        each: Each,
         op: impl FnOnce(&Tensor, &[i64]) -> Result<Tensor, TchError>,
     ) -> OpResult<Handle> {
         floating(self.handles.get(&this)?)?;
-        self.reduce(this, dims, op)
+        self.reduce(this, dims, each, op)
     }
 
     /// Like [`State::reduce`], for what is not defined without an element.
@@ -48,16 +55,17 @@ impl State {
         &mut self,
         this: Handle,
         dims: &[i64],
+        each: Each,
         op: impl FnOnce(&Tensor, &[i64]) -> Result<Tensor, TchError>,
     ) -> OpResult<Handle> {
         let shape = self.handles.get(&this)?.size();
         if dimensions(dims, shape.len())?.iter().any(|&dim| shape[dim as usize] == 0) {
             return Err(OpError::shape(format!("{shape:?} has no element to take the largest or smallest of")));
         }
-        self.reduce(this, dims, op)
+        self.reduce(this, dims, each, op)
     }
 
-    /// Something of the same shape, computed along one dimension.
+    /// A softmax of some sort along one dimension.
     pub(super) fn along(
         &mut self,
         this: Handle,
@@ -65,6 +73,6 @@ impl State {
         op: impl FnOnce(&Tensor, i64) -> Result<Tensor, TchError>,
     ) -> OpResult<Handle> {
         let dim = dimension(dim, self.handles.get(&this)?.dim())?;
-        self.float_unary(this, |this| op(this, dim as i64))
+        self.float_unary(this, Each::SOFTMAX, |this| op(this, dim as i64))
     }
 }

@@ -4,7 +4,10 @@ use brewer::{libtorch::guarded, temperature::Temperature};
 use tch::{Kind, Tensor};
 use wasmtime::component::Resource;
 
-use super::checks::{elements, floating};
+use super::{
+    checks::{elements, floating},
+    cost::{Each, Estimate, promoted},
+};
 use crate::{
     bindings::loss_inputs,
     error::{OpError, OpResult},
@@ -39,7 +42,7 @@ impl loss_inputs::HostTemperature for State {
         match share(self.handles.get(&this)?) {
             Temperature::PerExample(values) => self.hold(values),
             Temperature::Scalar(value) => {
-                self.admit(1, Kind::Double.elt_size_in_bytes(), 1)?;
+                self.admit(&Estimate::new(1, Kind::Double, Each::SIMPLE))?;
                 let options = (Kind::Double, self.call.device);
                 self.hold(guarded(|| Tensor::f_full([0i64; 0], value, options))?)
             }
@@ -51,18 +54,18 @@ impl loss_inputs::HostTemperature for State {
         let temperature = share(self.handles.get(&this)?);
         let logits = self.tensor(&logits)?;
         floating(&logits)?;
-        let (shape, kind) = (logits.size(), logits.f_kind()?);
+        let (shape, mut kind) = (logits.size(), logits.f_kind()?);
         let total = elements(&shape)?;
-        let mut bytes = kind.elt_size_in_bytes();
         if let Temperature::PerExample(values) = &temperature {
             let rows = values.size();
             if shape.split_last().is_none_or(|(_, front)| front != rows) {
                 let expected = "expected one temperature for each row of logits";
                 return Err(OpError::shape(format!("temperatures of {rows:?} for logits of {shape:?}; {expected}")));
             }
-            bytes = bytes.max(values.f_kind()?.elt_size_in_bytes());
+            kind = promoted(&logits, values)?;
         }
-        self.admit(total, bytes, total)?;
+        let estimate = Estimate::new(total, kind, Each::QUOTIENT).in_kind(&[&logits])?;
+        self.admit(&estimate.gradients(&[&logits], total, Each::QUOTIENT))?;
         self.hold(match temperature {
             Temperature::Scalar(value) => guarded(|| logits.f_div_scalar(value))?,
             Temperature::PerExample(values) => logits.f_div(&values.f_unsqueeze(-1)?)?,

@@ -3,7 +3,10 @@
 use tch::Tensor;
 use wasmtime::component::Resource;
 
-use super::checks::{dimension, dimensions, elements};
+use super::{
+    checks::{dimension, dimensions, elements},
+    cost::{COPY, Each, Estimate, bytes},
+};
 use crate::{
     bindings::tensor::ErrorCode,
     error::{OpError, OpResult},
@@ -13,15 +16,38 @@ use crate::{
 type Handle = Resource<Tensor>;
 
 impl State {
+    /// All elements, as the gradient of the view has them.
     fn view(&mut self, this: Handle, op: impl FnOnce(&Tensor, &[i64]) -> OpResult<Tensor>) -> OpResult<Handle> {
+        self.view_of(this, false, op)
+    }
+
+    /// A part of the elements.
+    fn part(&mut self, this: Handle, op: impl FnOnce(&Tensor, &[i64]) -> OpResult<Tensor>) -> OpResult<Handle> {
+        self.view_of(this, true, op)
+    }
+
+    fn view_of(
+        &mut self,
+        this: Handle,
+        is_part: bool,
+        op: impl FnOnce(&Tensor, &[i64]) -> OpResult<Tensor>,
+    ) -> OpResult<Handle> {
         self.operation()?;
         let this = self.tensor(&this)?;
         let view = op(&this, &this.size())?;
+        let kind = this.f_kind()?;
+        let mut estimate = Estimate::view(view.numel() as u64, kind);
+        if this.requires_grad() {
+            // Of a part: zeros in place of the whole, the part copied into them, the sum with those of other parts.
+            let whole = if is_part { this.numel() as u64 } else { 0 };
+            estimate = estimate.gradient(bytes(whole, kind), whole.saturating_mul(3 * COPY));
+        }
+        self.admit(&estimate)?;
         self.hold(view)
     }
 
     pub(super) fn view_select(&mut self, this: Handle, dim: i64, index: i64) -> OpResult<Handle> {
-        self.view(this, |this, shape| {
+        self.part(this, |this, shape| {
             let dim = dimension(dim, shape.len())?;
             let size = shape[dim];
             if !(-size..size).contains(&index) {
@@ -32,7 +58,7 @@ impl State {
     }
 
     pub(super) fn view_narrow(&mut self, this: Handle, dim: i64, start: i64, length: i64) -> OpResult<Handle> {
-        self.view(this, |this, shape| {
+        self.part(this, |this, shape| {
             let dim = dimension(dim, shape.len())?;
             let size = shape[dim];
             let end = start.checked_add(length);
@@ -54,9 +80,14 @@ impl State {
             OpError::shape(format!("{old:?} has {count} elements and cannot be reshaped to {shape:?}"))
         })?;
         elements(&new)?;
-        if !this.is_contiguous() {
-            self.admit(count, this.f_kind()?.elt_size_in_bytes(), count)?;
+        let kind = this.f_kind()?;
+        let mut estimate =
+            if this.is_contiguous() { Estimate::view(count, kind) } else { Estimate::new(count, kind, Each::LOGIC) };
+        if this.requires_grad() {
+            // The gradient's elements may lie in another order than those of the tensor.
+            estimate = estimate.gradient(bytes(count, kind), count.saturating_mul(COPY));
         }
+        self.admit(&estimate)?;
         self.hold(this.f_reshape(new)?)
     }
 
@@ -108,7 +139,13 @@ impl State {
                 _ => return Err(refused()),
             });
         }
-        self.admit_view(elements(&new)?)?;
+        let (repeated, kind) = (elements(&new)?, this.f_kind()?);
+        let mut estimate = Estimate::view(repeated, kind);
+        if this.requires_grad() {
+            // The gradient is a sum over all that was repeated.
+            estimate = estimate.gradient(bytes(this.numel() as u64, kind), repeated.saturating_mul(COPY));
+        }
+        self.admit(&estimate)?;
         self.hold(this.f_expand(new, false)?)
     }
 

@@ -70,6 +70,14 @@ pub fn outputs() -> Outputs {
     outputs
 }
 
+/// The same of a student that is trained.
+pub fn trained_outputs() -> Outputs {
+    let mut trained = outputs();
+    let logits = trained.tensor("logits").unwrap().copy().set_requires_grad(true);
+    trained.insert("logits", Some(logits));
+    trained
+}
+
 /// Calls an adaptor that is expected to fail, and returns its message.
 pub fn failure(adaptor: &mut PluginAdaptor) -> String {
     adaptor.adapt(&student(3), &batch(), &outputs()).expect_err("the call succeeded").to_string()

@@ -106,14 +106,35 @@ fn check_inputs_mask(side: &Side<'_>) -> Result<()> {
     Ok(())
 }
 
-/// For the student alone: a hard-label weight without losses would be a silent nothing.
+/// For the student alone: a hard-label weight without losses, or with losses that train nothing, would be a silent nothing.
 pub fn check_hard_labels(side: &Side<'_>, is_used: bool) -> Result<()> {
-    if is_used && side.features.losses.is_empty() {
+    if !is_used {
+        return Ok(());
+    }
+    if side.features.losses.is_empty() {
         let hint = "Return the model's `loss` (it has one when the batch has `labels`), or set the weight to 0 and its \
                     scheduler to \"none\".";
         return Err(side.missing("losses", "hard_label_weight", hint).into());
     }
+    check_gradients(side, "losses", &side.features.losses)
+}
+
+/// Whether each of the student's tensors under a key leads back to its parameters.
+pub fn check_gradients(side: &Side<'_>, key: &str, tensors: &[Tensor]) -> Result<()> {
+    for (index, tensor) in tensors.iter().enumerate() {
+        check_gradient(side, &format!("{key}[{index}]"), tensor)?;
+    }
     Ok(())
+}
+
+/// Whether a tensor of the student's leads back to its parameters: a loss of one that does not would train nothing.
+pub fn check_gradient(side: &Side<'_>, key: &str, tensor: &Tensor) -> Result<()> {
+    if tensor.requires_grad() {
+        return Ok(());
+    }
+    let found = format!("{} without a gradient", describe(tensor));
+    let expected = "a tensor that leads back to the student's parameters, so not a detached or a new one";
+    Err(side.wrong(key, found, expected.into()).into())
 }
 
 fn is_float(tensor: &Tensor) -> bool {

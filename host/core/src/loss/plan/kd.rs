@@ -1,6 +1,6 @@
 use std::fmt;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::Side;
 use crate::describe::{describe, shape};
@@ -119,13 +119,14 @@ impl KdTerm {
         }
         for (index, logits) in student.features.logits.iter().enumerate() {
             let teacher_logits = &teacher.features.logits[index];
-            let selected = |side: &Side<'_>, logits: &Tensor| -> Result<Vec<i64>> {
-                Ok(match mask_of(side.features, index) {
-                    Some(mask) => select_logits(logits, mask)?.size(),
-                    None => logits.size(),
-                })
+            let masks = (mask_of(student.features, index), mask_of(teacher.features, index));
+            let is_one_mask = matches!(masks, (Some(student), Some(teacher)) if is_same(student, teacher));
+            let shapes = if is_one_mask {
+                // What it selects need not be counted.
+                (logits.size(), teacher_logits.size())
+            } else {
+                (selected_shape(logits, masks.0)?, selected_shape(teacher_logits, masks.1)?)
             };
-            let shapes = (selected(student, logits)?, selected(teacher, teacher_logits)?);
             if shapes.0 != shapes.1 {
                 let masked = if student.features.logits_mask.is_empty() { "" } else { " where the mask is 1" };
                 return Err(student
@@ -138,20 +139,24 @@ impl KdTerm {
             }
             let has_labels = student.features.labels.get(index).is_some();
             if self.probability_shift || (self.loss.uses_labels() && has_labels) {
-                self.check_labels(student, index, logits, &shapes.0)?;
+                self.check_labels(student, index, logits)?;
             }
         }
         Ok(())
     }
 
-    fn check_labels(&self, student: &Side<'_>, index: usize, logits: &Tensor, selected: &[i64]) -> Result<()> {
+    fn check_labels(&self, student: &Side<'_>, index: usize, logits: &Tensor) -> Result<()> {
         let Some(labels) = student.features.labels.get(index) else {
             return Err(student
                 .missing("labels", "probability_shift", "Return the batch's labels, one tensor for each of `logits`.")
                 .into());
         };
         let positions = &logits.size()[..logits.dim() - 1];
-        if labels.size() != positions && labels.size() != selected[..selected.len() - 1] {
+        if labels.size() == positions {
+            return Ok(());
+        }
+        let selected = selected_shape(logits, mask_of(student.features, index))?;
+        if labels.size() != selected[..selected.len() - 1] {
             let expected = format!("int64 {}", shape(positions));
             return Err(student.wrong(&format!("labels[{index}]"), describe(labels), expected).into());
         }
@@ -173,6 +178,20 @@ impl fmt::Display for KdTerm {
         }
         Ok(())
     }
+}
+
+/// The shape of what a mask selects of the logits, without selecting it.
+fn selected_shape(logits: &Tensor, mask: Option<&Tensor>) -> Result<Vec<i64>> {
+    let shape = logits.size();
+    match (shape.as_slice(), mask) {
+        (&[_, _, classes], Some(mask)) => Ok(vec![mask.f_ne(0)?.f_sum(Kind::Int64)?.f_int64_value(&[])?, classes]),
+        (_, _) => Ok(shape),
+    }
+}
+
+/// Whether two tensors share their elements.
+fn is_same(left: &Tensor, right: &Tensor) -> bool {
+    left.data_ptr() == right.data_ptr() && left.size() == right.size() && left.stride() == right.stride()
 }
 
 /// The mask of the logits at `index`: its own, or the only one.

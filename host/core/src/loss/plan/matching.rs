@@ -2,7 +2,7 @@ use serde_json::{Map, Value};
 use tch::{Device, Tensor};
 
 use super::operands::Operands;
-use super::{Side, Term};
+use super::{Side, Term, check_gradient};
 use crate::describe::shape;
 use crate::loss::config::ProjectionSpec;
 use crate::loss::plugins::make_match_loss;
@@ -119,6 +119,11 @@ impl MatchTerm {
                 hint: self.hint(&student_shapes, &teacher_shapes),
             }
         })?;
+        if self.weight != 0.0 {
+            for (key, layer) in self.operands.layers_of_student(student.features) {
+                check_gradient(student, &key, layer)?;
+            }
+        }
         Ok(())
     }
 

@@ -9,7 +9,8 @@ mod weight;
 use indexmap::IndexMap;
 use tch::{Device, Kind, Tensor};
 
-pub use check::{Side, check_features, check_hard_labels};
+pub use check::{Side, check_features, check_gradients};
+use check::{check_gradient, check_hard_labels};
 pub use kd::KdTerm;
 pub use matching::MatchTerm;
 use weight::Weight;
@@ -93,19 +94,32 @@ impl LossPlan {
         for side in [student, teacher] {
             check_features(side)?;
         }
-        if has_logits(student.features, teacher.features) {
-            self.kd.check(student, teacher)?;
-        }
+        self.check_logits(student, teacher)?;
         for term in &self.matches {
             term.check(student, teacher)?;
         }
-        if !has_logits(student.features, teacher.features)
-            && let Some(key) = self.kd_key
-        {
-            let side = if student.features.logits.is_empty() { student } else { teacher };
+        check_hard_labels(student, self.hard_label_weight.is_used())
+    }
+
+    /// Logits of both sides, or of neither where matches are what the student learns from and no key is about the KD loss.
+    fn check_logits(&self, student: &Side<'_>, teacher: &Side<'_>) -> Result<()> {
+        if has_logits(student.features, teacher.features) {
+            self.kd.check(student, teacher)?;
+            if self.kd_weight.is_used() {
+                check_gradients(student, "logits", &student.features.logits)?;
+            }
+            return Ok(());
+        }
+        let has_any = |side: &Side<'_>| !side.features.logits.is_empty();
+        let side = if has_any(student) { teacher } else { student };
+        if let Some(key) = self.kd_key {
             return Err(side.missing("logits", &format!("distillation.{key}"), KD_HINT).into());
         }
-        check_hard_labels(student, self.hard_label_weight.is_used())
+        if self.kd_weight.is_used() && (has_any(student) || has_any(teacher) || self.matches.is_empty()) {
+            let hint = "Return the model's `logits`, or set the weight to 0.";
+            return Err(side.missing("logits", "kd_loss_weight", hint).into());
+        }
+        Ok(())
     }
 
     /// The layers of the teacher's features, or of the student's, that some match uses.

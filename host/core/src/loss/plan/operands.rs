@@ -38,6 +38,13 @@ impl Operands {
         }
     }
 
+    /// The student's layers that are compared, as messages call them: `hidden[2]`. The outputs of modules are the engine's.
+    pub fn layers_of_student<'f>(&self, features: &'f Features) -> Vec<(String, &'f Tensor)> {
+        let Operands::Layers { feature, student, .. } = self else { return vec![] };
+        let layers = student.as_slice().iter().zip(self.of(features, false));
+        layers.filter_map(|(index, layer)| Some((format!("{feature}[{index}]"), layer?))).collect()
+    }
+
     /// For people: `student hidden 2 and teacher hidden 6`.
     pub fn detail(&self) -> String {
         match self {

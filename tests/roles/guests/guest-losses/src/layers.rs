@@ -56,7 +56,7 @@ fn mean_of_pairs(difference: Tensor, heads: i64, mask: Option<&Tensor>) -> Resul
 fn cosine(student: &Tensor, teacher: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
     let distances = -cosine_similarity(student, teacher, -1)? + 1.0;
     match mask {
-        Some(mask) => distances.masked_select(&mask.gt(0)?)?.mean(&[], false),
+        Some(mask) => Ok((distances * mask).sum(&[], false)? / mask.sum(&[], false)?),
         None => distances.mean(&[], false),
     }
 }

@@ -2,13 +2,21 @@ use brewer_sdk::prelude::*;
 
 use crate::deed;
 
-/// Adds a column `task_ids` of zeros; `double` repeats every example.
+/// Adds a column `task_ids` of zeros; `double` repeats every example, `grow` one of them very often.
 pub fn process(_: &Context, mut batch: Batch) -> Result<Batch> {
     match deed()?.as_str() {
         "double" => {
             for name in batch.names() {
                 let column = batch.tensor(&name)?;
                 batch.insert(&name, &Tensor::cat(&[&column, &column], 0)?)?;
+            }
+        }
+        "grow" => {
+            for name in batch.names() {
+                let column = batch.tensor(&name)?;
+                let mut shape = column.narrow(0, 0, 1)?.shape();
+                shape[0] = 1 << 19;
+                batch.insert(&name, &column.narrow(0, 0, 1)?.expand(&shape)?)?;
             }
         }
         "empty" => {

@@ -11,6 +11,7 @@ pub fn num_layers() -> Result<u32> {
     Ok(match deed()?.as_str() {
         "no-layers" => 0,
         "many-layers" => u32::MAX,
+        "one-of-two" => 2,
         _ => 1,
     })
 }
@@ -25,6 +26,8 @@ fn loss(squares: Tensor) -> Result<Tensor> {
         "integers" => squares.mean(&[], false)?.to_kind(Kind::Int64),
         "constant" => Tensor::full(&[], 1.5, Kind::Float32),
         "nan" => Ok(squares.mean(&[], false)? * f64::NAN),
+        // 0 as a number, and infinitely steep.
+        "steep" => (squares * 0.0).sqrt()?.mean(&[], false),
         "random" => Ok(squares.mean(&[], false)? * random_uniform()),
         // A number like any other; the gradient of the root of 0 is none.
         "root-of-zero" => (&squares + (&squares * 0.0).sqrt()?).mean(&[], false),

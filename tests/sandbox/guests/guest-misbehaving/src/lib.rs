@@ -1,5 +1,6 @@
 //! Does one bad thing a call: what its configuration says, `{ "do": "loop" }`.
 
+mod features;
 mod memory;
 mod tensors;
 
@@ -37,6 +38,7 @@ enum Deed {
     Allocate,
     LogFlood,
     LogLong,
+    LogNothing,
     OperateForEver,
     HoardHandles,
     HoardInLists,
@@ -49,12 +51,20 @@ enum Deed {
     BroadcastHuge,
     ExpandHuge,
     MultiplyHuge,
+    MultiplyHalves,
+    SumBooleans,
+    GradientOfViews,
+    GradientOfSelects,
     LongShape,
     LongName,
     WrongShape,
     WrongKind,
     IndexOutside,
     LabelOutside,
+    ProbeIndexSelect,
+    ProbeGather,
+    ProbeCrossEntropy,
+    SelectByMask,
     Read,
     ReadAll,
     ReadOutside,
@@ -63,6 +73,16 @@ enum Deed {
     ReadLayer,
     ReadMany,
     Loss,
+    ManyLogits,
+    WideLogits,
+    DetachLogits,
+    NoLogits,
+    LaterCount,
+    LaterBatch,
+    LaterIntegers,
+    LaterDetached,
+    LaterNone,
+    LaterClasses,
     Random,
     Count,
     CountAndFail,
@@ -88,6 +108,7 @@ fn adapt(context: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features
             host::log(Level::Info, "a line that says nothing, again and again");
         },
         Deed::LogLong => host::log(Level::Info, &"long ".repeat(100_000)),
+        Deed::LogNothing => host::log(Level::Info, "a line"),
         Deed::OperateForEver => tensors::operate_for_ever()?,
         Deed::HoardHandles => tensors::hoard(&logits()?)?,
         Deed::HoardInLists => tensors::hoard_in_lists(&logits()?)?,
@@ -103,6 +124,10 @@ fn adapt(context: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features
         Deed::BroadcastHuge => tensors::broadcast()?,
         Deed::ExpandHuge => _ = Tensor::zeros(&[1, 1], Kind::Int8)?.expand(&[1 << 40, 1 << 40])?,
         Deed::MultiplyHuge => tensors::multiply()?,
+        Deed::MultiplyHalves => tensors::multiply_halves()?,
+        Deed::SumBooleans => tensors::sum_booleans()?,
+        Deed::GradientOfViews => return features::of_loss(tensors::views(&logits()?, 1 << 19, 10)?),
+        Deed::GradientOfSelects => return features::of_loss(tensors::views(&logits()?, 1 << 25, 60)?),
         Deed::LongShape => _ = Tensor::zeros(&vec![1; 1_000_000], Kind::Float32)?,
         Deed::LongName => _ = batch.tensor(&"n".repeat(HUNDREDS_OF_MEGABYTES))?,
         Deed::WrongShape => _ = logits()?.matmul(&logits()?)?,
@@ -111,6 +136,16 @@ fn adapt(context: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features
         Deed::LabelOutside => {
             let labels = Tensor::full(&[3], 2, Kind::Int64)?;
             cross_entropy(&logits()?, &labels, Reduction::Mean)?;
+        }
+        Deed::ProbeIndexSelect => return tensors::probe(batch, |labels| logits()?.index_select(1, labels)),
+        Deed::ProbeGather => return tensors::probe(batch, |labels| logits()?.gather(1, &labels.unsqueeze(-1)?)),
+        Deed::ProbeCrossEntropy => {
+            return tensors::probe(batch, |labels| cross_entropy(&logits()?, labels, Reduction::Mean));
+        }
+        Deed::SelectByMask => {
+            let ones = batch.tensor("labels")?;
+            let count = ones.masked_select(&ones.eq(1)?)?.numel();
+            return Err(format!("{count} labels are 1, as a shape has told").into());
         }
         Deed::Read => tensors::compare(&values::read_range::<f32>(&logits()?, 1, 2)?, 2)?,
         Deed::ReadAll => tensors::compare(&values::read::<f32>(&outputs.list("hidden_states")?.get(0)?)?, 96)?,
@@ -125,6 +160,23 @@ fn adapt(context: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features
             let loss = cross_entropy(&logits()?, &batch.tensor("labels")?, Reduction::Mean)?;
             return Ok(Features { losses: (loss * 2.0).into(), ..Default::default() });
         }
+        Deed::ManyLogits => return features::many(&logits()?),
+        Deed::WideLogits => return features::wide(&logits()?),
+        Deed::DetachLogits => return features::detached(outputs),
+        Deed::NoLogits => return features::without_logits(outputs),
+        Deed::LaterCount
+        | Deed::LaterBatch
+        | Deed::LaterIntegers
+        | Deed::LaterDetached
+        | Deed::LaterNone
+        | Deed::LaterClasses
+            if context.step < 2 => {}
+        Deed::LaterCount => return Ok(Features { logits: [logits()?, logits()?].into(), ..Default::default() }),
+        Deed::LaterBatch => return features::of_logits(logits()?.narrow(0, 1, 2)?),
+        Deed::LaterIntegers => return features::of_logits(logits()?.to_kind(Kind::Int64)?),
+        Deed::LaterDetached => return features::of_logits(logits()?.detach()?),
+        Deed::LaterNone => return Ok(Features { hidden: outputs.list("hidden_states")?, ..Default::default() }),
+        Deed::LaterClasses => return features::of_logits(logits()?.narrow(1, 0, 1)?),
         Deed::Random => return number(host::random_uniform()),
         Deed::Count => return number(memory::count() as f64),
         Deed::CountAndFail => return count_and_fail(),

@@ -76,6 +76,43 @@ pub fn multiply() -> Result<()> {
     }
 }
 
+/// A product that takes `float16` a hundred times as long as `float32`.
+pub fn multiply_halves() -> Result<()> {
+    let matrix = Tensor::ones(&[1 << 11, 1 << 11], Kind::Float16)?;
+    matrix.matmul(&matrix)?;
+    Ok(())
+}
+
+/// A view of one byte, of which libtorch makes a tensor of integers before it adds them up.
+pub fn sum_booleans() -> Result<()> {
+    let many = Tensor::ones(&[1], Kind::Boolean)?.expand(&[1 << 22])?;
+    for _ in 0..3 {
+        many.sum(&[], false)?;
+    }
+    Ok(())
+}
+
+/// The sum of parts of a view `times` as large as the logits: nothing by itself, but the gradient of each part is as large
+/// as the whole.
+pub fn views(logits: &Tensor, times: i64, count: i64) -> Result<Tensor> {
+    let shape = logits.shape();
+    let whole = logits.unsqueeze(0)?.expand(&[times, shape[0], shape[1]])?;
+    let mut sum = whole.select(0, 0)?.sum(&[], false)?;
+    for index in 1..count {
+        sum = sum + whole.select(0, index)?.sum(&[], false)?;
+    }
+    Ok(sum)
+}
+
+/// Whether an operation on the labels and 5, which is no label, fails: a guest that is told can read labels so.
+pub fn probe(batch: &Batch, operation: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Features> {
+    let labels = batch.tensor("labels")? * 5;
+    match operation(&labels) {
+        Ok(_) => Err("no label is 1, as an operation has told".into()),
+        Err(error) => Err(format!("a label is 1, as an operation has told: {error}").into()),
+    }
+}
+
 pub fn compare(found: &[f32], expected: usize) -> Result<()> {
     if found.len() == expected { Ok(()) } else { Err(format!("{} elements", found.len()).into()) }
 }
