@@ -8,6 +8,7 @@ mod cache;
 mod checkpoints;
 mod commands;
 mod data;
+mod durability;
 mod experiment;
 mod kills;
 mod languages;
