@@ -71,10 +71,8 @@ fn find(log: &[String], start: usize, done: &str) -> usize {
 fn files_are_synced_before_they_have_their_name_and_names_after() {
     let workspace = Workspace::new();
     let log = syncs_of_a_run(&workspace);
-    let folders = [
-        ("checkpoints/step-6.partial", "checkpoints/step-6", "checkpoints"),
-        ("student.partial", "student.new", ""),
-    ];
+    let folders =
+        [("checkpoints/step-6.partial", "checkpoints/step-6", "checkpoints"), ("student.partial", "student.new", "")];
     for (partial, named, parent) in folders {
         let rename = find(&log, 0, &format!("rename {partial} {named}"));
         let place = if named == "student.new" { "student" } else { named };
@@ -86,7 +84,9 @@ fn files_are_synced_before_they_have_their_name_and_names_after() {
         find(&log, rename, &format!("sync {parent} -"));
     }
     find(&log, find(&log, 0, "rename student.new student"), "sync  -");
-    assert!(find(&log, 0, "sync metrics.jsonl -") < find(&log, 0, "rename checkpoints/step-6.partial checkpoints/step-6"));
+    assert!(
+        find(&log, 0, "sync metrics.jsonl -") < find(&log, 0, "rename checkpoints/step-6.partial checkpoints/step-6")
+    );
     for file in ["experiment.resolved.json", "run.json"] {
         let is_rename = |line: &&String| line.starts_with(&format!("rename .{file}.")) && line.ends_with(file);
         let rename = log.iter().find(is_rename).unwrap_or_else(|| panic!("{file}: {log:#?}"));
