@@ -9,6 +9,7 @@ mod checkpoints;
 mod classes;
 mod commands;
 mod data;
+mod durability;
 mod effects;
 mod evaluating;
 mod experiment;

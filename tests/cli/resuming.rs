@@ -135,6 +135,15 @@ fn a_cache_on_disk_that_is_lost_is_made_again_with_the_same_bits() {
 }
 
 #[test]
+fn a_cache_on_disk_may_hold_more_than_the_checkpoint_has_seen() {
+    for dtype in ["float32", "float16"] {
+        let mut workspace = workspace().with("teacher.cache", json!({ "path": "cache", "dtype": dtype }));
+        workspace.set("training.ckpt_frequency", json!(3));
+        resumes_to_the_same(&workspace, 2);
+    }
+}
+
+#[test]
 fn another_experiment_is_refused_by_its_key() {
     let mut workspace = workspace();
     workspace.run();

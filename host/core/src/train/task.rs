@@ -1,5 +1,6 @@
 use super::session::CheckedFeatures;
 use super::{Branch, CacheRequest};
+use crate::cache::CacheDtype;
 use crate::data::{Loader, ModelBatches, Ready, TeacherInput, Views};
 use crate::distiller::Distiller;
 use crate::loss::Side;
@@ -97,6 +98,10 @@ impl Task {
         };
         if let Some(cache) = self.views.teachers.get(index).and_then(|view| view.cache.as_ref()) {
             cache.write(&batch.0.examples, &made.0)?;
+            if cache.dtype() != CacheDtype::Float32 {
+                // The numbers are rounded from the first time on, not from the second.
+                return Ok((cache.read(&batch.0.examples)?.to_device(teacher.model.device())?, made.1));
+            }
         }
         Ok(made)
     }
