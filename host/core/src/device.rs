@@ -32,17 +32,22 @@ pub fn num_threads() -> i32 {
     tch::get_num_threads()
 }
 
-/// Has operations on the CPU use `threads` threads; without a number as many as libtorch would by itself, but no more than
-/// the process may use: its affinity and the CPU quota of its cgroup count. It is called once, before the first operation.
-/// The number decides in which order sums are taken, and so the last bits of results.
+/// Has operations on the CPU use `threads` threads. Without a number they use as many as `OMP_NUM_THREADS` says, or else as
+/// libtorch chooses, but no more than the process may use: its affinity and the CPU quota of its cgroup count. It is called
+/// once, before the first operation. The number decides in which order sums are taken, and so the last bits of results.
 pub fn set_num_threads(threads: Option<u16>) {
-    let Some(threads) = threads else {
-        let available = std::thread::available_parallelism().map_or(i32::MAX, |available| available.get() as i32);
-        return tch::set_num_threads(num_threads().min(available));
-    };
-    tch::set_num_threads(i32::from(threads));
-    // It fails where the pool is there already; then it stays as it is.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).build_global();
+    match threads {
+        Some(threads) => {
+            tch::set_num_threads(i32::from(threads));
+            // It fails where the pool is there already; then it stays as it is.
+            let _ = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).build_global();
+        }
+        None if std::env::var_os("OMP_NUM_THREADS").is_some() => {}
+        None => {
+            let available = std::thread::available_parallelism().map_or(i32::MAX, |available| available.get() as i32);
+            tch::set_num_threads(num_threads().min(available));
+        }
+    }
 }
 
 /// The version of the libtorch that this program runs with: `2.11.0`; `None` if it does not say.
