@@ -10,6 +10,7 @@ use super::registry::{self, Architecture};
 use super::transformer::{Draft, Transformer};
 use super::{Model, ModelError};
 use crate::Result;
+use crate::classes::{are_default, listed};
 
 /// What to make of a checkpoint or a config.
 #[derive(Debug, Clone)]
@@ -55,6 +56,13 @@ pub fn load(folder: &Path, options: &LoadOptions) -> Result<Loaded> {
     let checkpoint = Checkpoint::open(folder, architecture.family)?;
     let is_other_class = config.architecture().map_or(checkpoint.is_body(), |name| name != architecture.name);
     let own_labels = config.labels()?;
+    if !is_other_class
+        && let (Some(own), Some(wanted)) = (&own_labels, &options.labels)
+        && (own.len() == wanted.len() && own != wanted && !are_default(own))
+    {
+        let (path, own, wanted) = (config.path().to_owned(), listed(own), listed(wanted));
+        return Err(ModelError::TrainedHead { path, own, wanted }.into());
+    }
     let draft = draft(architecture, &mut config, options)?;
     // transformers leaves two unnamed classes out of a classifier's config; a body's has none because it has none.
     let names_no_classes = own_labels.is_none() && options.labels.is_none();
