@@ -48,8 +48,9 @@ pub struct Loaded {
 ///
 /// # Errors
 ///
-/// Besides files that cannot be read: a class that is not supported (the message lists those that are), and weights
-/// that are not those that `config.json` describes ([`Mismatch`](super::Mismatch)).
+/// Besides files that cannot be read: a class that is not supported (the message lists those that are), labels that would
+/// rename the classes of a trained head, and weights that are not those that `config.json` describes
+/// ([`Mismatch`](super::Mismatch)).
 pub fn load(folder: &Path, options: &LoadOptions) -> Result<Loaded> {
     let mut config = ModelConfig::read_folder(folder)?;
     let architecture = registry::choose(&config, options.architecture.as_deref())?;
