@@ -15,19 +15,19 @@ impl Experiment {
     /// # Errors
     /// The first key that has none, and why.
     pub fn check_effects(&self) -> Result<(), ExperimentError> {
-        self.check_training()?;
-        self.check_schedule()?;
+        self.check_effects_of_training()?;
+        self.check_effects_of_schedule()?;
         check_data("data", &self.data)?;
         for (name, task) in &self.tasks {
             check_data(&format!("tasks.{name}.data"), &task.data)?;
             check_task_plugins(name, task)?;
         }
-        self.check_distillation()?;
-        self.check_adaptors()?;
-        self.check_plugins()
+        self.check_effects_of_distillation()?;
+        self.check_effects_of_adaptors()?;
+        self.check_effects_of_plugins()
     }
 
-    fn check_training(&self) -> Result<(), ExperimentError> {
+    fn check_effects_of_training(&self) -> Result<(), ExperimentError> {
         let training = &self.training;
         let (key, reason) = if training.num_steps.is_some() {
             if training.num_epochs.is_some() {
@@ -54,7 +54,7 @@ impl Experiment {
         Ok(())
     }
 
-    fn check_schedule(&self) -> Result<(), ExperimentError> {
+    fn check_effects_of_schedule(&self) -> Result<(), ExperimentError> {
         let schedule = &self.schedule;
         let is_used = schedule.name != ScheduleName::Constant || schedule.warmup_ratio.is_some();
         if schedule.num_training_steps.is_some() && !is_used {
@@ -63,7 +63,7 @@ impl Experiment {
         Ok(())
     }
 
-    fn check_distillation(&self) -> Result<(), ExperimentError> {
+    fn check_effects_of_distillation(&self) -> Result<(), ExperimentError> {
         let config = &self.distillation;
         if self.distiller == DistillerName::Trainer
             && let Some(key) = config.first_change(&DistillationConfig::default())
@@ -78,7 +78,7 @@ impl Experiment {
     }
 
     /// Whether each adaptor and each post-processor is some model's: the nearest one counts.
-    fn check_adaptors(&self) -> Result<(), ExperimentError> {
+    fn check_effects_of_adaptors(&self) -> Result<(), ExperimentError> {
         let of_all_tasks = |has: fn(&TaskSpec) -> bool| !self.tasks.is_empty() && self.tasks.values().all(has);
         let tasks_have_own = of_all_tasks(|task| task.plugins.adaptor.is_some());
         if self.student.adaptor.is_some() && tasks_have_own {
@@ -96,7 +96,7 @@ impl Experiment {
         Ok(())
     }
 
-    fn check_plugins(&self) -> Result<(), ExperimentError> {
+    fn check_effects_of_plugins(&self) -> Result<(), ExperimentError> {
         let plugins = &self.plugins;
         let of_batches = self.of_batches();
         if plugins.skip_batches > 0 && of_batches.is_empty() {
