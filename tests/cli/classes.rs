@@ -208,6 +208,18 @@ fn other_classes_are_refused() {
 }
 
 #[test]
+fn labels_do_not_rename_a_trained_head() {
+    let mut workspace = named();
+    workspace.set("student.labels", json!(["positive", "neutral", "negative"]));
+    let expected = ["student/config.json", "trained for the classes negative, neutral, positive", "`id2label`"];
+    workspace.refuses(&expected);
+    // One without names gets them.
+    name_classes(&workspace, "student", &["LABEL_0", "LABEL_1", "LABEL_2"]);
+    workspace.set("student.labels", json!(["negative", "neutral", "positive"]));
+    workspace.run();
+}
+
+#[test]
 fn a_cache_of_another_order_is_refused() {
     // Without labels, whose indices would make other data of a student in another order.
     let mut workspace = named();

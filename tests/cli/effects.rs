@@ -14,14 +14,6 @@ fn refused(keys: &[(&str, Value)], expected: &[&str]) {
     workspace.refuses_to(&["check"], expected);
 }
 
-fn adaptor() -> Value {
-    json!({ "path": plugin("sequence-classification") })
-}
-
-fn loss() -> Value {
-    json!({ "path": plugin("guest-losses"), "config": { "loss": "ce" } })
-}
-
 #[test]
 fn a_run_has_one_length_and_one_way_to_count_checkpoints() {
     refused(&[("training.num_steps", json!(3))], &["training.num_epochs has no effect beside `num_steps`"]);
@@ -39,7 +31,7 @@ fn a_run_has_one_length_and_one_way_to_count_checkpoints() {
 
 #[test]
 fn options_that_do_nothing_are_named() {
-    let cases: [(&str, Value, &[&str]); 12] = [
+    let cases: [(&str, Value, &[&str]); 10] = [
         ("training.tau", json!(0.5), &["training.tau has no effect", "multi_task"]),
         ("training.max_grad_norm", json!(0), &["training.max_grad_norm is 0", "-1"]),
         ("schedule", json!({ "num_training_steps": 9 }), &["schedule.num_training_steps has no effect"]),
@@ -49,8 +41,6 @@ fn options_that_do_nothing_are_named() {
         ("data.text", json!("sentence"), &["data.text is `sentence`", "train.jsonl", "`input_ids`"]),
         ("data.label", json!("sentiment"), &["data.label is `sentiment`", "train.jsonl"]),
         ("plugins.skip_batches", json!(2), &["plugins.skip_batches has no effect"]),
-        ("plugins.losses.mine", loss(), &["plugins.losses.mine has no effect", "\"plugin:mine\" in `kd_loss_type`"]),
-        ("plugins.schedulers.mine", loss(), &["plugins.schedulers.mine has no effect", "`temperature_scheduler`"]),
         ("distillation.hard_label_weight_scheduler", json!("linear_growth"), &["`losses`", "hard_label_weight"]),
     ];
     for (key, value, expected) in cases {
@@ -84,40 +74,18 @@ fn what_a_distiller_does_not_read_is_named() {
 }
 
 #[test]
-fn plugins_that_nobody_asks_are_named() {
-    let everywhere = [("plugins.adaptor", adaptor()), ("teacher.adaptor", adaptor()), ("student.adaptor", adaptor())];
-    refused(&everywhere, &["plugins.adaptor has no effect"]);
-    let workspace = Workspace::new().with("teacher.adaptor", adaptor()).with("student.adaptor", adaptor());
-    let path = plugin("sequence-classification");
-    workspace.refuses_to(&["run", "--plugin", path.to_str().unwrap()], &["plugins.adaptor has no effect"]);
-    // A component that has one of its roles used may have others.
-    let path = plugin("guest-losses");
-    Workspace::new().refuses_to(&["run", "--plugin", path.to_str().unwrap()], &["plugins.losses.guest-losses"]);
-}
-
-#[test]
-fn plugins_of_a_task_are_its_adaptor_and_its_postprocessor() {
+fn a_task_does_not_skip_batches_of_its_own() {
     let mut workspace = Workspace::new().with("distiller", json!("multi_task"));
     workspace.remove("teacher");
     workspace.remove("data");
     workspace.set("training", json!({ "num_steps": 2, "output_dir": "out", "device": "cpu" }));
-    let task = |plugins: Value| {
-        let data = json!({ "train": "train.jsonl", "batch_size": 4 });
-        json!({ "one": { "teacher": { "model": "teacher" }, "data": data, "plugins": plugins } })
-    };
-    for (key, value) in [
-        ("callbacks", json!([{ "path": plugin("early-stopping") }])),
-        ("losses", json!({ "kd": loss() })),
-        ("schedulers", json!({ "t": loss() })),
-        ("skip_batches", json!(1)),
-    ] {
-        workspace.set("tasks", task(json!({ key: value })));
-        workspace.refuses_to(&["check"], &[&format!("tasks.one.plugins.{key} has no effect in a task")]);
-    }
-    workspace.set("tasks", task(json!({ "adaptor": adaptor() })));
+    let data = json!({ "train": "train.jsonl", "batch_size": 4 });
+    let plugins = json!({ "adaptor": { "path": plugin("sequence-classification") }, "skip_batches": 1 });
+    workspace.set("tasks", json!({ "one": { "teacher": { "model": "teacher" }, "data": data, "plugins": plugins } }));
+    workspace.refuses_to(&["check"], &["tasks.one.plugins.skip_batches has no effect in a task"]);
+    workspace.set("tasks.one.plugins.skip_batches", json!(0));
+    workspace.set("plugins.skip_batches", json!(1));
     assert_eq!(workspace.start(&["check"]).code, 0);
-    workspace.set("student.adaptor", adaptor());
-    workspace.refuses_to(&["check"], &["student.adaptor has no effect"]);
 }
 
 #[test]

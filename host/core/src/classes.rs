@@ -119,7 +119,7 @@ impl ClassOrder {
 }
 
 /// Whether classes have the names that transformers gives them where there are none: `LABEL_0`, `LABEL_1`, …
-fn are_default(classes: &[String]) -> bool {
+pub(crate) fn are_default(classes: &[String]) -> bool {
     classes.iter().enumerate().all(|(index, class)| *class == format!("LABEL_{index}"))
 }
 

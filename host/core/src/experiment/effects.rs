@@ -1,33 +1,27 @@
 //! Keys without effect are refused: whoever writes one expects something of it.
 
-use std::path::PathBuf;
-
-use super::{DistillerName, Experiment, ExperimentError, PluginSpec, TaskSpec};
+use super::{DistillerName, Experiment, ExperimentError, PluginSpecs};
 use crate::data::DataConfig;
 use crate::loss::DistillationConfig;
 use crate::train::ScheduleName;
 
-const PREFIX: &str = "plugin:";
-
 impl Experiment {
-    /// Whether every key that differs from its default has an effect beside the others.
+    /// Whether every key that differs from its default has an effect beside the others; plugins are checked apart.
     ///
     /// # Errors
     /// The first key that has none, and why.
     pub fn check_effects(&self) -> Result<(), ExperimentError> {
-        self.check_training()?;
-        self.check_schedule()?;
+        self.check_effects_of_training()?;
+        self.check_effects_of_schedule()?;
         check_data("data", &self.data)?;
         for (name, task) in &self.tasks {
             check_data(&format!("tasks.{name}.data"), &task.data)?;
-            check_task_plugins(name, task)?;
         }
-        self.check_distillation()?;
-        self.check_adaptors()?;
-        self.check_plugins()
+        self.check_effects_of_distillation()?;
+        self.check_effects_of_skipping()
     }
 
-    fn check_training(&self) -> Result<(), ExperimentError> {
+    fn check_effects_of_training(&self) -> Result<(), ExperimentError> {
         let training = &self.training;
         let (key, reason) = if training.num_steps.is_some() {
             if training.num_epochs.is_some() {
@@ -54,7 +48,7 @@ impl Experiment {
         Ok(())
     }
 
-    fn check_schedule(&self) -> Result<(), ExperimentError> {
+    fn check_effects_of_schedule(&self) -> Result<(), ExperimentError> {
         let schedule = &self.schedule;
         let is_used = schedule.name != ScheduleName::Constant || schedule.warmup_ratio.is_some();
         if schedule.num_training_steps.is_some() && !is_used {
@@ -63,7 +57,7 @@ impl Experiment {
         Ok(())
     }
 
-    fn check_distillation(&self) -> Result<(), ExperimentError> {
+    fn check_effects_of_distillation(&self) -> Result<(), ExperimentError> {
         let config = &self.distillation;
         if self.distiller == DistillerName::Trainer
             && let Some(key) = config.first_change(&DistillationConfig::default())
@@ -77,82 +71,24 @@ impl Experiment {
         Ok(())
     }
 
-    /// Whether each adaptor and each post-processor is some model's: the nearest one counts.
-    fn check_adaptors(&self) -> Result<(), ExperimentError> {
-        let of_all_tasks = |has: fn(&TaskSpec) -> bool| !self.tasks.is_empty() && self.tasks.values().all(has);
-        let tasks_have_own = of_all_tasks(|task| task.plugins.adaptor.is_some());
-        if self.student.adaptor.is_some() && tasks_have_own {
-            return no_effect("student.adaptor", "where every task has an adaptor of its own; remove it");
+    fn check_effects_of_skipping(&self) -> Result<(), ExperimentError> {
+        let in_task = self.tasks.iter().find(|(_, task)| task.plugins.skip_batches > 0);
+        if let Some((name, _)) = in_task {
+            let reason = "in a task; move it to the `plugins` of the run";
+            return no_effect(format!("tasks.{name}.plugins.skip_batches"), reason);
         }
-        let student_has_own = self.student.adaptor.is_some() || tasks_have_own;
-        let teachers_have_own = tasks_have_own || self.teachers().all(|teacher| teacher.adaptor.is_some());
-        if self.plugins.adaptor.is_some() && student_has_own && teachers_have_own {
-            return no_effect("plugins.adaptor", "where teacher and student have adaptors of their own; remove it");
-        }
-        let tasks_have_own = of_all_tasks(|task| task.plugins.batch_postprocessor.is_some());
-        if self.plugins.batch_postprocessor.is_some() && tasks_have_own {
-            return no_effect("plugins.batch_postprocessor", "where every task has one of its own; remove it");
-        }
-        Ok(())
-    }
-
-    fn check_plugins(&self) -> Result<(), ExperimentError> {
-        let plugins = &self.plugins;
-        let of_batches = self.of_batches();
-        if plugins.skip_batches > 0 && of_batches.is_empty() {
+        let see_batches = |plugins: &PluginSpecs| {
+            let named = plugins.losses.len() + plugins.schedulers.len();
+            plugins.adaptor.is_some() || plugins.batch_postprocessor.is_some() || named > 0
+        };
+        let any = see_batches(&self.plugins)
+            || self.tasks.values().any(|task| see_batches(&task.plugins))
+            || self.teachers().any(|teacher| teacher.adaptor.is_some())
+            || self.student.adaptor.is_some();
+        if self.plugins.skip_batches > 0 && !any {
             return no_effect("plugins.skip_batches", "without a plugin that sees batches; remove it");
         }
-        let is_there = |name: &str| plugins.losses.contains_key(name) || plugins.schedulers.contains_key(name);
-        if !self.called().all(is_there) {
-            // A name is mistyped, which is said where the plugin is looked up.
-            return Ok(());
-        }
-        // A component may have several roles of which an experiment uses one.
-        let mut used: Vec<&PathBuf> = of_batches.into_iter().chain(&plugins.callbacks).map(|spec| &spec.path).collect();
-        let named = plugins.losses.iter().chain(&plugins.schedulers);
-        used.extend(named.filter(|(name, _)| self.calls(name)).map(|(_, spec)| &spec.path));
-        for (list, specs, place) in [
-            ("losses", &plugins.losses, "`kd_loss_type` or the `loss` of a match"),
-            ("schedulers", &plugins.schedulers, "`temperature_scheduler` or `kd_loss_weight_scheduler`"),
-        ] {
-            let unused = specs.iter().find(|(name, spec)| !self.calls(name) && !used.contains(&&spec.path));
-            if let Some((name, _)) = unused {
-                let reason =
-                    format!("because nothing calls it; name it as \"{PREFIX}{name}\" in {place}, or remove it");
-                return no_effect(format!("plugins.{list}.{name}"), &reason);
-            }
-        }
         Ok(())
-    }
-
-    /// The plugins that may fail on a batch.
-    fn of_batches(&self) -> Vec<&PluginSpec> {
-        let all = [&self.plugins].into_iter().chain(self.tasks.values().map(|task| &task.plugins));
-        let mut specs: Vec<&PluginSpec> =
-            all.flat_map(|plugins| plugins.adaptor.iter().chain(&plugins.batch_postprocessor)).collect();
-        specs.extend(self.teachers().filter_map(|teacher| teacher.adaptor.as_ref()));
-        specs.extend(&self.student.adaptor);
-        let named = self.plugins.losses.iter().chain(&self.plugins.schedulers);
-        specs.extend(named.filter(|(name, _)| self.calls(name)).map(|(_, spec)| spec));
-        specs
-    }
-
-    /// The losses and schedulers of plugins that the distillation names.
-    fn called(&self) -> impl Iterator<Item = &str> {
-        let config = &self.distillation;
-        let of_matches = config.intermediate_matches.iter().map(|one| one.loss.name());
-        let of_matches = of_matches.chain(config.custom_matches.iter().map(|one| one.loss.name()));
-        let all = of_matches.chain([
-            config.kd_loss_type.name(),
-            config.temperature_scheduler.name(),
-            config.kd_loss_weight_scheduler.as_str(),
-            config.hard_label_weight_scheduler.as_str(),
-        ]);
-        all.filter_map(|name| name.strip_prefix(PREFIX))
-    }
-
-    fn calls(&self, name: &str) -> bool {
-        self.called().any(|called| called == name)
     }
 }
 
@@ -165,23 +101,6 @@ fn check_data(key: &str, data: &DataConfig) -> Result<(), ExperimentError> {
         return no_effect(format!("{key}.seed"), in_file_order);
     }
     Ok(())
-}
-
-/// A task has an adaptor and a post-processor of its own; everything else is the run's.
-fn check_task_plugins(name: &str, task: &TaskSpec) -> Result<(), ExperimentError> {
-    let plugins = &task.plugins;
-    let given = [
-        ("callbacks", !plugins.callbacks.is_empty()),
-        ("losses", !plugins.losses.is_empty()),
-        ("schedulers", !plugins.schedulers.is_empty()),
-        ("skip_batches", plugins.skip_batches > 0),
-    ];
-    match given.into_iter().find(|(_, is_given)| *is_given) {
-        Some((key, _)) => {
-            no_effect(format!("tasks.{name}.plugins.{key}"), "in a task; move it to the `plugins` of the run")
-        }
-        None => Ok(()),
-    }
 }
 
 fn no_effect<T>(key: impl Into<String>, reason: &str) -> Result<T, ExperimentError> {

@@ -136,7 +136,7 @@ pub struct StudentSpec {
     /// body without a head. The new head's weights are random.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub architecture: Option<String>,
-    /// The names of the classes, by index, for a new head.
+    /// The names of the classes, by index, for a new head or for one whose classes have no names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<String>>,
     /// A safetensors file with the first weights of the projections, in place of random ones: a checkpoint's

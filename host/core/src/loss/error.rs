@@ -52,8 +52,8 @@ pub enum LossError {
     /// Logits that are about other classes.
     #[error(
         "the {side} has other classes than the student, so their logits cannot be compared: {} ({}) and {} ({}). Give \
-         both the same names, in any order, in the `id2label` of their config.json, or train a student with the \
-         teacher's classes: name them in `student.labels`",
+         both the same names, in any order, in the `id2label` of their config.json; a student with a new \
+         head takes the teacher's by `student.labels`",
         teacher.len(), listed_classes(teacher), student.len(), listed_classes(student)
     )]
     Classes { side: String, teacher: Vec<String>, student: Vec<String> },

@@ -10,6 +10,7 @@ use super::registry::{self, Architecture};
 use super::transformer::{Draft, Transformer};
 use super::{Model, ModelError};
 use crate::Result;
+use crate::classes::{are_default, listed};
 
 /// What to make of a checkpoint or a config.
 #[derive(Debug, Clone)]
@@ -47,9 +48,10 @@ pub struct Loaded {
 ///
 /// # Errors
 ///
-/// Besides files that cannot be read: a class that is not supported (the message lists those that are), and weights
-/// that are not those that `config.json` describes ([`Mismatch`](super::Mismatch)). The weights' own shapes are compared
-/// with the config's sizes before anything is allocated.
+/// Besides files that cannot be read: a class that is not supported (the message lists those that are), labels that would
+/// rename the classes of a trained head, and weights that are not those that `config.json` describes
+/// ([`Mismatch`](super::Mismatch)). The weights' own shapes are compared with the config's sizes before anything is
+/// allocated.
 pub fn load(folder: &Path, options: &LoadOptions) -> Result<Loaded> {
     let mut config = ModelConfig::read_folder(folder)?;
     let architecture = registry::choose(&config, options.architecture.as_deref())?;
@@ -57,6 +59,13 @@ pub fn load(folder: &Path, options: &LoadOptions) -> Result<Loaded> {
     checkpoint.check_sizes(&config, architecture.family)?;
     let is_other_class = config.architecture().map_or(checkpoint.is_body(), |name| name != architecture.name);
     let own_labels = config.labels()?;
+    if !is_other_class
+        && let (Some(own), Some(wanted)) = (&own_labels, &options.labels)
+        && (own.len() == wanted.len() && own != wanted && !are_default(own))
+    {
+        let (path, own, wanted) = (config.path().to_owned(), listed(own), listed(wanted));
+        return Err(ModelError::TrainedHead { path, own, wanted }.into());
+    }
     let draft = draft(architecture, &mut config, options)?;
     // transformers leaves two unnamed classes out of a classifier's config; a body's has none because it has none.
     let names_no_classes = own_labels.is_none() && options.labels.is_none();

@@ -54,6 +54,14 @@ pub enum ModelError {
     )]
     NoLabels { path: PathBuf, architecture: &'static str },
 
+    /// Labels that would only rename the classes that a head was trained for.
+    #[error(
+        "{}: its head was trained for the classes {own}, and `labels` names others: {wanted}. Remove `labels`, or change \
+         the names in `id2label` if the classes are the same ones in this order",
+        path.display()
+    )]
+    TrainedHead { path: PathBuf, own: String, wanted: String },
+
     #[error("labels {labels:?}: {reason}")]
     Labels { labels: Vec<String>, reason: &'static str },
 
