@@ -11,7 +11,7 @@ use super::{CacheDtype, CacheError};
 use crate::files;
 
 /// What decides a teacher's outputs, as digests: a cache is of use as long as all of them are the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CacheKey {
     /// Of `config.json` and the weights.

@@ -347,17 +347,8 @@ mod tests {
     fn open(folder: &Path) -> Result<TeacherCache> {
         let entry = Entry { slot: Slot::Logits(0), dims: vec![Dim::Fixed(2)], kind: NumberKind::Float };
         let layout = Layout { entries: vec![entry], hidden: 0, attention: 0 };
-        let text = String::new;
-        let key = CacheKey {
-            teacher: text(),
-            tokenizer: text(),
-            data: text(),
-            adaptor: text(),
-            postprocessor: text(),
-            args: text(),
-        };
         let spec = CacheSpec { path: folder.to_owned(), dtype: CacheDtype::Float32 };
-        TeacherCache::open(&spec, key, layout, vec![3, 4])
+        TeacherCache::open(&spec, CacheKey::default(), layout, vec![3, 4])
     }
 
     fn write(cache: &TeacherCache) -> Features {
