@@ -163,14 +163,14 @@ fn damaged_examples_are_named_and_computed_again() {
         values
     };
     let damages = [
-        (vec![0; whole.len()], "example ", format!("{rows} examples of it were damaged")),
-        (flipped(0), "example 0,", "1 example of it was damaged".to_owned()),
-        (flipped(whole.len() - 1), &format!("example {},", rows - 1), "1 example of it was damaged".to_owned()),
+        (vec![0; whole.len()], "example ".to_owned(), format!("{rows} examples of it were damaged")),
+        (flipped(0), "example 0,".to_owned(), "1 example of it was damaged".to_owned()),
+        (flipped(whole.len() - 1), format!("example {},", rows - 1), "1 example of it was damaged".to_owned()),
     ];
     for (values, example, again) in damages {
         workspace.write("cache/values.bin", values);
         let finished = workspace.start(&["run"]);
-        finished.check_failure(2, &["the teacher cache ", "cache is damaged", example, "`brewer-host cache`"]);
+        finished.check_failure(2, &["the teacher cache ", "cache is damaged", &example, "`brewer-host cache`"]);
         let finished = workspace.start(&["cache"]);
         assert_eq!(finished.code, 0, "{}", finished.stderr);
         assert!(finished.stdout.contains(&again), "{}", finished.stdout);

@@ -40,9 +40,10 @@ fn a_broken_row_comes_with_its_line() {
 #[test]
 fn a_wrong_label_comes_with_its_line() {
     let row = |label: Value| json!({ "input_ids": [5], "attention_mask": [1], "token_type_ids": [0], "labels": label });
-    let labels: [(Value, &[&str]); 5] = [
+    let labels: [(Value, &[&str]); 6] = [
         (json!(3), &["`labels` is 3", "an integer from 0 to 2"]),
         (json!(-1), &["`labels` is -1", "an integer from 0 to 2"]),
+        (json!(1_000_000_000_000_i64), &["`labels` is 1000000000000", "an integer from 0 to 2"]),
         (json!(1.5), &["`labels` is 1.5", "an integer from 0 to 2"]),
         (json!([1]), &["`labels` is a list", "an integer from 0 to 2"]),
         (json!("LABEL_3"), &["the label `LABEL_3`", "did you mean `LABEL_", "`LABEL_0`"]),
@@ -119,4 +120,18 @@ pub fn tokenizer(words: usize) -> String {
         "model": { "type": "WordLevel", "vocab": vocabulary, "unk_token": "word0" },
     });
     tokenizer.to_string()
+}
+
+#[test]
+fn sizes_may_be_larger_than_any_data() {
+    let huge = json!(1_000_000_000_000_u64);
+    let workspace = Workspace::new().with("data.max_length", huge.clone());
+    workspace.refuses(&["max_length is 1000000000000; expected at most", "the longest input of the model"]);
+    for size in [huge, json!(usize::MAX)] {
+        let mut workspace = Workspace::new().with("data.batch_size", size.clone());
+        workspace.set("data.eval_batch_size", size);
+        workspace.set("data.group_by_length", json!(true));
+        workspace.set("data.dev", json!("train.jsonl"));
+        workspace.run();
+    }
 }

@@ -38,10 +38,6 @@ impl Checksums {
         self.0.iter().flat_map(|sum| sum.load(Ordering::Acquire).to_le_bytes()).collect()
     }
 
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// Whether the example's values are there.
     pub fn has(&self, example: usize) -> bool {
         self.0[example].load(Ordering::Acquire) != 0

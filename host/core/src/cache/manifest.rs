@@ -12,7 +12,7 @@ use crate::digest::shortened;
 use crate::files;
 
 /// What decides a teacher's outputs, as digests: a cache is of use as long as all of them are the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CacheKey {
     /// Of `config.json` and the weights.
@@ -46,15 +46,26 @@ struct Version {
 }
 
 const FORMAT: u32 = 2;
-pub(super) const FILE: &str = "cache.json";
+const FILE: &str = "cache.json";
 
 impl Manifest {
     pub fn new(key: CacheKey, dtype: CacheDtype, layout: Layout, num_examples: usize) -> Self {
         Self { format: FORMAT, key, dtype, layout, num_examples }
     }
 
+    /// Whether there is a cache in a folder that is made of the same.
+    ///
+    /// # Errors
+    /// If it is made of something else.
+    pub fn is_in(&self, folder: &Path) -> Result<bool, CacheError> {
+        match Self::read(folder)? {
+            Some(found) => found.check(self, folder).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
     /// The manifest in a folder, if there is one.
-    pub fn read(folder: &Path) -> Result<Option<Self>, CacheError> {
+    fn read(folder: &Path) -> Result<Option<Self>, CacheError> {
         let path = folder.join(FILE);
         let text = match fs::read(&path) {
             Ok(text) => text,
@@ -91,7 +102,7 @@ impl Manifest {
     }
 
     /// Whether this cache, found in `folder`, is what `wanted` describes.
-    pub fn check(&self, wanted: &Manifest, folder: &Path) -> Result<(), CacheError> {
+    fn check(&self, wanted: &Manifest, folder: &Path) -> Result<(), CacheError> {
         let (found, expected) = (&self.key, &wanted.key);
         let parts = [
             ("teacher", &found.teacher, &expected.teacher),

@@ -26,14 +26,14 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
 
 pub use config::{CacheDtype, CacheSpec};
 pub use error::CacheError;
 pub use manifest::CacheKey;
-
-use rayon::prelude::*;
 
 use crate::{Features, Result, files};
 use checksums::Checksums;
@@ -83,32 +83,26 @@ impl TeacherCache {
     /// If the one that is there was made of something else, if its files are not as long as they must be, or if another
     /// process fills it.
     pub(crate) fn open(spec: &CacheSpec, key: CacheKey, layout: Layout, lengths: Vec<usize>) -> Result<Self> {
-        let wanted = Manifest::new(key, spec.dtype, layout, lengths.len());
-        if let Some(cache) = Self::find(&spec.path, &wanted, &lengths)?
-            && cache.missing().is_empty()
-        {
-            return Ok(cache);
-        }
-        fs::create_dir_all(&spec.path).map_err(|source| CacheError::Write { path: spec.path.clone(), source })?;
-        let lock = FillLock::take(&spec.path)?;
-        // What was found before the lock may have changed since.
-        let cache = match Self::find(&spec.path, &wanted, &lengths)? {
-            Some(cache) => cache,
-            None => {
-                Self::make(&spec.path, &wanted, &lengths)?;
-                let message = "it is gone right after it was made".to_owned();
-                let gone = || CacheError::Broken { path: spec.path.join(manifest::FILE), message };
-                Self::find(&spec.path, &wanted, &lengths)?.ok_or_else(gone)?
+        let (folder, wanted) = (&spec.path, Manifest::new(key, spec.dtype, layout, lengths.len()));
+        if wanted.is_in(folder)? {
+            let cache = Self::of_folder(folder, &wanted, &lengths)?;
+            if cache.missing().is_empty() {
+                return Ok(cache);
             }
-        };
+        }
+        fs::create_dir_all(folder).map_err(|source| CacheError::Write { path: folder.clone(), source })?;
+        let lock = FillLock::take(folder)?;
+        // What was found before the lock may have changed since.
+        if !wanted.is_in(folder)? {
+            Self::make(folder, &wanted, &lengths)?;
+        }
+        let cache = Self::of_folder(folder, &wanted, &lengths)?;
         cache.write_with(lock)?;
         Ok(cache)
     }
 
-    /// The cache that is in a folder, to be read, if there is one.
-    fn find(folder: &Path, wanted: &Manifest, lengths: &[usize]) -> Result<Option<Self>> {
-        let Some(found) = Manifest::read(folder)? else { return Ok(None) };
-        found.check(wanted, folder)?;
+    /// The cache that is in a folder, to be read.
+    fn of_folder(folder: &Path, wanted: &Manifest, lengths: &[usize]) -> Result<Self> {
         let (layout, dtype) = (wanted.layout(), wanted.dtype());
         let offsets = offsets(layout, lengths, dtype);
         let num_bytes = offsets.last().copied().unwrap_or(0);
@@ -129,7 +123,7 @@ impl TeacherCache {
         let path = folder.join(CHECKSUMS);
         let checksums = Checksums::from_bytes(&fs::read(&path).map_err(failed(&path))?, lengths.len(), &path)?;
         let folder = Some(folder.to_owned());
-        Ok(Some(Self::new(folder, dtype, layout.clone(), lengths.to_vec(), offsets, values, checksums)))
+        Ok(Self::new(folder, dtype, layout.clone(), lengths.to_vec(), offsets, values, checksums))
     }
 
     /// Makes a cache in which nothing is. What is left of one without its `cache.json` is of unknown origin.
@@ -346,17 +340,8 @@ mod tests {
     fn open(folder: &Path) -> Result<TeacherCache> {
         let entry = Entry { slot: Slot::Logits(0), dims: vec![Dim::Fixed(2)], kind: NumberKind::Float };
         let layout = Layout { entries: vec![entry], hidden: 0, attention: 0 };
-        let text = String::new;
-        let key = CacheKey {
-            teacher: text(),
-            tokenizer: text(),
-            data: text(),
-            adaptor: text(),
-            postprocessor: text(),
-            args: text(),
-        };
         let spec = CacheSpec { path: folder.to_owned(), dtype: CacheDtype::Float32 };
-        TeacherCache::open(&spec, key, layout, vec![3, 4])
+        TeacherCache::open(&spec, CacheKey::default(), layout, vec![3, 4])
     }
 
     fn write(cache: &TeacherCache) -> Features {

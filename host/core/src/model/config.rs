@@ -97,12 +97,13 @@ impl ModelConfig {
         let Some(id2label) = self.get("id2label").filter(|value| !value.is_null()) else {
             return match self.get("num_labels") {
                 None | Some(Value::Null) => Ok(None),
-                Some(count) => match count.as_u64().filter(|count| (1..=MAX_LABELS).contains(count)) {
-                    Some(count) => Ok(Some((0..count).map(|index| format!("LABEL_{index}")).collect())),
-                    None => {
-                        Err(self.invalid(format!("`num_labels` is {count}; expected a whole number, 1 to {MAX_LABELS}")))
+                Some(count) => {
+                    match count.as_u64().filter(|count| (1..=MAX_LABELS).contains(count)) {
+                        Some(count) => Ok(Some((0..count).map(|index| format!("LABEL_{index}")).collect())),
+                        None => Err(self
+                            .invalid(format!("`num_labels` is {count}; expected a whole number, 1 to {MAX_LABELS}"))),
                     }
-                },
+                }
             };
         };
         let names = id2label.as_object();

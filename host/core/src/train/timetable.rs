@@ -43,7 +43,7 @@ impl Timetable {
     /// Optimizer steps of the whole run.
     pub fn optimizer_steps(&self) -> usize {
         match self.duration {
-            Duration::Epochs(epochs) => epochs * self.steps_per_epoch(),
+            Duration::Epochs(epochs) => epochs.saturating_mul(self.steps_per_epoch()),
             Duration::Steps(steps) => steps,
         }
     }
@@ -51,8 +51,8 @@ impl Timetable {
     /// Forward steps of the whole run.
     pub fn forward_steps(&self) -> usize {
         match self.duration {
-            Duration::Epochs(epochs) => epochs * self.batches_per_epoch,
-            Duration::Steps(steps) => steps * self.accumulation,
+            Duration::Epochs(epochs) => epochs.saturating_mul(self.batches_per_epoch),
+            Duration::Steps(steps) => steps.saturating_mul(self.accumulation),
         }
     }
 
@@ -103,6 +103,20 @@ impl Timetable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_may_be_longer_than_any_number() {
+        let epochs = TrainingConfig { num_epochs: Some(usize::MAX), ..TrainingConfig::default() };
+        let steps = TrainingConfig {
+            num_steps: Some(usize::MAX),
+            gradient_accumulation_steps: 2,
+            ..TrainingConfig::default()
+        };
+        for config in [epochs, steps] {
+            let timetable = Timetable::new(&config, 6).unwrap();
+            assert_eq!((timetable.forward_steps(), timetable.optimizer_steps()), (usize::MAX, usize::MAX));
+        }
+    }
 
     fn checkpoints(config: &TrainingConfig, batches: usize) -> Vec<usize> {
         let timetable = Timetable::new(config, batches).unwrap();

@@ -184,7 +184,8 @@ fn end_of_tensors(metadata: &Metadata) -> Result<usize, String> {
         let (start, end) = info.data_offsets;
         let elements = info.shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
         let bits = elements.and_then(|elements| elements.checked_mul(info.dtype.bitsize()));
-        if start != expected || end.checked_sub(start).and_then(|bytes| bytes.checked_mul(8)) != bits {
+        let found = end.checked_sub(start).and_then(|bytes| bytes.checked_mul(8));
+        if start != expected || found.is_none() || found != bits {
             return Err(format!("`{name}` has bytes {start} to {end}, which is not {} {:?}", info.dtype, info.shape));
         }
         expected = end;
@@ -256,7 +257,8 @@ mod tests {
 
     #[test]
     fn weights_that_are_cut_short_while_they_are_read_are_an_error() {
-        let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/models/bert_token_classification");
+        let recorded =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/models/bert_token_classification");
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(SINGLE);
         fs::copy(recorded.join(SINGLE), &path).unwrap();
