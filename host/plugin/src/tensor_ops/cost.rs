@@ -118,12 +118,15 @@ impl Estimate {
 
     /// And the gradient of each operand that needs one: `each.gradients` tensors as large as what the result was made of.
     pub(super) fn gradients(mut self, operands: &[&Tensor], from: u64, each: Each) -> Self {
-        if each.gradients > 0 {
-            for _ in operands.iter().filter(|operand| operand.requires_grad()) {
-                let tensors = from.saturating_mul(each.gradients);
-                let work = from.saturating_mul(each.work).saturating_add(tensors.saturating_mul(COPY));
-                self = self.gradient(bytes(tensors, self.kind), work.saturating_mul(slowness(self.kind)));
-            }
+        if each.gradients == 0 {
+            return self;
+        }
+        let tensors = from.saturating_mul(each.gradients);
+        let bytes = bytes(tensors, self.kind);
+        let work = from.saturating_mul(each.work).saturating_add(tensors.saturating_mul(COPY));
+        let work = work.saturating_mul(slowness(self.kind));
+        for _ in operands.iter().filter(|operand| operand.requires_grad()) {
+            self = self.gradient(bytes, work);
         }
         self
     }
