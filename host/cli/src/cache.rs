@@ -25,8 +25,7 @@ pub fn cache(options: &ExperimentOptions) -> Result<ExitCode> {
         return Err(brewer::Error::from(ExperimentError::Combination { key: "teacher.cache", message }).into());
     }
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    let mut plugins =
-        Plugins::new(plugin::engine()?, experiment.training.seed, log::sink(Some(bar.clone())));
+    let mut plugins = Plugins::new(plugin::engine()?, experiment.training.seed, log::sink(Some(bar.clone())));
     let mut assembled = assemble(&experiment, &mut plugins)?;
     let checked = assembled.session.check()?;
     assembled.session.open_caches()?;

@@ -10,9 +10,9 @@ use crate::{
     error::{OpError, OpResult},
     handles::Entry,
     limits::check_elements,
-    text::clean_name,
     permissions::Permission,
     state::State,
+    text::clean_name,
 };
 
 impl State {

@@ -11,10 +11,10 @@ use crate::{
     engine::Engine,
     error::{Abort, CallError, Cause, Error, LoadProblem, Released, Result},
     limits::{Bytes, LimitError, Limits, Usage},
-    text::clean,
     plugin::Plugin,
     random::Random,
     state::{Call, State},
+    text::clean,
 };
 
 /// A component in one role.

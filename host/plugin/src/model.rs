@@ -14,10 +14,10 @@ use crate::{
     error::{OpError, OpResult},
     handles::Entry,
     limits::{Bytes, LimitError},
-    text::clean_name,
     outputs::ModelOutputs,
     state::State,
     tensor_ops::indices,
+    text::clean_name,
 };
 
 impl State {

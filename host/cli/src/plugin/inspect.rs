@@ -58,7 +58,8 @@ fn print(inspected: &Inspected) -> Result<()> {
     ));
     rows.push(("size", HumanBytes(inspected.size).to_string()));
     rows.push(("sha256", inspected.digest.clone()));
-    let rows: Vec<Vec<String>> = rows.into_iter().map(|(label, text)| vec![label.to_owned(), printable(&text)]).collect();
+    let rows: Vec<Vec<String>> =
+        rows.into_iter().map(|(label, text)| vec![label.to_owned(), printable(&text)]).collect();
     aligned(&rows).iter().for_each(|line| println!("{line}"));
     if let Some(schema) = inspected.manifest.as_ref().and_then(|manifest| manifest.config_schema.as_ref()) {
         println!("\nconfig\n{}", printable_json(&serde_json::to_string_pretty(schema)?));

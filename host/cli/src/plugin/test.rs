@@ -22,7 +22,8 @@ pub struct TestOptions {
 /// Runs every case; the exit code is 1 if one of them is not as expected.
 pub fn test(options: &TestOptions) -> Result<ExitCode> {
     let cases = options.cases.clone().unwrap_or_else(|| options.plugin.with_extension("test.json"));
-    let bench = Bench::read(&super::engine()?, &options.plugin, &cases, log::sink(None)).map_err(brewer::Error::from)?;
+    let bench =
+        Bench::read(&super::engine()?, &options.plugin, &cases, log::sink(None)).map_err(brewer::Error::from)?;
     let mut failed = 0;
     for case in bench.cases() {
         let outcome = bench.run(case);
