@@ -54,7 +54,10 @@ fn a_kd_loss_replaces_the_built_in_one() {
 fn a_role_without_a_place_is_an_error_with_what_to_add() {
     let workspace = Workspace::new();
     for (role, expected) in [
-        ("match-loss", r#""losses": { "mine": { "path": "mine.wasm" } } } and "distillation": { "intermediate_matches": ["#),
+        (
+            "match-loss",
+            r#""losses": { "mine": { "path": "mine.wasm" } } } and "distillation": { "intermediate_matches": ["#,
+        ),
         ("temperature-scheduler", r#""distillation": { "temperature_scheduler": "plugin:mine" }"#),
         ("weight-scheduler", r#""schedulers": { "mine": { "path": "mine.wasm" } } }"#),
     ] {
@@ -104,7 +107,10 @@ fn what_is_said_of_a_plugin_stands_behind_it() {
     run(&workspace, &[&["--plugin", path][..], &grants].concat());
     let resolved = read_json(&workspace.path("out/experiment.resolved.json"));
     let granted = &resolved["plugins"]["callbacks"][0]["permissions"];
-    assert_eq!((granted, resolved["plugins"]["callbacks"].as_array().unwrap().len()), (&json!(["dataset", "read-values"]), 1));
+    assert_eq!(
+        (granted, resolved["plugins"]["callbacks"].as_array().unwrap().len()),
+        (&json!(["dataset", "read-values"]), 1)
+    );
 
     let refused = |arguments: &[&str], expected: &str| {
         let finished = workspace.start(&[&["run"], arguments].concat());
@@ -124,7 +130,8 @@ fn another_file_gets_nothing_that_was_granted_to_the_first() {
     let mut workspace = Workspace::new();
     let path = plugin("sequence-classification");
     let digest = "0".repeat(64);
-    let spec = json!({ "path": "first.wasm", "permissions": ["dataset"], "sha256": digest, "limits": { "handles": 77 } });
+    let spec =
+        json!({ "path": "first.wasm", "permissions": ["dataset"], "sha256": digest, "limits": { "handles": 77 } });
     workspace.set("plugins", json!({ "adaptor": spec }));
     run(&workspace, &["--plugin", path.to_str().unwrap()]);
     let resolved = read_json(&workspace.path("out/experiment.resolved.json"));

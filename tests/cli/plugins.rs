@@ -173,7 +173,10 @@ fn compiling_takes_no_more_than_its_limits() {
         workspace.refuses_to(&arguments, expected);
     };
     limited("compile_seconds=1", &["slow.wasm: cannot be compiled: it takes too long", "`limits.compile_seconds`"]);
-    limited("compile_bytes=60000000", &["slow.wasm: cannot be compiled: it takes too much memory", "`limits.compile_bytes`"]);
+    limited(
+        "compile_bytes=60000000",
+        &["slow.wasm: cannot be compiled: it takes too much memory", "`limits.compile_bytes`"],
+    );
 }
 
 #[test]

@@ -147,7 +147,11 @@ fn what_callbacks_may_not_do_is_one_error() {
         ("evaluate", json!(["dataset"]), "lacks the permission `read-values`"),
         ("report-nan", json!([]), "expected a finite number"),
         ("report-twice", json!([]), "was reported already"),
-        ("report-odd-name", json!([]), r"the name `a name\n\u{202e}` for a number; expected at most 128 letters, digits"),
+        (
+            "report-odd-name",
+            json!([]),
+            r"the name `a name\n\u{202e}` for a number; expected at most 128 letters, digits",
+        ),
         ("report-reserved", json!([]), "`global_step` is a number of the host's own; take another name"),
         ("report-much", json!([]), "`limits."),
         ("no-split", json!(["dataset"]), "the data has no split `tests`; it has train"),

@@ -123,8 +123,8 @@ fn parse_config(argument: &str) -> Result<Value, String> {
 }
 
 fn parse_limit(argument: &str) -> Result<(String, Value), String> {
-    let limit = argument.split_once('=').and_then(|(key, value)| Some((key.to_owned(), value.parse().ok()?)));
-    limit.filter(|(_, value): &(_, Value)| value.is_number()).ok_or_else(|| "expected KEY=NUMBER".to_owned())
+    let limit = argument.split_once('=').and_then(|(key, value)| Some((key.to_owned(), value.parse::<Value>().ok()?)));
+    limit.filter(|(_, value)| value.is_number()).ok_or_else(|| "expected KEY=NUMBER".to_owned())
 }
 
 impl PluginOptions {
@@ -251,9 +251,10 @@ impl Filling<'_> {
     fn snippet(&self, role: PluginRole) -> String {
         let (name, path) = (self.stem(), printable(&self.plugin.path.to_string_lossy()));
         let (list, using) = match role {
-            PluginRole::MatchLoss => {
-                ("losses", r#""intermediate_matches": [{ "layer_T": 0, "layer_S": 0, "feature": "hidden", "loss": NAME, "weight": 1 }]"#)
-            }
+            PluginRole::MatchLoss => (
+                "losses",
+                r#""intermediate_matches": [{ "layer_T": 0, "layer_S": 0, "feature": "hidden", "loss": NAME, "weight": 1 }]"#,
+            ),
             PluginRole::TemperatureScheduler => ("schedulers", r#""temperature_scheduler": NAME"#),
             PluginRole::WeightScheduler => ("schedulers", r#""kd_loss_weight_scheduler": NAME"#),
             _ => return r#"a "teacher" and "distiller": "general", because a trainer has no KD loss"#.to_owned(),

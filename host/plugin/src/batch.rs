@@ -8,8 +8,8 @@ use crate::{
     bindings::{tensor::ErrorCode, types},
     error::{OpError, OpResult},
     handles::Entry,
-    text::clean_name,
     state::State,
+    text::clean_name,
 };
 
 /// The tensors of a batch by name, in order.

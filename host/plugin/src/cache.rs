@@ -162,7 +162,10 @@ impl CodeCache {
             let name = entry.file_name();
             let is_ours = name.to_string_lossy().ends_with(ENDING) || name.to_string_lossy().starts_with(BEGUN);
             // Another process may have removed it.
-            if is_ours && let Ok(metadata) = entry.metadata() && metadata.is_file() {
+            if is_ours
+                && let Ok(metadata) = entry.metadata()
+                && metadata.is_file()
+            {
                 files.push((entry.path(), metadata));
             }
         }

@@ -12,7 +12,8 @@ const PATTERN_BYTES: usize = 1 << 20;
 /// bounded with all that it refers to, and its patterns are matched in linear time.
 pub(crate) fn check(schema: &Value, config: &Value) -> Result<(), LoadProblem> {
     let unfit = |problem: &str| LoadProblem::Manifest(format!("its `config_schema` is no JSON Schema: {problem}"));
-    schema::check(schema).map_err(|problem| LoadProblem::Manifest(format!("its `config_schema` is refused: {problem}")))?;
+    schema::check(schema)
+        .map_err(|problem| LoadProblem::Manifest(format!("its `config_schema` is refused: {problem}")))?;
     let patterns = PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES);
     let validator = jsonschema::options().with_pattern_options(patterns).build(schema);
     let validator = validator.map_err(|error| unfit(&error.to_string()))?;

@@ -14,8 +14,7 @@ use crate::{
     error::{Error, LoadProblem, Result},
     limits::Limits,
     state::State,
-    structure,
-    wasi,
+    structure, wasi,
 };
 
 /// Compiles plugins and interrupts those that run too long. Clones share everything.

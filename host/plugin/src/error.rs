@@ -85,14 +85,12 @@ pub enum LoadProblem {
         names.join(", ")
     )]
     Proposals { names: Vec<String> },
-    #[error(
-        "has {found} {what}; at most {most} are compiled: split what is large, or leave out what is not needed"
-    )]
+    #[error("has {found} {what}; at most {most} are compiled: split what is large, or leave out what is not needed")]
     Structure { found: u64, what: &'static str, most: u64 },
     #[error("cannot be compiled: {}", clean(.0))]
     Compiler(String),
     #[error("cannot be compiled: {0}")]
-    Limit(#[from] LimitError),
+    Compiling(#[from] LimitError),
     #[error(
         "was built for the contract {}; this host speaks brewer:plugin@{}: rebuild the plugin with a matching SDK, or use \
          another version of Brewer",
@@ -137,7 +135,8 @@ fn listed(names: &[String], none: &str) -> String {
     if names.is_empty() {
         return none.to_owned();
     }
-    let mut list = names.iter().take(SHOWN).map(|name| format!("`{}`", clean_name(name))).collect::<Vec<_>>().join(", ");
+    let mut list =
+        names.iter().take(SHOWN).map(|name| format!("`{}`", clean_name(name))).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {
         list.push_str(&format!(" and {} more", names.len() - SHOWN));
     }

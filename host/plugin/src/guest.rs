@@ -15,6 +15,7 @@ use crate::{
     plugin::Plugin,
     random::Random,
     state::{Call, State},
+    text::clean,
 };
 
 /// A component in one role.

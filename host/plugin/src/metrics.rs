@@ -6,8 +6,8 @@ use crate::{
     bindings::{metrics, tensor::ErrorCode},
     error::{OpError, OpResult},
     limits::{Bytes, LimitError},
-    text::clean_name,
     state::State,
+    text::clean_name,
 };
 
 /// The longest name of a number, in bytes.

@@ -25,7 +25,15 @@ const REFUSED: [&str; 7] = [
 
 /// Keywords whose value is one schema, a list of schemas, or schemas by name.
 const ONE: [&str; 10] = [
-    "not", "if", "then", "else", "items", "additionalItems", "additionalProperties", "propertyNames", "contains",
+    "not",
+    "if",
+    "then",
+    "else",
+    "items",
+    "additionalItems",
+    "additionalProperties",
+    "propertyNames",
+    "contains",
     "contentSchema",
 ];
 const LISTED: [&str; 5] = ["allOf", "anyOf", "oneOf", "prefixItems", "items"];

@@ -102,12 +102,18 @@ mod tests {
         for hidden in ['\u{200b}', '\u{200d}', '\u{feff}', '\u{ad}', '\u{a0}', '\u{2028}', '\u{e0041}', '\u{3164}'] {
             assert_eq!(printable(&hidden.to_string()), format!("\\u{{{:x}}}", u32::from(hidden)));
         }
-        assert_eq!(printable("Zoë, Łukasz, 李, e\u{301}, กำ, 😀, \"C:\\x\""), "Zoë, Łukasz, 李, e\u{301}, กำ, 😀, \"C:\\x\"");
+        assert_eq!(
+            printable("Zoë, Łukasz, 李, e\u{301}, กำ, 😀, \"C:\\x\""),
+            "Zoë, Łukasz, 李, e\u{301}, กำ, 😀, \"C:\\x\""
+        );
     }
 
     #[test]
     fn a_line_of_a_plugin_is_none_of_the_hosts() {
-        assert_eq!(printable_lines("first\nerror: second\r\n\tthird\rx"), "first\n    error: second\n        third\\rx");
+        assert_eq!(
+            printable_lines("first\nerror: second\r\n\tthird\rx"),
+            "first\n    error: second\n        third\\rx"
+        );
         assert_eq!(clean_name("a\nb\u{1b}"), r"a\nb\u{1b}");
     }
 

@@ -10,12 +10,7 @@ use wasmtime::{
     },
 };
 
-use crate::{
-    error::Abort,
-    log::Level,
-    state::State,
-    text::clean_name,
-};
+use crate::{error::Abort, log::Level, state::State, text::clean_name};
 
 /// The start of the names that are WASI's: `wasi:cli/environment@0.2.6`.
 const NAMESPACE: &str = "wasi:";

@@ -117,9 +117,8 @@ fn what_was_used_least_recently_goes_first() {
     };
     age(&first, 20);
     age(&second, 10);
-    let digests = |cache: &CodeCache| -> Vec<String> {
-        cache.entries().unwrap().into_iter().map(|entry| entry.digest).collect()
-    };
+    let digests =
+        |cache: &CodeCache| -> Vec<String> { cache.entries().unwrap().into_iter().map(|entry| entry.digest).collect() };
     assert_eq!(digests(&cache), [second.clone(), first.clone()]);
     // Loading it is using it.
     run(&cache, "guest-misbehaving");

@@ -39,8 +39,14 @@ fn a_plugin_may_do_what_it_asks_for_and_is_granted() {
     let needing = manifest("permissions");
     reading(&needing, &[Permission::ReadValues]).adapt(&student(0), &batch(), &outputs()).unwrap();
     let message = load(&needing, json!({ "do": "behave" }), &[Permission::Dataset]).unwrap_err();
-    assert!(message.contains("asks for `read-values` in its manifest and the experiment does not grant it"), "{message}");
-    assert!(message.contains(r#""permissions": ["read-values"]"#) && message.contains("--grant read-values"), "{message}");
+    assert!(
+        message.contains("asks for `read-values` in its manifest and the experiment does not grant it"),
+        "{message}"
+    );
+    assert!(
+        message.contains(r#""permissions": ["read-values"]"#) && message.contains("--grant read-values"),
+        "{message}"
+    );
 
     let able = manifest("optional_permissions");
     reading(&able, &[Permission::ReadValues]).adapt(&student(0), &batch(), &outputs()).unwrap();

@@ -100,7 +100,8 @@ impl Experiment {
         let mut plugins = self.plugins.all("plugins");
         let several = self.teachers.iter().enumerate().map(|(index, teacher)| (format!("teachers.{index}"), teacher));
         let of_tasks = self.tasks.iter().map(|(name, task)| (format!("tasks.{name}.teacher"), &task.teacher));
-        let teachers = self.teacher.iter().map(|teacher| ("teacher".to_owned(), teacher)).chain(several).chain(of_tasks);
+        let teachers =
+            self.teacher.iter().map(|teacher| ("teacher".to_owned(), teacher)).chain(several).chain(of_tasks);
         plugins
             .extend(teachers.filter_map(|(key, teacher)| Some((format!("{key}.adaptor"), teacher.adaptor.as_ref()?))));
         plugins.extend(self.student.adaptor.as_ref().map(|spec| ("student.adaptor".to_owned(), spec)));
@@ -136,7 +137,8 @@ impl Experiment {
     fn unused_plugin(&self) -> Option<(String, String)> {
         for (name, task) in &self.tasks {
             let key = |part: &str| format!("tasks.{name}.plugins.{part}");
-            let elsewhere = |part: &str| (key(part), format!("a task has no {part} of its own; move it to `plugins.{part}`"));
+            let elsewhere =
+                |part: &str| (key(part), format!("a task has no {part} of its own; move it to `plugins.{part}`"));
             let plugins = &task.plugins;
             let parts = [
                 ("callbacks", plugins.callbacks.is_empty()),
@@ -153,9 +155,10 @@ impl Experiment {
         let own_adaptor = self.student.adaptor.is_some();
         let is_overridden = match self.tasks.is_empty() {
             true => own_adaptor && self.teachers().all(|teacher| teacher.adaptor.is_some()),
-            false => self.tasks.values().all(|task| {
-                task.plugins.adaptor.is_some() || own_adaptor && task.teacher.adaptor.is_some()
-            }),
+            false => self
+                .tasks
+                .values()
+                .all(|task| task.plugins.adaptor.is_some() || own_adaptor && task.teacher.adaptor.is_some()),
         };
         let remove_others = |key: &str, whose: &str, what: &str| {
             (key.to_owned(), format!("every {whose} has {what} of its own; remove one of those"))

@@ -247,9 +247,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
         let mut log = MetricsLog::create(&path).unwrap();
-        let losses: Scalars = [("total_loss", 1.0), ("unweighted_kd_loss", 1.0)].map(|(name, loss)| (name.to_owned(), loss)).into();
+        let losses: Scalars =
+            [("total_loss", 1.0), ("unweighted_kd_loss", 1.0)].map(|(name, loss)| (name.to_owned(), loss)).into();
         let step = StepReport {
-            step: 0, global_step: 0, epoch: 0, task: Some("qa".into()), lr: 0.1, num_examples: 1, losses,
+            step: 0,
+            global_step: 0,
+            epoch: 0,
+            task: Some("qa".into()),
+            lr: 0.1,
+            num_examples: 1,
+            losses,
             skipped: Some("why".into()),
         };
         log.on_step(&step).unwrap();

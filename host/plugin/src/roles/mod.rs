@@ -24,9 +24,9 @@ use crate::{
     bindings::types,
     error::{Cause, Released},
     handles::Entry,
-    text::clean,
     state::State,
     tensor_ops::{is_float, name_of},
+    text::clean,
 };
 
 /// The context as the guest sees it.
