@@ -10,10 +10,10 @@ use crate::{
     error::{OpError, OpResult},
     handles::Entry,
     limits::{Cost, check_elements},
-    text::clean_name,
     permissions::Permission,
     state::State,
     tensor_ops::bytes,
+    text::clean_name,
 };
 
 impl State {

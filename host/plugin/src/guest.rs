@@ -11,7 +11,6 @@ use crate::{
     engine::Engine,
     error::{Abort, CallError, Cause, Error, LoadProblem, Released, Result, Undisclosed},
     limits::{Bytes, Cost, LimitError, Limits, Usage},
-    text::clean,
     plugin::Plugin,
     random::Random,
     state::{Call, State},

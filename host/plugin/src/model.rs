@@ -14,11 +14,11 @@ use crate::{
     error::{OpError, OpResult},
     handles::Entry,
     limits::{Bytes, Cost, LimitError, check_time},
-    text::clean_name,
     outputs::ModelOutputs,
     permissions::Permission,
     state::State,
     tensor_ops::{COPY, bytes, indices},
+    text::clean_name,
 };
 
 impl State {
