@@ -316,7 +316,8 @@ fn save_trained(folder: &Path, trained: &[Trained<'_>]) -> Result<()> {
 
 /// Writes a safetensors file.
 pub(super) fn write_tensors(tensors: &[(String, Tensor)], path: &Path) -> Result<()> {
-    Ok(Tensor::write_safetensors(tensors, path).map_err(|error| write_error(path, io::Error::other(libtorch::message(&error))))?)
+    Ok(Tensor::write_safetensors(tensors, path)
+        .map_err(|error| write_error(path, io::Error::other(libtorch::message(&error))))?)
 }
 
 /// The files of a tokenizer, by name. They are held in memory, because the model that they belong to may itself be one

@@ -107,11 +107,8 @@ mod tests {
     #[test]
     fn a_run_may_be_longer_than_any_number() {
         let epochs = TrainingConfig { num_epochs: Some(usize::MAX), ..TrainingConfig::default() };
-        let steps = TrainingConfig {
-            num_steps: Some(usize::MAX),
-            gradient_accumulation_steps: 2,
-            ..TrainingConfig::default()
-        };
+        let steps =
+            TrainingConfig { num_steps: Some(usize::MAX), gradient_accumulation_steps: 2, ..TrainingConfig::default() };
         for config in [epochs, steps] {
             let timetable = Timetable::new(&config, 6).unwrap();
             assert_eq!((timetable.forward_steps(), timetable.optimizer_steps()), (usize::MAX, usize::MAX));
