@@ -192,8 +192,10 @@ pub(crate) struct Usage {
     pub(crate) log_bytes: u64,
     /// Of this call.
     pub(crate) call: Cost,
-    /// Of all calls at this step, this one included.
+    /// Of all calls that share what is allowed in a step, this one included.
     pub(crate) step: Cost,
+    /// Whether the call asked for an output that was not computed: the engine computes it and calls again.
+    pub(crate) is_repeated: bool,
 }
 
 impl Usage {
