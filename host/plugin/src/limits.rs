@@ -166,8 +166,8 @@ impl Cost {
     }
 }
 
-/// How many multiply-adds of `float32` a device does in a second at least. A core of a modest machine does twice as many;
-/// more cores than some wait for memory.
+/// How many multiply-adds of `float32` a device is thought to do in a second: fewer than a core of a modest machine does.
+/// More cores than some wait for memory.
 fn work_per_second(device: Device) -> f64 {
     const OF_A_CORE: f64 = 1e10;
     const CORES: i32 = 16;
