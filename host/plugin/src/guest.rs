@@ -27,8 +27,8 @@ pub(crate) struct Guest<E> {
     /// The step of the last call, and how many calls were made at it: what random numbers follow from in a role that is
     /// not told the step.
     calls: (u64, u64),
-    /// The ticks of the clock and the step of the last call: calls for which they are the same share what is allowed in a
-    /// step.
+    /// The ticks of the clock and the step at the last call of a role that is not told the step: calls for which they are
+    /// the same share what is allowed in a step.
     moment: (u64, u64),
     /// What the last call used.
     usage: Usage,
@@ -81,9 +81,10 @@ impl<E: Export> Guest<E> {
         self.usage
     }
 
-    /// What a call at that step begins with, for tensors on `device`.
+    /// What a call at that step begins with, for tensors on `device`. There is one for each step and model, and again when it
+    /// asks for what was not computed.
     pub(crate) fn call_at(&mut self, context: &AdaptContext, device: Device) -> Call {
-        let spent = self.spent(context.step);
+        let spent = if self.usage.is_repeated { self.usage.step } else { Cost::default() };
         Call::new(Random::for_step(self.plugin.settings.seed, E::ROLE, context), device, Usage::at_step(spent))
     }
 
@@ -95,18 +96,10 @@ impl<E: Export> Guest<E> {
         }
         let number = self.calls.1;
         self.calls.1 += 1;
-        let spent = self.spent(step);
-        Call::new(Random::for_number(self.plugin.settings.seed, E::ROLE, step, number), device, Usage::at_step(spent))
-    }
-
-    /// What the calls so far have used of what is allowed in the step.
-    fn spent(&mut self, step: u64) -> Cost {
         let moment = (self.plugin.settings.clock.ticks(), step);
-        if self.moment != moment {
-            self.moment = moment;
-            return Cost::default();
-        }
-        self.usage.step
+        let spent = if self.moment == moment { self.usage.step } else { Cost::default() };
+        self.moment = moment;
+        Call::new(Random::for_number(self.plugin.settings.seed, E::ROLE, step, number), device, Usage::at_step(spent))
     }
 
     fn start(&self) -> wasmtime::Result<Instance<E>> {

@@ -172,8 +172,8 @@ impl Cost {
     }
 }
 
-/// How many multiply-adds of `float32` a device does in a second at least. A core of a modest machine does twice as many;
-/// more cores than some wait for memory.
+/// How many multiply-adds of `float32` a device is thought to do in a second: fewer than a core of a modest machine does.
+/// More cores than some wait for memory.
 fn work_per_second(device: Device) -> f64 {
     const OF_A_CORE: f64 = 1e10;
     const CORES: i32 = 16;
@@ -198,8 +198,10 @@ pub(crate) struct Usage {
     pub(crate) log_bytes: u64,
     /// Of this call.
     pub(crate) call: Cost,
-    /// Of all calls at this step, this one included.
+    /// Of all calls that share what is allowed in a step, this one included.
     pub(crate) step: Cost,
+    /// Whether the call asked for an output that was not computed: the engine computes it and calls again.
+    pub(crate) is_repeated: bool,
 }
 
 impl Usage {

@@ -109,6 +109,7 @@ impl types::HostOutputs for State {
             }
         };
         self.call.reads.push((name.clone(), None));
+        self.call.usage.is_repeated |= tensor.is_none();
         let tensor = tensor.ok_or_else(|| not_computed(&format!("the output `{name}`")))?;
         self.hold_foreign(&name, tensor)
     }

@@ -8,7 +8,7 @@ use brewer::temperature::{Temperature, TemperatureScheduler};
 use brewer::weight::WeightScheduler;
 use brewer::{Batch, BatchPostprocessor};
 use brewer_plugin_host::{
-    Limits, Plugin, PluginBatchPostprocessor, PluginKdLoss, PluginMatchLoss, PluginOptions, PluginRole,
+    Clock, Limits, Plugin, PluginBatchPostprocessor, PluginKdLoss, PluginMatchLoss, PluginOptions, PluginRole,
     PluginTemperatureScheduler, PluginWeightScheduler,
 };
 use common::{batch, component, engine, silent, student};
@@ -111,6 +111,29 @@ fn kd_losses_return_one_number_with_a_gradient() {
     }
     PluginKdLoss::new(&plugin("")).unwrap().loss(&inputs).unwrap().backward();
     assert!(student.grad().defined());
+}
+
+#[test]
+fn the_losses_of_a_step_share_what_is_allowed_in_it() {
+    let clock = Clock::default();
+    let limits = Limits { tensor_bytes: 16_000, ..Limits::default() };
+    let options = PluginOptions { limits, clock: clock.clone(), log: silent(), ..Default::default() };
+    let plugin = Plugin::load(&engine(), component("guest-roles"), options).unwrap();
+    let loss = PluginKdLoss::new(&plugin).unwrap();
+    let (student, teacher, temperature) = (trained(), trained().detach(), Temperature::Scalar(2.0));
+    let inputs = KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: None };
+    // One pair of logits is well within the limit, and so is any number of steps; a hundred pairs are not.
+    for step in 0..100 {
+        clock.set(step);
+        loss.loss(&inputs).unwrap();
+    }
+    let mut pairs = (0..100).map(|_| loss.loss(&inputs));
+    let message = pairs.find_map(Result::err).expect("an error").to_string();
+    for part in
+        ["plugin guest-roles.wasm (kd-loss)", "of tensors in one step", "for gradients", "`limits.tensor_bytes`"]
+    {
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
 }
 
 #[test]

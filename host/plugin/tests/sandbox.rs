@@ -133,11 +133,10 @@ fn hasty() -> Limits {
 
 #[test]
 fn an_operation_that_would_be_late_is_refused_before_it_starts() {
-    check_within(
-        hasty(),
-        "multiply-halves",
-        &["asked for what takes about", "(limit: 0.3 s)", "`limits.call_seconds`"],
-    );
+    let message = failure(&mut guest(json!({ "do": "multiply-halves" }), hasty(), &[]));
+    for part in ["asked for what takes about", "(limit: 0.3 s)", "`limits.call_seconds`"] {
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
 }
 
 #[test]
@@ -171,17 +170,6 @@ fn gradients_count_before_they_are_computed() {
     for (limits, deed) in [(tight(), "gradient-of-views"), (hasty(), "gradient-of-selects")] {
         guest(json!({ "do": deed }), limits, &[]).adapt(&student(3), &batch(), &outputs()).unwrap();
     }
-}
-
-#[test]
-fn all_calls_at_a_step_share_what_is_allowed_in_it() {
-    let limits = Limits { tensor_bytes: 200 << 20, ..tight() };
-    let mut views = guest(json!({ "do": "gradient-of-views" }), limits, &[]);
-    let mut call = |step| views.adapt(&student(step), &batch(), &trained_outputs());
-    call(0).unwrap();
-    let message = call(0).expect_err("the second call at a step").to_string();
-    assert!(message.contains("`limits.tensor_bytes`"), "{message}");
-    call(1).unwrap();
 }
 
 #[test]

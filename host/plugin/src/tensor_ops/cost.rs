@@ -1,8 +1,8 @@
 //! What operations take, by estimate and before they are done: libtorch allocates first and cannot be interrupted, and
 //! what the gradient of an operation takes shows only after the call, in the engine.
 //!
-//! The numbers are bounds for two cores of a modest machine, measured with large tensors: an element or a multiply-add
-//! costs as many multiply-adds of `float32` as take the same time (a tenth of a nanosecond each).
+//! The numbers are bounds for a modest machine and large tensors: an element costs as many multiply-adds of `float32` as take
+//! the same time, a tenth of a nanosecond each on one core. Memory is what most operations wait for.
 
 use tch::{Device, Kind, Tensor};
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What an element costs that is copied or filled in.
-pub(crate) const COPY: u64 = 10;
+pub(crate) const COPY: u64 = 20;
 
 /// What a node of the gradient graph costs whatever its size: some microseconds.
 const NODE: u64 = 50_000;
@@ -32,25 +32,25 @@ pub(super) struct Each {
 
 impl Each {
     /// A comparison, or a rule of logic.
-    pub(super) const LOGIC: Self = Self { work: 10, temporaries: 0, gradients: 0 };
+    pub(super) const LOGIC: Self = Self { work: 20, temporaries: 0, gradients: 0 };
     /// A sum, a difference, a choice.
-    pub(super) const SIMPLE: Self = Self { work: 10, temporaries: 0, gradients: 1 };
+    pub(super) const SIMPLE: Self = Self { work: 20, temporaries: 0, gradients: 1 };
     /// A product.
-    pub(super) const PRODUCT: Self = Self { work: 10, temporaries: 0, gradients: 2 };
+    pub(super) const PRODUCT: Self = Self { work: 20, temporaries: 0, gradients: 2 };
     /// A quotient, an absolute value, a clamp, a maximum.
-    pub(super) const QUOTIENT: Self = Self { work: 10, temporaries: 0, gradients: 3 };
+    pub(super) const QUOTIENT: Self = Self { work: 20, temporaries: 0, gradients: 3 };
     /// An exponential, a logarithm, a root, or what is made of them.
-    pub(super) const FUNCTION: Self = Self { work: 40, temporaries: 0, gradients: 2 };
-    pub(super) const POWER: Self = Self { work: 100, temporaries: 0, gradients: 4 };
+    pub(super) const FUNCTION: Self = Self { work: 60, temporaries: 0, gradients: 2 };
+    pub(super) const POWER: Self = Self { work: 150, temporaries: 0, gradients: 4 };
     /// A largest element, whose gradient is shared among equal ones.
-    pub(super) const EXTREME: Self = Self { work: 10, temporaries: 0, gradients: 3 };
-    pub(super) const NORM: Self = Self { work: 60, temporaries: 1, gradients: 4 };
+    pub(super) const EXTREME: Self = Self { work: 20, temporaries: 0, gradients: 3 };
+    pub(super) const NORM: Self = Self { work: 80, temporaries: 1, gradients: 4 };
     /// Softmax and its logarithm.
-    pub(super) const SOFTMAX: Self = Self { work: 60, temporaries: 0, gradients: 2 };
+    pub(super) const SOFTMAX: Self = Self { work: 80, temporaries: 0, gradients: 2 };
     /// A loss that libtorch computes in one go.
-    pub(super) const LOSS: Self = Self { work: 20, temporaries: 1, gradients: 2 };
+    pub(super) const LOSS: Self = Self { work: 40, temporaries: 1, gradients: 2 };
     /// A loss that libtorch puts together.
-    pub(super) const COMPOSED_LOSS: Self = Self { work: 150, temporaries: 4, gradients: 4 };
+    pub(super) const COMPOSED_LOSS: Self = Self { work: 200, temporaries: 4, gradients: 4 };
 }
 
 /// The size of so many elements.
@@ -169,8 +169,8 @@ pub(super) fn multiply_add(kind: Kind, device: Device) -> u64 {
 /// The kind that operands promote to.
 pub(super) fn promoted(left: &Tensor, right: &Tensor) -> OpResult<Kind> {
     let (left, right) = (left.f_kind()?, right.f_kind()?);
-    let (wider, other) =
-        if left.elt_size_in_bytes() < right.elt_size_in_bytes() { (right, left) } else { (left, right) };
+    let is_less = left == Kind::Bool || left.elt_size_in_bytes() < right.elt_size_in_bytes();
+    let (wider, other) = if is_less { (right, left) } else { (left, right) };
     Ok(match (is_float(wider), is_float(other)) {
         // Two halves of different kinds meet in `float32`.
         (true, true) if wider != other && wider.elt_size_in_bytes() == other.elt_size_in_bytes() => Kind::Float,

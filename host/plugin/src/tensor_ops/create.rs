@@ -38,6 +38,7 @@ impl State {
     fn read(&mut self, element: &Element) -> OpResult<Tensor> {
         if let Some((name, position)) = &element.source {
             self.call.reads.push((name.clone(), Some(*position)));
+            self.call.usage.is_repeated |= element.tensor.is_none();
         }
         match (&element.tensor, &element.source) {
             (Some(tensor), Some((name, _))) => {
