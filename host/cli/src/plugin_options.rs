@@ -10,17 +10,15 @@ use brewer::loss::{NameAndParameters, PLUGIN_PREFIX};
 use brewer_plugin_host::{PluginRole, printable, roles_of};
 use clap::builder::ValueParser;
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use serde_json::{Map, Value};
 
 use crate::output;
 
 /// The plugins of the command line, in order.
-#[derive(Debug, Default)]
 pub struct PluginOptions(Vec<GivenPlugin>);
 
 /// A `--plugin`, and the options behind it.
-#[derive(Debug)]
 struct GivenPlugin {
     path: PathBuf,
     grants: Vec<String>,
@@ -42,7 +40,7 @@ impl Args for PluginOptions {
             .arg(option(
                 PLUGIN,
                 "FILE",
-                value_parser!(PathBuf).into(),
+                ValueParser::path_buf(),
                 "A plugin for the roles that it exports, in place of the experiment's; repeat for more",
             ))
             .arg(option(
@@ -78,23 +76,17 @@ impl FromArgMatches for PluginOptions {
             let plugin = GivenPlugin { path: path.clone(), grants: vec![], config: None, limits: Map::new() };
             plugins.insert(place, plugin);
         }
-        let mut before = |place: usize, option: &str| {
-            plugins.range_mut(..place).next_back().map(|(_, plugin)| plugin).ok_or_else(|| {
-                let message = format!("--{option} stands before every --plugin; write it behind the one it is for\n");
-                clap::Error::raw(ErrorKind::MissingRequiredArgument, message)
-            })
-        };
         for (place, permission) in placed::<String>(matches, GRANT) {
-            before(place, GRANT)?.grants.push(permission.clone());
+            before(&mut plugins, place, GRANT)?.grants.push(permission.clone());
         }
         for (place, config) in placed::<Value>(matches, CONFIG) {
-            if before(place, CONFIG)?.config.replace(config.clone()).is_some() {
+            if before(&mut plugins, place, CONFIG)?.config.replace(config.clone()).is_some() {
                 let message = format!("--{CONFIG} is given twice for one --plugin; write one JSON object\n");
                 return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
             }
         }
         for (place, (key, value)) in placed::<(String, Value)>(matches, LIMIT) {
-            before(place, LIMIT)?.limits.insert(key.clone(), value.clone());
+            before(&mut plugins, place, LIMIT)?.limits.insert(key.clone(), value.clone());
         }
         Ok(Self(plugins.into_values().collect()))
     }
@@ -103,6 +95,18 @@ impl FromArgMatches for PluginOptions {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
     }
+}
+
+/// The plugin that stands before an option.
+fn before<'p>(
+    plugins: &'p mut BTreeMap<usize, GivenPlugin>,
+    place: usize,
+    option: &str,
+) -> Result<&'p mut GivenPlugin, clap::Error> {
+    plugins.range_mut(..place).next_back().map(|(_, plugin)| plugin).ok_or_else(|| {
+        let message = format!("--{option} stands before every --plugin; write it behind the one it is for\n");
+        clap::Error::raw(ErrorKind::MissingRequiredArgument, message)
+    })
 }
 
 /// The values of an option, each with its place on the command line.

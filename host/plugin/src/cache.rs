@@ -132,7 +132,7 @@ impl CodeCache {
     pub fn entries(&self) -> io::Result<Vec<CachedCode>> {
         let mut entries = vec![];
         for (path, metadata) in self.files()? {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if let Some((digest, _)) = name.strip_suffix(ENDING).and_then(|name| name.split_once('-')) {
                 let (digest, bytes) = (digest.to_owned(), metadata.len());
                 entries.push(CachedCode { digest, bytes, last_used: metadata.modified()?, path });

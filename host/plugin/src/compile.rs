@@ -9,7 +9,7 @@ use std::{
     process::{Command, ExitCode, Output, Stdio},
 };
 
-use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
 use serde::{Deserialize, Serialize};
 use wasmparser::{Validator, WasmFeatures};
 
@@ -143,13 +143,19 @@ fn ended(message: &str) -> ExitCode {
 
 /// Limits this process.
 fn restrict(seconds: u64, bytes: u64) -> io::Result<()> {
-    let most = |soft: u64, hard: u64| Rlimit { current: Some(soft), maximum: Some(hard) };
-    setrlimit(Resource::Cpu, most(seconds, seconds + 1))?;
+    lower(Resource::Cpu, seconds, seconds.saturating_add(1))?;
     // What the process writes to, rather than all that it maps: libraries take gigabytes of addresses.
-    setrlimit(Resource::Data, most(bytes, bytes))?;
-    setrlimit(Resource::Core, most(0, 0))?;
+    lower(Resource::Data, bytes, bytes)?;
+    lower(Resource::Core, 0, 0)?;
     #[cfg(target_os = "linux")]
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    Ok(())
+}
+
+/// Sets the limit at which the kernel warns and the one at which it acts, unless there are lower ones already.
+fn lower(resource: Resource, soft: u64, hard: u64) -> io::Result<()> {
+    let earlier = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+    setrlimit(resource, Rlimit { current: Some(soft.min(earlier)), maximum: Some(hard.min(earlier)) })?;
     Ok(())
 }
 
@@ -171,7 +177,7 @@ fn is_out_of_memory(error: &wasmtime::Error) -> bool {
 }
 
 /// The proposals that WebAssembly has and this host does not run, as people call them.
-const PROPOSALS: [(WasmFeatures, &str); 13] = [
+pub(crate) const PROPOSALS: [(WasmFeatures, &str); 13] = [
     (WasmFeatures::THREADS, "threads"),
     (WasmFeatures::SHARED_EVERYTHING_THREADS, "shared-everything threads"),
     (WasmFeatures::EXCEPTIONS, "exceptions"),

@@ -10,7 +10,7 @@ use wasmtime::{
 use crate::{
     bindings::EveryRole,
     cache::CodeCache,
-    compile::Compiler,
+    compile::{Compiler, PROPOSALS},
     error::{Error, LoadProblem, Result},
     limits::Limits,
     state::State,
@@ -85,15 +85,17 @@ impl Engine {
 }
 
 /// The same plugin and inputs give the same bits on every machine: NaNs have one form, relaxed SIMD one meaning, and
-/// there are no threads.
+/// there are no threads. What is refused does not depend on what wasmtime can do.
 pub(crate) fn config() -> Config {
     let mut config = Config::new();
     config
         .concurrency_support(false)
         .epoch_interruption(true)
         .cranelift_nan_canonicalization(true)
-        .relaxed_simd_deterministic(true)
-        .wasm_memory64(false);
+        .relaxed_simd_deterministic(true);
+    for (proposal, _) in PROPOSALS {
+        config.wasm_features(proposal, false);
+    }
     config
 }
 
