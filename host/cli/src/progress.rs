@@ -65,10 +65,17 @@ impl Gauge {
                 self.last_draw = Some(now);
                 self.draw(&figures());
             }
-        } else if now >= self.next_line {
-            self.next_line = now + NEXT_LINE;
+        } else if self.line_is_due(now) {
             output::note(&self.line(done, now - self.start, &figures()));
         }
+    }
+
+    fn line_is_due(&mut self, now: Instant) -> bool {
+        let is_due = now >= self.next_line;
+        if is_due {
+            self.next_line = now + NEXT_LINE;
+        }
+        is_due
     }
 
     fn draw(&self, figures: &Figures) {
@@ -200,4 +207,32 @@ fn losses(losses: &Scalars) -> Vec<String> {
 /// `dev_loss 0.3012  dev_accuracy 0.8120`.
 fn scalars(scalars: &Scalars) -> String {
     scalars.iter().map(|(name, value)| format!("{name} {value:.4}")).collect::<Vec<_>>().join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_after_ten_seconds_and_then_every_thirty() {
+        let mut gauge = Gauge::start(0, 60);
+        let start = gauge.start;
+        let due: Vec<u64> = (0..120).filter(|second| gauge.line_is_due(start + Duration::from_secs(*second))).collect();
+        assert_eq!(due, [10, 40, 70, 100]);
+    }
+
+    #[test]
+    fn a_line_tells_what_is_left_from_what_was_done_since_the_start() {
+        let gauge = Gauge::start(20, 60);
+        let reading = Reading {
+            place: "epoch 2/3".to_owned(),
+            count: "step 30/60".to_owned(),
+            rate: "812 examples/s".to_owned(),
+            details: vec!["total 1.234".to_owned(), "kd 0.412".to_owned()],
+        };
+        assert_eq!(
+            gauge.line(30, Duration::from_secs(60), &reading),
+            "  step 30/60 (50 %)  epoch 2/3  total 1.234  kd 0.412  812 examples/s  3 minutes left"
+        );
+    }
 }

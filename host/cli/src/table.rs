@@ -137,7 +137,7 @@ fn shortened(word: &str, width: usize) -> String {
 pub fn counted(number: usize, what: &str) -> String {
     let ending = match number {
         1 => "",
-        _ if what.ends_with("ch") => "es",
+        _ if what.ends_with("tch") => "es",
         _ => "s",
     };
     format!("{} {what}{ending}", grouped(number))
