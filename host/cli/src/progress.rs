@@ -224,14 +224,14 @@ mod tests {
     #[test]
     fn a_line_tells_what_is_left_from_what_was_done_since_the_start() {
         let gauge = Gauge::start(20, 60);
-        let reading = Reading {
+        let figures = Figures {
             place: "epoch 2/3".to_owned(),
             count: "step 30/60".to_owned(),
             rate: "812 examples/s".to_owned(),
             details: vec!["total 1.234".to_owned(), "kd 0.412".to_owned()],
         };
         assert_eq!(
-            gauge.line(30, Duration::from_secs(60), &reading),
+            gauge.line(30, Duration::from_secs(60), &figures),
             "  step 30/60 (50 %)  epoch 2/3  total 1.234  kd 0.412  812 examples/s  3 minutes left"
         );
     }
