@@ -82,7 +82,7 @@ impl Plugin {
         }
         let bytes = read(path, options.limits.file_bytes)?;
         let roles = contract::inspect(&bytes)?;
-        let manifest = Manifest::of_component(&bytes).map_err(|error| LoadProblem::Manifest(format!("{error:#}")))?;
+        let manifest = Manifest::of_component(bytes).map_err(|error| LoadProblem::Manifest(format!("{error:#}")))?;
         let asked = manifest.as_ref().map(permissions::asked).transpose().map_err(LoadProblem::Manifest)?;
         let config = options.config.unwrap_or_else(|| Value::Object(Default::default()));
         if let Some(schema) = manifest.as_ref().and_then(|manifest| manifest.config_schema.as_ref()) {
@@ -172,14 +172,27 @@ pub struct Inspected {
 ///
 /// Errors: [`Error::Load`] with what is wrong with the file.
 pub fn inspect(path: &Path) -> Result<Inspected> {
+    inspect_bytes(path, &read_component(path)?)
+}
+
+/// The bytes of the component at `path`, if it is not larger than a component may be.
+///
+/// Errors: [`Error::Load`].
+pub fn read_component(path: &Path) -> Result<Vec<u8>> {
+    read(path, Limits::default().file_bytes).map_err(|problem| Error::Load { path: path.to_owned(), problem })
+}
+
+/// Looks at a component in memory, which messages call `path`.
+///
+/// Errors: [`Error::Load`] with what is wrong with it.
+pub fn inspect_bytes(path: &Path, bytes: &[u8]) -> Result<Inspected> {
     let look = || {
-        let bytes = read(path, Limits::default().file_bytes)?;
-        let manifest = Manifest::of_component(&bytes).map_err(|error| LoadProblem::Manifest(format!("{error:#}")));
+        let manifest = Manifest::of_component(bytes).map_err(|error| LoadProblem::Manifest(format!("{error:#}")));
         Ok(Inspected {
-            digest: hex::encode(Sha256::digest(&bytes)),
+            digest: hex::encode(Sha256::digest(bytes)),
             size: bytes.len() as u64,
-            contract: contract::built_for(&bytes),
-            roles: contract::inspect(&bytes)?,
+            contract: contract::built_for(bytes),
+            roles: contract::inspect(bytes)?,
             manifest: manifest?,
         })
     };

@@ -2,7 +2,12 @@
 
 mod build;
 mod inspect;
+mod login;
 mod new;
+mod pull;
+mod push;
+mod registry;
+mod stored;
 mod test;
 
 use std::process::ExitCode;
@@ -18,6 +23,18 @@ pub enum PluginCommand {
     Build(build::BuildOptions),
     /// Show what a plugin is and what it asks for; nothing of it is run
     Inspect(inspect::InspectOptions),
+    /// Put a plugin into a registry, and print the reference with its digest
+    Push(push::PushOptions),
+    /// Bring a plugin from a registry into the store, and show what it is and what it asks for
+    Pull(pull::PullOptions),
+    /// Show the plugins in the store
+    List(stored::ListOptions),
+    /// Remove from the store what no reference needs
+    Prune(stored::PruneOptions),
+    /// Store the password of a registry, where Docker has it
+    Login(login::LoginOptions),
+    /// Remove the password of a registry
+    Logout(login::LogoutOptions),
     /// Run a plugin on made-up batches and compare what it returns with what is expected
     Test(test::TestOptions),
 }
@@ -27,6 +44,12 @@ pub fn run(command: &PluginCommand) -> Result<ExitCode> {
         PluginCommand::New(options) => new::new(options),
         PluginCommand::Build(options) => build::build(options),
         PluginCommand::Inspect(options) => inspect::inspect(options),
+        PluginCommand::Push(options) => push::push(options),
+        PluginCommand::Pull(options) => pull::pull(options),
+        PluginCommand::List(options) => stored::list(options),
+        PluginCommand::Prune(options) => stored::prune(options),
+        PluginCommand::Login(options) => login::login(options),
+        PluginCommand::Logout(options) => login::logout(options),
         PluginCommand::Test(options) => test::test(options),
     }
 }

@@ -1,0 +1,25 @@
+//! Plugins in OCI registries: from a reference to bytes that were checked, and back.
+//!
+//! A [`Reference`] names a plugin in a registry. [`plugin::pull`] brings it into the [`Store`] on this machine, where a
+//! blob's name is its digest; [`plugin::push`] sends one. The [`Client`] in between trusts a registry with nothing: it
+//! checks the size and the digest of all that comes, bounds the time and the memory that anything takes, and shows
+//! credentials to the registry alone.
+//!
+//! Knows neither the engine nor libtorch.
+
+mod client;
+mod credentials;
+mod digest;
+pub mod document;
+mod error;
+pub mod limits;
+pub mod plugin;
+mod reference;
+mod store;
+
+pub use client::{Client, Manifest, Repository, Settings, Timing, Transfer};
+pub use credentials::{Credential, Credentials, Secret};
+pub use digest::Digest;
+pub use error::{Error, ErrorKind, Result, printable};
+pub use reference::Reference;
+pub use store::{Ingest, Pruned, Record, Store};
