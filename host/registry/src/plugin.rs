@@ -57,8 +57,18 @@ pub fn pull(client: &Client, store: &Store, reference: &Reference) -> Result<Plu
             return Err(refused(format!("its {media_type} has {size} bytes; at most {limit} are allowed")));
         }
     }
-    for part in [&parsed.config, layer] {
-        repository.blob(part, store).map_err(|error| error.on_the_way_to(reference))?;
+    let mut parts = [&parsed.config, layer];
+    if parts[0].digest == parts[1].digest {
+        return Err(refused("its component and its configuration are one blob".to_owned()));
+    }
+    // Everybody waits for blobs in one order, so that no two wait for each other.
+    parts.sort_by_key(|part| part.digest);
+    let mut fetched = vec![];
+    for part in parts {
+        fetched.extend(repository.blob(part, store).map_err(|error| error.on_the_way_to(reference))?);
+    }
+    for ingest in fetched {
+        ingest.finish()?;
     }
     store.put(&manifest.bytes)?;
     let gone = || Error::refused(reference, "it was removed from the store while it was pulled");

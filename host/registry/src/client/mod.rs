@@ -181,12 +181,13 @@ impl Client {
         self.settings.plain_http.iter().any(is_named) || (is_loopback && self.settings.ca_file.is_none())
     }
 
-    /// Refuses a URL that this client must not go to.
-    fn check_reachable(&self, origin: &Origin) -> Result<(), String> {
-        if origin.is_https || self.is_plain(&origin.host, Some(origin.port)) {
+    /// Refuses to go where an answer of `from` points, if anybody can listen there: never from https to plain http, and to
+    /// plain http only where the user allows it.
+    fn check_hop(&self, from: &Origin, to: &Origin) -> Result<(), String> {
+        if to.is_https || (!from.is_https && self.is_plain(&to.host, Some(to.port))) {
             return Ok(());
         }
-        Err(format!("{origin} is plain http, where anybody can listen and answer"))
+        Err(format!("{to} is plain http, where anybody can listen and answer"))
     }
 }
 
@@ -255,10 +256,7 @@ impl Repository<'_> {
             let location = answer.header("location").unwrap_or("");
             let refused = |problem: String| Failure::Lasting(format!("it redirects, but {problem}"));
             let url = call.url.join(location).map_err(refused)?;
-            if call.url.origin().is_https && !url.origin().is_https {
-                return Err(refused(format!("from https to {}, where anybody can listen and answer", url.origin())));
-            }
-            self.client.check_reachable(url.origin()).map_err(refused)?;
+            self.client.check_hop(call.url.origin(), url.origin()).map_err(refused)?;
             call.url = url;
         }
     }
@@ -319,5 +317,44 @@ impl<'t> Tries<'t> {
                 Ok(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(settings: Settings) -> Client {
+        Client::new(settings).unwrap()
+    }
+
+    #[test]
+    fn plain_http_is_for_loopback_and_for_hosts_that_are_named() {
+        let plain_http = vec!["intranet:5000".to_owned(), "other.lan".to_owned()];
+        let client = client(Settings { plain_http, ..Settings::default() });
+        for (host, url) in [
+            ("ghcr.io", "https://ghcr.io"),
+            ("docker.io", "https://registry-1.docker.io"),
+            ("localhost:5000", "http://localhost:5000"),
+            ("127.0.0.9", "http://127.0.0.9"),
+            ("[::1]:5000", "http://[::1]:5000"),
+            ("intranet:5000", "http://intranet:5000"),
+            ("intranet:5001", "https://intranet:5001"),
+            ("other.lan:1", "http://other.lan:1"),
+            ("127.0.0.1.evil.com", "https://127.0.0.1.evil.com"),
+        ] {
+            assert_eq!(client.origin(host).to_string(), url);
+        }
+    }
+
+    #[test]
+    fn nothing_leads_from_https_to_plain_http() {
+        let client = client(Settings { plain_http: vec!["named.lan".to_owned()], ..Settings::default() });
+        let origin = |url: &str| url::Url::parse(url).unwrap().origin().clone();
+        let leads = |from: &str, to: &str| client.check_hop(&origin(from), &origin(to)).is_ok();
+        assert!(leads("https://a.b", "https://c.d") && leads("http://localhost", "https://c.d"));
+        assert!(leads("http://localhost", "http://named.lan") && leads("http://localhost", "http://127.0.0.1:9"));
+        assert!(!leads("http://localhost", "http://c.d"));
+        assert!(!leads("https://a.b", "http://named.lan") && !leads("https://a.b", "http://a.b"));
     }
 }

@@ -61,18 +61,20 @@ impl Repository<'_> {
         Ok(Manifest { bytes, digest, content_type })
     }
 
-    /// Brings a blob into the store, unless it is there: the bytes that its descriptor names, as many as it says.
+    /// Fetches a blob, unless the store has it: the bytes that its descriptor names, as many as it says. They are checked,
+    /// and not in their place yet, so that an artefact comes into the store whole or not at all.
     ///
     /// # Errors
     /// If the registry has another number of bytes, or others, or fails; or if the store cannot be written.
-    pub fn blob(&self, descriptor: &Descriptor, store: &Store) -> Result<()> {
+    pub fn blob<'s>(&self, descriptor: &Descriptor, store: &'s Store) -> Result<Option<Ingest<'s>>> {
         if store.holds(&descriptor.digest, descriptor.size)? {
-            return Ok(());
+            return Ok(None);
         }
         let mut ingest = store.ingest(&descriptor.digest)?;
         // Another process may have brought it while this one waited for its turn.
         if store.holds(&descriptor.digest, descriptor.size)? {
-            return ingest.discard();
+            ingest.discard()?;
+            return Ok(None);
         }
         // A part of an earlier pull may be damaged; the whole, fetched at once, cannot be blamed on it.
         let is_continued = ingest.reached() > 0;
@@ -85,7 +87,7 @@ impl Repository<'_> {
             ingest.discard()?;
             return Err(self.lie(descriptor, "its bytes have another digest"));
         }
-        ingest.finish()
+        Ok(Some(ingest))
     }
 
     /// Receives what is missing of a blob, up to its size.

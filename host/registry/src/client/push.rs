@@ -102,10 +102,7 @@ impl Repository<'_> {
         let location = answer.header("location").unwrap_or("");
         let refused = |problem: String| self.failed(format!("it wants the upload elsewhere, but {problem}"));
         let next = url.join(location).map_err(refused)?;
-        if self.origin.is_https && !next.origin().is_https {
-            return Err(refused(format!("{} is plain http, where anybody can listen", next.origin())));
-        }
-        self.client.check_reachable(next.origin()).map_err(refused)?;
+        self.client.check_hop(&self.origin, next.origin()).map_err(refused)?;
         Ok(next)
     }
 }
