@@ -21,6 +21,18 @@ pub struct Descriptor {
     pub size: u64,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
+}
+
+/// Several manifests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ImageIndex {
+    pub schema_version: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    pub manifests: Vec<Descriptor>,
 }
 
 /// The manifest of one artefact.
@@ -49,22 +61,71 @@ struct Kind {
     manifests: Option<serde::de::IgnoredAny>,
 }
 
-impl ImageManifest {
-    /// Reads the manifest of an artefact. `content_type` is what the registry called it; a manifest that says something
-    /// else of itself is refused, since two readers could take the same bytes, and the same digest, for two things.
+/// The media type of a document. `content_type` is what the registry called it; one that says something else of itself is
+/// refused, since two readers could take the same bytes, and the same digest, for two things.
+fn media_type(bytes: &[u8], content_type: Option<&str>) -> Result<String, String> {
+    let kind: Kind = serde_json::from_slice(bytes).map_err(|error| format!("its manifest is no JSON: {error}"))?;
+    if kind.layers.is_some() && kind.manifests.is_some() {
+        return Err("its manifest has both `layers` and `manifests`".to_owned());
+    }
+    // A parameter such as a charset says nothing about the kind.
+    let content_type = content_type.map(|text| text.split(';').next().unwrap_or(text).trim());
+    let media_type = kind.media_type.as_deref().or(content_type).unwrap_or("");
+    if let Some(called) = content_type.filter(|called| *called != media_type) {
+        let (called, media_type) = (printable(called, 90), printable(media_type, 90));
+        return Err(format!("the registry calls its manifest {called}, but it calls itself {media_type}"));
+    }
+    Ok(media_type.to_owned())
+}
+
+impl Descriptor {
+    /// Names these bytes.
+    pub(crate) fn of(media_type: &str, bytes: &[u8]) -> Self {
+        Self {
+            media_type: media_type.to_owned(),
+            digest: Digest::of(bytes),
+            size: bytes.len() as u64,
+            annotations: BTreeMap::new(),
+            artifact_type: None,
+        }
+    }
+}
+
+impl ImageIndex {
+    pub(crate) fn new(manifests: Vec<Descriptor>) -> Self {
+        Self { schema_version: 2, media_type: Some(IMAGE_INDEX.to_owned()), manifests }
+    }
+
+    /// Reads an index, as [`ImageManifest::parse`] reads a manifest.
     pub(crate) fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Self, String> {
-        let kind: Kind = serde_json::from_slice(bytes).map_err(|error| format!("its manifest is no JSON: {error}"))?;
-        if kind.layers.is_some() && kind.manifests.is_some() {
-            return Err("its manifest has both `layers` and `manifests`".to_owned());
+        let media_type = media_type(bytes, content_type)?;
+        if media_type != IMAGE_INDEX {
+            return Err(format!("it is `{}`; expected {IMAGE_INDEX}", printable(&media_type, 90)));
         }
-        // A parameter such as a charset says nothing about the kind.
-        let content_type = content_type.map(|text| text.split(';').next().unwrap_or(text).trim());
-        let media_type = kind.media_type.as_deref().or(content_type).unwrap_or("");
-        if let Some(called) = content_type.filter(|called| *called != media_type) {
-            let (called, media_type) = (printable(called, 90), printable(media_type, 90));
-            return Err(format!("the registry calls its manifest {called}, but it calls itself {media_type}"));
+        serde_json::from_slice(bytes).map_err(|error| format!("the index is not as it must be: {error}"))
+    }
+
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, String> {
+        serde_json::to_vec(self).map_err(|error| format!("the index cannot be written: {error}"))
+    }
+}
+
+impl ImageManifest {
+    pub(crate) fn new(config: Descriptor, layers: Vec<Descriptor>) -> Self {
+        Self {
+            schema_version: 2,
+            media_type: Some(IMAGE_MANIFEST.to_owned()),
+            artifact_type: None,
+            config,
+            layers,
+            subject: None,
+            annotations: BTreeMap::new(),
         }
-        match media_type {
+    }
+
+    /// Reads the manifest of an artefact. `content_type` is what the registry called it, if it did.
+    pub(crate) fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Self, String> {
+        match media_type(bytes, content_type)?.as_str() {
             IMAGE_MANIFEST => {}
             IMAGE_INDEX => return Err("it is an index of several artefacts; expected one plugin".to_owned()),
             "application/vnd.docker.distribution.manifest.v2+json" => {
@@ -96,21 +157,8 @@ mod tests {
     use super::*;
 
     fn manifest() -> ImageManifest {
-        let part = |media_type: &str| Descriptor {
-            media_type: media_type.to_owned(),
-            digest: Digest::of(b""),
-            size: 0,
-            annotations: BTreeMap::new(),
-        };
-        ImageManifest {
-            schema_version: 2,
-            media_type: Some(IMAGE_MANIFEST.to_owned()),
-            artifact_type: None,
-            config: part("application/vnd.wasm.config.v0+json"),
-            layers: vec![part("application/wasm")],
-            subject: None,
-            annotations: BTreeMap::new(),
-        }
+        let part = |media_type: &str| Descriptor::of(media_type, b"");
+        ImageManifest::new(part("application/vnd.wasm.config.v0+json"), vec![part("application/wasm")])
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! checks the size and the digest of all that comes, bounds the time and the memory that anything takes, and shows
 //! credentials to the registry alone.
 //!
+//! A [`signature`] says who stands behind a plugin, and a [`Policy`] who must.
+//!
 //! Knows neither the engine nor libtorch.
 
 mod client;
@@ -12,14 +14,19 @@ mod credentials;
 mod digest;
 pub mod document;
 mod error;
+mod key;
 pub mod limits;
 pub mod plugin;
+mod policy;
 mod reference;
+pub mod signature;
 mod store;
 
 pub use client::{Client, Manifest, Repository, Settings, Timing, Transfer};
 pub use credentials::{Credential, Credentials, Secret};
 pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result, printable};
+pub use key::{PrivateKey, PublicKey};
+pub use policy::{Policy, read_small};
 pub use reference::Reference;
 pub use store::{Ingest, Pruned, Record, Store};

@@ -16,6 +16,14 @@ pub const ANNOTATIONS: usize = 64 << 10;
 pub const HEADERS: usize = 64 << 10;
 /// What a credential helper may print, and the files of credentials.
 pub const CREDENTIALS: u64 = 1 << 20;
+/// One signature.
+pub const SIGNATURE: u64 = 1 << 20;
+/// All signatures of a plugin together.
+pub const SIGNATURES: u64 = 4 << 20;
+/// Signatures and whatever else refers to a plugin, in number.
+pub const REFERRERS: usize = 32;
+/// A trust policy, a key.
+pub const POLICY: u64 = 1 << 20;
 /// Redirects that a request follows.
 pub const REDIRECTS: usize = 5;
 /// One piece of an upload; some registries take no larger one.

@@ -75,6 +75,18 @@ pub fn pull(client: &Client, store: &Store, reference: &Reference) -> Result<Plu
     load(store, &manifest.digest)?.ok_or_else(gone)
 }
 
+/// What a reference names now: the manifest of a plugin.
+///
+/// # Errors
+/// If it names nothing, or something else.
+pub fn resolve(client: &Client, reference: &Reference) -> Result<Descriptor> {
+    let manifest = client.repository(reference).manifest(reference)?;
+    let refused = |problem: String| Error::refused(reference, problem);
+    let parsed = ImageManifest::parse(&manifest.bytes, manifest.content_type.as_deref()).map_err(refused)?;
+    component(&parsed).map_err(refused)?;
+    Ok(Descriptor::of(IMAGE_MANIFEST, &manifest.bytes))
+}
+
 /// The plugin with this manifest, if the store has all of it.
 ///
 /// # Errors
@@ -160,23 +172,10 @@ fn describe(
         said.description.map(|description| annotate("description", description));
     }
     annotations.extend(more.clone());
-    let descriptor = |media_type: &str, bytes: &[u8]| Descriptor {
-        media_type: media_type.to_owned(),
-        digest: Digest::of(bytes),
-        size: bytes.len() as u64,
-        annotations: BTreeMap::new(),
-    };
-    let mut layer = descriptor(COMPONENT, component);
+    let mut layer = Descriptor::of(COMPONENT, component);
     layer.annotations.insert(format!("{ANNOTATION}title"), file);
-    let manifest = ImageManifest {
-        schema_version: 2,
-        media_type: Some(IMAGE_MANIFEST.to_owned()),
-        artifact_type: None,
-        config: descriptor(CONFIG, &config),
-        layers: vec![layer],
-        subject: None,
-        annotations,
-    };
+    let mut manifest = ImageManifest::new(Descriptor::of(CONFIG, &config), vec![layer]);
+    manifest.annotations = annotations;
     Ok((manifest, config))
 }
 

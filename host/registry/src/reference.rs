@@ -59,6 +59,11 @@ impl Reference {
         }
     }
 
+    /// Another tag or digest of the same repository.
+    pub(crate) fn at(&self, tag: Option<String>, digest: Option<Digest>) -> Self {
+        Self { tag, digest, ..self.clone() }
+    }
+
     /// The same reference, pinned.
     pub fn pinned(&self, digest: Digest) -> Self {
         Self { digest: Some(digest), ..self.clone() }

@@ -8,7 +8,7 @@ use clap::Args;
 use indicatif::HumanBytes;
 use serde_json::json;
 
-use super::registry::{self, Located, RegistryOptions};
+use super::registry::{self, Located, RegistryOptions, TrustOptions};
 use crate::table::aligned;
 
 #[derive(Args)]
@@ -19,6 +19,9 @@ pub struct InspectOptions {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    trust: TrustOptions,
 
     #[command(flatten)]
     registry: RegistryOptions,
@@ -32,14 +35,14 @@ pub fn inspect(options: &InspectOptions) -> Result<ExitCode> {
 fn locate(options: &InspectOptions) -> Result<Located> {
     let text = &options.plugin;
     if Reference::is_meant(text) {
-        return registry::pull(&options.registry.client()?, &registry::parse(text)?);
+        return registry::pull(&options.registry.client()?, &registry::parse(text)?, &options.trust);
     }
     if text.starts_with("sha256:") {
         return registry::stored(text);
     }
     let bytes = read_component(Path::new(text)).map_err(brewer::Error::from)?;
     let inspected = inspect_bytes(Path::new(text), &bytes).map_err(brewer::Error::from)?;
-    Ok(Located { inspected, reference: None, manifest: None, bytes })
+    Ok(Located { inspected, reference: None, manifest: None, signers: None, bytes })
 }
 
 /// Prints what a plugin is and what it asks for.
@@ -50,6 +53,7 @@ pub fn show(located: &Located, as_json: bool) -> Result<()> {
         let text = json!({
             "reference": located.reference.as_ref().map(ToString::to_string),
             "manifest_digest": located.manifest,
+            "signers": located.signers,
             "sha256": inspected.digest,
             "bytes": inspected.size,
             "contract": inspected.contract,
@@ -87,6 +91,9 @@ fn print(inspected: &Inspected, located: &Located) -> Result<()> {
             None => "whatever the experiment grants".to_owned(),
         },
     ));
+    rows.extend(located.signers.as_ref().map(|signers| {
+        ("signed by", if signers.is_empty() { "nobody, and the policy accepts it".to_owned() } else { signers.join(", ") })
+    }));
     rows.push(("size", HumanBytes(inspected.size).to_string()));
     rows.push(("sha256", inspected.digest.clone()));
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(label, text)| vec![label.to_owned(), printable(&text, LONGEST)]).collect();

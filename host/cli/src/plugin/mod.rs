@@ -7,8 +7,10 @@ mod new;
 mod pull;
 mod push;
 mod registry;
+mod sign;
 mod stored;
 mod test;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -27,6 +29,12 @@ pub enum PluginCommand {
     Push(push::PushOptions),
     /// Bring a plugin from a registry into the store, and show what it is and what it asks for
     Pull(pull::PullOptions),
+    /// Show who signed a plugin in a registry, and fail unless the right ones did
+    Verify(verify::VerifyOptions),
+    /// Sign a plugin in a registry, as cosign does
+    Sign(sign::SignOptions),
+    /// Make a pair of keys, as cosign does
+    Keygen(sign::KeygenOptions),
     /// Show the plugins in the store
     List(stored::ListOptions),
     /// Remove from the store what no reference needs
@@ -46,6 +54,9 @@ pub fn run(command: &PluginCommand) -> Result<ExitCode> {
         PluginCommand::Inspect(options) => inspect::inspect(options),
         PluginCommand::Push(options) => push::push(options),
         PluginCommand::Pull(options) => pull::pull(options),
+        PluginCommand::Verify(options) => verify::verify(options),
+        PluginCommand::Sign(options) => sign::sign(options),
+        PluginCommand::Keygen(options) => sign::keygen(options),
         PluginCommand::List(options) => stored::list(options),
         PluginCommand::Prune(options) => stored::prune(options),
         PluginCommand::Login(options) => login::login(options),

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use super::inspect::show;
-use super::registry::{self, RegistryOptions};
+use super::registry::{self, RegistryOptions, TrustOptions};
 
 #[derive(Args)]
 pub struct PullOptions {
@@ -22,13 +22,16 @@ pub struct PullOptions {
     json: bool,
 
     #[command(flatten)]
+    trust: TrustOptions,
+
+    #[command(flatten)]
     registry: RegistryOptions,
 }
 
 /// Brings a plugin into the store, and shows what it is and what it asks for.
 pub fn pull(options: &PullOptions) -> Result<ExitCode> {
     let reference = registry::parse(&options.reference)?;
-    let located = registry::pull(&options.registry.client()?, &reference)?;
+    let located = registry::pull(&options.registry.client()?, &reference, &options.trust)?;
     if let Some(output) = &options.output {
         write(output, &located.bytes).with_context(|| format!("cannot write {}", output.display()))?;
     }

@@ -8,6 +8,7 @@ use brewer_registry::plugin;
 use clap::Args;
 
 use super::registry::{self, RegistryOptions, failed};
+use super::sign;
 use crate::exit::input;
 
 #[derive(Args)]
@@ -21,6 +22,10 @@ pub struct PushOptions {
     /// Say more of it in the registry: KEY=VALUE; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = annotation)]
     annotation: Vec<(String, String)>,
+
+    /// Sign it with this private key, as `plugin sign` does
+    #[arg(long, value_name = "KEY")]
+    sign: Option<PathBuf>,
 
     #[command(flatten)]
     registry: RegistryOptions,
@@ -38,10 +43,15 @@ pub fn push(options: &PushOptions) -> Result<ExitCode> {
             return Err(input(anyhow!("--annotation {key}: it is given twice")));
         }
     }
+    // A wrong password is found before anything is sent.
+    let key = options.sign.as_deref().map(sign::open).transpose()?;
     let client = options.registry.client()?;
     let pushed = plugin::push(&client, &reference, &bytes, &annotations, registry::created()?).map_err(failed)?;
     if pushed.was_there {
         eprintln!("the registry had the component already");
+    }
+    if let Some(key) = &key {
+        sign::sign_with(&client, &pushed.reference, key)?;
     }
     println!("{}", pushed.reference);
     Ok(ExitCode::SUCCESS)

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use anyhow::Result;
 use brewer_plugin_host::{Inspected, inspect_bytes};
-use brewer_registry::{Client, Digest, Reference, Settings, Store, Transfer, plugin};
+use brewer_registry::{Client, Digest, Policy, Reference, Settings, Store, Transfer, plugin, signature};
 use clap::Args;
 use console::style;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -26,6 +26,24 @@ pub struct RegistryOptions {
     /// Where Docker's config.json with the credentials lies [default: as Docker and podman find theirs]
     #[arg(long, value_name = "DIR")]
     config_docker: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct TrustOptions {
+    /// Who must have signed [default: brewer/trust.json in the folder of configurations, if it is there]
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
+}
+
+impl TrustOptions {
+    /// The trust policy; `None` if there is none.
+    pub fn policy(&self) -> Result<Option<Policy>> {
+        match &self.trust {
+            Some(file) => Policy::read(file).map(Some),
+            None => Policy::of_user(),
+        }
+        .map_err(failed)
+    }
 }
 
 impl RegistryOptions {
@@ -61,18 +79,35 @@ pub struct Located {
     pub reference: Option<Reference>,
     /// The manifest's digest, if it is in the store.
     pub manifest: Option<Digest>,
+    /// Who signed it, by the trust policy; `None` without one.
+    pub signers: Option<Vec<String>>,
     /// The component.
     pub bytes: Vec<u8>,
 }
 
-/// Brings a plugin into the store and looks at it; only a plugin is recorded under its reference.
-pub fn pull(client: &Client, reference: &Reference) -> Result<Located> {
+/// Brings a plugin into the store and looks at it, if the trust policy lets it; only a plugin is recorded under its
+/// reference.
+pub fn pull(client: &Client, reference: &Reference, trust: &TrustOptions) -> Result<Located> {
+    let policy = trust.policy()?;
+    let manifest = plugin::resolve(client, reference).map_err(failed)?.digest;
+    let signers = match &policy {
+        Some(policy) => {
+            let candidates = signature::fetch(client, reference, &manifest).map_err(failed)?;
+            let findings = signature::check(&candidates, &manifest, policy.keys());
+            Some(policy.decide(reference, &manifest, &findings).map_err(failed)?.into_iter().collect())
+        }
+        None => {
+            eprintln!("not verified: there is no trust policy");
+            None
+        }
+    };
     let store = open_store()?;
-    let pulled = plugin::pull(client, &store, reference).map_err(failed)?;
+    // The manifest that was decided on, whatever the tag names by now.
+    let pulled = plugin::pull(client, &store, &reference.pinned(manifest)).map_err(failed)?;
     let inspected = look(&reference.to_string(), &pulled)?;
     store.record(reference, pulled.manifest).map_err(failed)?;
     let reference = Some(reference.pinned(pulled.manifest));
-    Ok(Located { inspected, reference, manifest: Some(pulled.manifest), bytes: pulled.bytes })
+    Ok(Located { inspected, reference, manifest: Some(pulled.manifest), signers, bytes: pulled.bytes })
 }
 
 /// The plugin of the store that `text`, `sha256:` and at least 12 digits, names by the digest of its manifest or of its
@@ -101,7 +136,7 @@ pub fn stored(text: &str) -> Result<Located> {
     let incomplete = || wrong("the store has its manifest only; pull it again".to_owned());
     let loaded = plugin::load(&store, &manifest).map_err(failed)?.ok_or_else(incomplete)?;
     let inspected = look(text, &loaded)?;
-    Ok(Located { inspected, reference: None, manifest: Some(manifest), bytes: loaded.bytes })
+    Ok(Located { inspected, reference: None, manifest: Some(manifest), signers: None, bytes: loaded.bytes })
 }
 
 fn look(name: &str, plugin: &plugin::Plugin) -> Result<Inspected> {

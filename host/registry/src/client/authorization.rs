@@ -210,13 +210,6 @@ impl Challenge {
     }
 }
 
-impl super::Failure {
-    fn problem(&self) -> &str {
-        let (Self::Passing(problem) | Self::Lasting(problem)) = self;
-        problem
-    }
-}
-
 fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
 }

@@ -53,6 +53,14 @@ pub enum Failure {
     Lasting(String),
 }
 
+impl Failure {
+    /// What happened.
+    pub fn problem(&self) -> &str {
+        let (Self::Passing(problem) | Self::Lasting(problem)) = self;
+        problem
+    }
+}
+
 impl Http {
     /// Trusts the system's certificates (`SSL_CERT_FILE` names others), and those in `ca_file`.
     pub fn new(ca_file: Option<&Path>, timing: &Timing) -> Result<Self> {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Digest, Error, Reference, Result, Store,
-    document::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST},
+    document::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, ImageIndex},
     limits,
     store::Ingest,
 };
@@ -59,6 +59,43 @@ impl Repository<'_> {
             return Err(Error::refused(reference, problem));
         }
         Ok(Manifest { bytes, digest, content_type })
+    }
+
+    /// Who refers to a manifest; nobody, where the registry does not keep that.
+    ///
+    /// # Errors
+    /// If what it answers is no index, or if it fails.
+    pub(crate) fn referrers(&self, manifest: &Digest) -> Result<Vec<Descriptor>> {
+        let path = format!("/v2/{}/referrers/{manifest}", self.name);
+        let mut call = self.call(Method::GET, &path, limits::MANIFEST);
+        call.headers.push(("accept", IMAGE_INDEX.to_owned()));
+        let mut answer = self.send(&call, Access::Pull)?;
+        if answer.status != 200 {
+            return Ok(vec![]);
+        }
+        let what = format!("who refers to {manifest}");
+        let wrong = |problem: String| Error::refused(&self.host, format!("{what}: {problem}"));
+        let bytes = answer.bytes(limits::MANIFEST).map_err(|failure| wrong(failure.problem().to_owned()))?;
+        Ok(ImageIndex::parse(&bytes, answer.header("content-type")).map_err(wrong)?.manifests)
+    }
+
+    /// The bytes of a small blob, such as a signature; the caller bounds its size.
+    ///
+    /// # Errors
+    /// If the registry has other bytes, or fails.
+    pub(crate) fn small_blob(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
+        let path = format!("/v2/{}/blobs/{}", self.name, descriptor.digest);
+        let mut answer = self.send(&self.call(Method::GET, &path, descriptor.size), Access::Pull)?;
+        match answer.status {
+            200 => {}
+            404 => return Err(self.missing(format!("blob {}", descriptor.digest), &mut answer)),
+            _ => return Err(self.unexpected(&mut answer)),
+        }
+        let bytes = answer.bytes(descriptor.size).map_err(|failure| self.lie(descriptor, failure.problem()))?;
+        if bytes.len() as u64 != descriptor.size || Digest::of(&bytes) != descriptor.digest {
+            return Err(self.lie(descriptor, "it sends others"));
+        }
+        Ok(bytes)
     }
 
     /// Fetches a blob, unless the store has it: the bytes that its descriptor names, as many as it says. They are checked,

@@ -35,16 +35,20 @@ impl Repository<'_> {
         Ok(true)
     }
 
-    /// Uploads a manifest and gives it the reference's tag.
+    /// Uploads a manifest and gives it the reference's tag, if it has one. Returns whether the registry keeps who refers to
+    /// the manifest's subject.
     ///
     /// # Errors
     /// If the registry refuses it, or fails.
-    pub fn push_manifest(&self, reference: &Reference, bytes: &[u8], media_type: &str) -> Result<()> {
+    pub fn push_manifest(&self, reference: &Reference, bytes: &[u8], media_type: &str) -> Result<bool> {
         let path = format!("/v2/{}/manifests/{}", self.name, reference.target());
         let mut call = self.upload(Method::PUT, self.origin.url(&path), bytes);
         call.headers.push(("content-type", media_type.to_owned()));
         let mut answer = self.send(&call, Access::Push).map_err(|error| error.about(reference))?;
-        if answer.status == 201 { Ok(()) } else { Err(self.unexpected(&mut answer).about(reference)) }
+        match answer.status {
+            201 => Ok(answer.header("oci-subject").is_some()),
+            _ => Err(self.unexpected(&mut answer).about(reference)),
+        }
     }
 
     /// Where the registry wants a new blob.
