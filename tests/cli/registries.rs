@@ -60,7 +60,12 @@ fn a_plugin_goes_to_a_registry_and_comes_back() {
 
     let pulled = run(folder, &["pull", &reference, "--output", "mine.wasm"]);
     assert_eq!(pulled.code, 0, "{}", pulled.stderr);
-    for row in ["reference    oci://", "name         sequence-classification", "roles        adaptor", "permissions  asks for none"] {
+    for row in [
+        "reference    oci://",
+        "name         sequence-classification",
+        "roles        adaptor",
+        "permissions  asks for none",
+    ] {
         assert!(pulled.stdout.contains(row), "`{row}` is not in: {}", pulled.stdout);
     }
     assert_eq!(fs::read(folder.join("mine.wasm")).unwrap(), fs::read(&file).unwrap());

@@ -90,7 +90,8 @@ pub fn printable(text: &str, longest: usize) -> String {
             break;
         }
         // Direction marks turn the text around them; a terminal obeys them as it obeys escapes.
-        let is_direction = matches!(character, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let is_direction =
+            matches!(character, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         match character {
             '\n' | '\t' => shown.push(' '),
             _ if character.is_control() || is_direction => shown.extend(character.escape_unicode()),

@@ -9,9 +9,7 @@ use crypto_secretbox::{
 };
 use ring::{
     rand::{SecureRandom, SystemRandom},
-    signature::{
-        ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
-    },
+    signature::{ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey},
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,8 +17,8 @@ use crate::Digest;
 
 /// What a public key on the curve P-256 begins with, in DER; the point follows.
 const P256: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d,
-    0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
+    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 /// An uncompressed point of that curve.
 const POINT: usize = 65;
@@ -158,17 +156,26 @@ impl PrivateKey {
         let pem = pem::parse(text).map_err(|_| "it is no private key in PEM".to_owned())?;
         if !PRIVATE_LABELS.contains(&pem.tag()) {
             let tag = crate::printable(pem.tag(), 60);
-            return Err(format!("it is a `{tag}`; expected `{}`, as `brewer-host plugin keygen` writes it", PRIVATE_LABELS[0]));
+            return Err(format!(
+                "it is a `{tag}`; expected `{}`, as `brewer-host plugin keygen` writes it",
+                PRIVATE_LABELS[0]
+            ));
         }
         let damaged = |_| "the encrypted key is damaged".to_owned();
-        let sealed: Sealed = serde_json::from_slice(pem.contents()).map_err(|_| "the encrypted key is damaged".to_owned())?;
+        let sealed: Sealed =
+            serde_json::from_slice(pem.contents()).map_err(|_| "the encrypted key is damaged".to_owned())?;
         let Kdf { name, params: Params { n, r, p }, salt } = &sealed.kdf;
         if name != "scrypt" || !SCRYPT.contains(n) || *r != SCRYPT_R || *p != SCRYPT_P {
             let name = crate::printable(name, 30);
-            return Err(format!("it is encrypted by {name} with N={n}, r={r}, p={p}; cosign uses scrypt with N=65536, r=8, p=1"));
+            return Err(format!(
+                "it is encrypted by {name} with N={n}, r={r}, p={p}; cosign uses scrypt with N=65536, r=8, p=1"
+            ));
         }
         if sealed.cipher.name != "nacl/secretbox" {
-            return Err(format!("its cipher is `{}`; expected nacl/secretbox", crate::printable(&sealed.cipher.name, 30)));
+            return Err(format!(
+                "its cipher is `{}`; expected nacl/secretbox",
+                crate::printable(&sealed.cipher.name, 30)
+            ));
         }
         let salt = BASE64_STANDARD.decode(salt).map_err(damaged)?;
         let nonce: [u8; 24] = BASE64_STANDARD
@@ -202,7 +209,9 @@ impl PrivateKey {
     /// If the system has no random numbers.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, String> {
         let signature = self.pair.sign(&SystemRandom::new(), message);
-        signature.map(|signature| signature.as_ref().to_vec()).map_err(|_| "the system has no random numbers".to_owned())
+        signature
+            .map(|signature| signature.as_ref().to_vec())
+            .map_err(|_| "the system has no random numbers".to_owned())
     }
 }
 

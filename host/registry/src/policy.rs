@@ -41,7 +41,10 @@ enum Target {
 #[derive(Debug)]
 enum Demand {
     /// So many of these have signed.
-    AnyOf { names: Vec<String>, minimum: usize },
+    AnyOf {
+        names: Vec<String>,
+        minimum: usize,
+    },
     AllOf(Vec<String>),
     /// Nobody need have.
     Unsigned,
@@ -114,9 +117,13 @@ impl Policy {
         }
         let mut keys: BTreeMap<String, PublicKey> = BTreeMap::new();
         for (name, entry) in parsed.keys {
-            let key = entry.read(file).map_err(|problem| wrong(format!("key `{}`: {problem}", printable(&name, 60))))?;
+            let key =
+                entry.read(file).map_err(|problem| wrong(format!("key `{}`: {problem}", printable(&name, 60))))?;
             if let Some((same, _)) = keys.iter().find(|(_, other)| **other == key) {
-                return Err(wrong(format!("`{same}` and `{}` are one key, which would count twice", printable(&name, 60))));
+                return Err(wrong(format!(
+                    "`{same}` and `{}` are one key, which would count twice",
+                    printable(&name, 60)
+                )));
             }
             keys.insert(name, key);
         }
@@ -159,7 +166,9 @@ impl Policy {
         let Some(rule) = self.rule(reference, manifest) else {
             return match self.accepts_by_default {
                 true => Ok(signers),
-                false => Err(refused(format!("no rule of {} is for it, and its default is to refuse", self.file.display()))),
+                false => {
+                    Err(refused(format!("no rule of {} is for it, and its default is to refuse", self.file.display())))
+                }
             };
         };
         let (names, needed, asks) = match &rule.demand {
@@ -183,7 +192,8 @@ impl Policy {
             Target::Manifest(digest) => (digest == manifest).then_some((2, 0)),
             Target::Scope { segments, is_open } => {
                 let is_prefix = segments.len() <= path.len() && segments.iter().zip(&path).all(|(a, b)| a == b);
-                let is_match = is_prefix && if *is_open { path.len() > segments.len() } else { path.len() == segments.len() };
+                let is_match =
+                    is_prefix && if *is_open { path.len() > segments.len() } else { path.len() == segments.len() };
                 is_match.then_some((usize::from(!is_open), segments.len()))
             }
         };
@@ -275,7 +285,8 @@ impl std::fmt::Display for Target {
 /// The text of a small file that the user names.
 pub fn read_small(file: &Path) -> Result<String> {
     let mut text = String::new();
-    let opened = File::open(file).map_err(|error| Error::input(file.display(), format!("it cannot be read: {error}")))?;
+    let opened =
+        File::open(file).map_err(|error| Error::input(file.display(), format!("it cannot be read: {error}")))?;
     opened
         .take(limits::POLICY)
         .read_to_string(&mut text)
@@ -306,7 +317,9 @@ mod tests {
 
         fn policy(&self, default: &str, rules: &str) -> Result<Policy> {
             let keys = r#""a": { "file": "a.pub" }, "b": { "file": "b.pub" }, "ops": { "file": "ops.pub" }"#;
-            self.file(&format!(r#"{{ "version": 1, "default": "{default}", "keys": {{ {keys} }}, "rules": [{rules}] }}"#))
+            self.file(&format!(
+                r#"{{ "version": 1, "default": "{default}", "keys": {{ {keys} }}, "rules": [{rules}] }}"#
+            ))
         }
 
         fn file(&self, text: &str) -> Result<Policy> {
@@ -361,7 +374,10 @@ mod tests {
         let fixture = Fixture::new();
         let scope = r#""scope": "ghcr.io/team/*""#;
         for (rules, expected) in [
-            (format!(r#"{{ {scope}, "any_of": ["a"] }}, {{ {scope}, "any_of": ["b"] }}"#), "rule 2: there is another rule for ghcr.io/team/*"),
+            (
+                format!(r#"{{ {scope}, "any_of": ["a"] }}, {{ {scope}, "any_of": ["b"] }}"#),
+                "rule 2: there is another rule for ghcr.io/team/*",
+            ),
             (format!(r#"{{ {scope}, "any_of": ["c"] }}"#), "rule 1: there is no key `c`; the policy has: a, b, ops"),
             (format!(r#"{{ {scope} }}"#), "expected one of `any_of`"),
             (format!(r#"{{ {scope}, "any_of": ["a"], "all_of": ["b"] }}"#), "expected one of `any_of`"),
@@ -378,8 +394,12 @@ mod tests {
         let refused = |text: &str| fixture.file(text).unwrap_err().to_string();
         assert!(refused(r#"{ "version": 2, "default": "accept" }"#).contains("has version 2; this Brewer knows 1"));
         assert!(refused(r#"{ "version": 1, "default": "maybe" }"#).contains("unknown variant `maybe`"));
-        assert!(refused(r#"{ "version": 1, "default": "accept", "keys": { "x": { "file": "absent" } } }"#).contains("key `x`"));
-        let twice = r#"{ "version": 1, "default": "accept", "keys": { "x": { "file": "a.pub" }, "y": { "file": "a.pub" } } }"#;
+        assert!(
+            refused(r#"{ "version": 1, "default": "accept", "keys": { "x": { "file": "absent" } } }"#)
+                .contains("key `x`")
+        );
+        let twice =
+            r#"{ "version": 1, "default": "accept", "keys": { "x": { "file": "a.pub" }, "y": { "file": "a.pub" } } }"#;
         assert!(refused(twice).contains("`x` and `y` are one key"));
     }
 }

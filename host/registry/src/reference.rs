@@ -118,7 +118,8 @@ impl fmt::Display for Reference {
 pub(crate) fn check_host(host: &str) -> Result<(), String> {
     let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, port)) => {
-            let is_address = !address.is_empty() && address.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':');
+            let is_address =
+                !address.is_empty() && address.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':');
             if !is_address || !(port.is_empty() || port.starts_with(':')) {
                 return Err(format!("`{host}` is no host"));
             }
@@ -129,7 +130,8 @@ pub(crate) fn check_host(host: &str) -> Result<(), String> {
             None => (host, None),
         },
     };
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
+    let is_port =
+        |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
     if let Some(port) = port.filter(|port| !is_port(port)) {
         return Err(format!("`{port}` is no port"));
     }
@@ -145,7 +147,9 @@ pub(crate) fn check_host(host: &str) -> Result<(), String> {
         return Err(format!("`{host}` is no host"));
     }
     if !is_bracketed && port.is_none() && !name.contains('.') && name != "localhost" {
-        return Err(format!("it does not say in which registry: `{host}` is no host; write for example ghcr.io/{host}/…"));
+        return Err(format!(
+            "it does not say in which registry: `{host}` is no host; write for example ghcr.io/{host}/…"
+        ));
     }
     Ok(())
 }
@@ -166,9 +170,8 @@ fn is_component(component: &str) -> bool {
     let mut separators = component.split(|character: char| character.is_ascii() && is_inner(character as u8));
     let ends = [component.bytes().next(), component.bytes().last()];
     ends.iter().all(|end| end.is_some_and(is_inner))
-        && separators.all(|between| {
-            matches!(between, "" | "." | "_" | "__") || between.bytes().all(|byte| byte == b'-')
-        })
+        && separators
+            .all(|between| matches!(between, "" | "." | "_" | "__") || between.bytes().all(|byte| byte == b'-'))
 }
 
 fn check_tag(tag: &str) -> Result<(), String> {

@@ -30,7 +30,9 @@ fn unpack(workspace: &Workspace) -> Result<String> {
     }
     for program in ["apt-get", "dpkg-deb"] {
         if !process::exists(program) {
-            bail!("tests of registries run docker-registry and skopeo, which come from Debian: there is no {program} here");
+            bail!(
+                "tests of registries run docker-registry and skopeo, which come from Debian: there is no {program} here"
+            );
         }
     }
     let turn = store.lock()?;

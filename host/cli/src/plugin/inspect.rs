@@ -92,11 +92,15 @@ fn print(inspected: &Inspected, located: &Located) -> Result<()> {
         },
     ));
     rows.extend(located.signers.as_ref().map(|signers| {
-        ("signed by", if signers.is_empty() { "nobody, and the policy accepts it".to_owned() } else { signers.join(", ") })
+        (
+            "signed by",
+            if signers.is_empty() { "nobody, and the policy accepts it".to_owned() } else { signers.join(", ") },
+        )
     }));
     rows.push(("size", HumanBytes(inspected.size).to_string()));
     rows.push(("sha256", inspected.digest.clone()));
-    let rows: Vec<Vec<String>> = rows.into_iter().map(|(label, text)| vec![label.to_owned(), printable(&text, LONGEST)]).collect();
+    let rows: Vec<Vec<String>> =
+        rows.into_iter().map(|(label, text)| vec![label.to_owned(), printable(&text, LONGEST)]).collect();
     aligned(&rows).iter().for_each(|line| println!("{line}"));
     if let Some(schema) = inspected.manifest.as_ref().and_then(|manifest| manifest.config_schema.as_ref()) {
         println!("\nconfig\n{}", serde_json::to_string_pretty(schema)?);

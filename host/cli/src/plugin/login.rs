@@ -45,7 +45,9 @@ pub fn login(options: &LoginOptions) -> Result<ExitCode> {
     let terminal = Term::stderr();
     let ask = |what: &str| {
         if !console::user_attended_stderr() {
-            return Err(input(anyhow!("there is no terminal to ask for the {what}; give --username and --password-stdin")));
+            return Err(input(anyhow!(
+                "there is no terminal to ask for the {what}; give --username and --password-stdin"
+            )));
         }
         eprint!("{what}: ");
         Ok(())

@@ -130,7 +130,9 @@ pub fn stored(text: &str) -> Result<Located> {
     }
     let manifest = match found.as_slice() {
         [manifest] => *manifest,
-        [] => return Err(wrong("the store has no such plugin; `brewer-host plugin list` shows what it has".to_owned())),
+        [] => {
+            return Err(wrong("the store has no such plugin; `brewer-host plugin list` shows what it has".to_owned()));
+        }
         _ => return Err(wrong(format!("the store has {} such plugins; write more digits", found.len()))),
     };
     let incomplete = || wrong("the store has its manifest only; pull it again".to_owned());
@@ -171,4 +173,3 @@ pub fn created() -> Result<u64> {
         _ => Ok(0),
     }
 }
-

@@ -51,7 +51,8 @@ pub fn keygen(options: &KeygenOptions) -> Result<ExitCode> {
             return Err(input(anyhow!("{} exists already; name another prefix", path.display())));
         }
     }
-    let (key, text) = PrivateKey::generate(&password("password for the new key")?).map_err(|problem| anyhow!(problem))?;
+    let (key, text) =
+        PrivateKey::generate(&password("password for the new key")?).map_err(|problem| anyhow!(problem))?;
     create(&private, 0o600, &text)?;
     create(&public, 0o644, &key.public().to_pem())?;
     println!("{} signs, and stays with you; {} verifies, and is for everybody", private.display(), public.display());

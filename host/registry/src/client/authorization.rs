@@ -110,7 +110,9 @@ impl Repository<'_> {
         match answer.status {
             200 => {}
             // The service says who may not; a redirect could lead anywhere with what this request carries.
-            300..400 => return Err(self.refusal(format!("its token service {service} redirects; that is not followed"))),
+            300..400 => {
+                return Err(self.refusal(format!("its token service {service} redirects; that is not followed")));
+            }
             _ => {
                 let said = format!("its token service {service} refuses: {}", answer.problem());
                 return Err(match credential {
@@ -121,7 +123,8 @@ impl Repository<'_> {
         }
         let wrong = |problem: &str| self.failed(format!("its token service {service} gives no token: {problem}"));
         let bytes = answer.bytes(limits::TOKEN).map_err(|failure| wrong(failure.problem()))?;
-        let token: TokenAnswer = serde_json::from_slice(&bytes).map_err(|_| wrong("its answer is no JSON of that kind"))?;
+        let token: TokenAnswer =
+            serde_json::from_slice(&bytes).map_err(|_| wrong("its answer is no JSON of that kind"))?;
         let token = token.token.or(token.access_token).filter(|token| !token.is_empty());
         let token = token.ok_or_else(|| wrong("neither `token` nor `access_token` is in its answer"))?;
         // It becomes part of a header.
@@ -234,7 +237,10 @@ mod tests {
         };
         for (header, challenge) in [
             (r#"Basic realm="x""#, Some(Challenge::Basic)),
-            (r#"Bearer realm="https://a/t",service="s",scope="repository:x:pull,push""#, bearer("https://a/t", Some("s"))),
+            (
+                r#"Bearer realm="https://a/t",service="s",scope="repository:x:pull,push""#,
+                bearer("https://a/t", Some("s")),
+            ),
             (r#"bearer service=s, realm="https://a/t""#, bearer("https://a/t", Some("s"))),
             (r#"Bearer realm="https://a/t?x=y""#, bearer("https://a/t?x=y", None)),
             (r#"Bearer realm="https://a/t"#, None),

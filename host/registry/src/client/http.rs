@@ -106,8 +106,12 @@ impl Http {
             }
         };
         let (parts, body) = received.map_err(failure)?.into_parts();
-        let answer =
-            Answer { status: parts.status.as_u16(), url: call.url.clone(), headers: parts.headers, body: body.into_reader() };
+        let answer = Answer {
+            status: parts.status.as_u16(),
+            url: call.url.clone(),
+            headers: parts.headers,
+            body: body.into_reader(),
+        };
         match answer.header("content-encoding") {
             Some(encoding) if !encoding.eq_ignore_ascii_case("identity") => {
                 let encoding = printable(encoding, 40);

@@ -16,15 +16,7 @@ mod pull;
 mod push;
 mod url;
 
-use std::{
-    cell::RefCell,
-    collections::HashMap,
-    fmt,
-    path::PathBuf,
-    rc::Rc,
-    thread,
-    time::Duration,
-};
+use std::{cell::RefCell, collections::HashMap, fmt, path::PathBuf, rc::Rc, thread, time::Duration};
 
 use ureq::http::Method;
 
@@ -157,7 +149,11 @@ impl Client {
         let registry = self.repository_at(host, "");
         let answer = registry.send(&registry.call(Method::GET, "/v2/", limits::ERROR_TEXT), Access::None);
         let status = answer?.status;
-        if status == 200 { Ok(()) } else { Err(registry.failed(format!("`GET /v2/` answers {status}; is it a registry?"))) }
+        if status == 200 {
+            Ok(())
+        } else {
+            Err(registry.failed(format!("`GET /v2/` answers {status}; is it a registry?")))
+        }
     }
 
     /// Where a registry is reached.
@@ -310,7 +306,9 @@ impl<'t> Tries<'t> {
         self.made += 1;
         match failure {
             Failure::Lasting(problem) => Err(problem),
-            Failure::Passing(problem) if self.made >= self.timing.tries => Err(format!("{problem} ({} tries)", self.made)),
+            Failure::Passing(problem) if self.made >= self.timing.tries => {
+                Err(format!("{problem} ({} tries)", self.made))
+            }
             Failure::Passing(_) => {
                 let usual = self.timing.pause.saturating_mul(1 << (self.made - 1).min(16));
                 thread::sleep(self.asked.take().unwrap_or(usual).min(self.timing.longest_pause));

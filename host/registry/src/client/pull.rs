@@ -149,7 +149,9 @@ impl Repository<'_> {
             let (reached, size) = (ingest.reached(), descriptor.size);
             let failed = |problem| {
                 let short = descriptor.digest.short();
-                self.failed(format!("blob {short}: {problem}; {reached} of {size} bytes are kept, and the next pull continues there"))
+                self.failed(format!(
+                    "blob {short}: {problem}; {reached} of {size} bytes are kept, and the next pull continues there"
+                ))
             };
             tries.again(failure).map_err(failed)?;
         }
@@ -166,7 +168,8 @@ impl Repository<'_> {
             call.headers.push(("range", format!("bytes={reached}-")));
         }
         let mut answer = self.send(&call, Access::Pull)?;
-        let begins = answer.header("content-range").is_some_and(|range| range.starts_with(&format!("bytes {reached}-")));
+        let begins =
+            answer.header("content-range").is_some_and(|range| range.starts_with(&format!("bytes {reached}-")));
         match answer.status {
             206 if reached > 0 && begins => {}
             // It sends all of it, although a part was asked for.
@@ -182,12 +185,7 @@ impl Repository<'_> {
     }
 
     /// Takes the body of an answer; returns how it failed.
-    fn take(
-        &self,
-        answer: &mut Answer,
-        descriptor: &Descriptor,
-        ingest: &mut Ingest<'_>,
-    ) -> Result<Option<Failure>> {
+    fn take(&self, answer: &mut Answer, descriptor: &Descriptor, ingest: &mut Ingest<'_>) -> Result<Option<Failure>> {
         let mut buffer = vec![0; 64 << 10];
         loop {
             let length = match answer.read(&mut buffer) {

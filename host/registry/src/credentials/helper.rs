@@ -94,7 +94,9 @@ impl Helper {
             .process_group(0)
             .spawn()
             .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => self.failed("there is no such program on the PATH; install it, or remove its name"),
+                io::ErrorKind::NotFound => {
+                    self.failed("there is no such program on the PATH; install it, or remove its name")
+                }
                 _ => self.failed(format!("it cannot be started: {error}")),
             })?;
         let (mut stdin, stdout) = (child.stdin.take(), child.stdout.take());
@@ -129,7 +131,8 @@ impl Helper {
             }
             let _ = child.wait();
         }
-        let printed = printed.map_err(|error| self.failed(error)).and_then(|read| read.map_err(|error| self.failed(error)));
+        let printed =
+            printed.map_err(|error| self.failed(error)).and_then(|read| read.map_err(|error| self.failed(error)));
         let status = status?;
         Ok((status.success(), String::from_utf8_lossy(&printed?).into_owned()))
     }

@@ -22,7 +22,10 @@ use helper::Helper;
 /// What proves to a registry who asks.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Secret {
-    Password { user: String, password: String },
+    Password {
+        user: String,
+        password: String,
+    },
     /// What a log-in in the browser left; the token service takes it in place of a password.
     IdentityToken(String),
 }
@@ -164,7 +167,8 @@ fn key(host: &str) -> &str {
 /// The entry of a name, which old versions of Docker wrote as a URL.
 fn entry<'c>(config: &'c Map<String, Value>, name: &str) -> Option<&'c Value> {
     let auths = config.get("auths")?.as_object()?;
-    let spellings = [name.to_owned(), format!("https://{name}"), format!("https://{name}/v1/"), format!("https://{name}/v2/")];
+    let spellings =
+        [name.to_owned(), format!("https://{name}"), format!("https://{name}/v1/"), format!("https://{name}/v2/")];
     spellings.iter().find_map(|spelling| auths.get(spelling)).filter(|entry| {
         // Docker keeps an empty entry for what a helper holds.
         entry.as_object().is_none_or(|entry| !entry.is_empty())
@@ -191,7 +195,9 @@ fn read(file: &Path) -> Result<Option<Map<String, Value>>> {
     let mut text = vec![];
     match fs::File::open(file).and_then(|file| file.take(limits::CREDENTIALS).read_to_end(&mut text)) {
         Ok(_) => {}
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(Error::input(file.display(), format!("it cannot be read: {error}"))),
     }
     // serde's message says where, and nothing of what is there.

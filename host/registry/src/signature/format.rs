@@ -267,7 +267,9 @@ mod tests {
         let other = check_bundle(bundle.as_bytes(), &Digest::of(b"other"), &keys(&key));
         assert_eq!(other, Verdict::Invalid("it is of another plugin".into()));
         assert!(problem(&bundle.replace("publicKey", "certificate")).contains("a keyless signature"));
-        assert!(problem(&bundle.replace("in-toto+json", "other+json")).contains("expected application/vnd.in-toto+json"));
+        assert!(
+            problem(&bundle.replace("in-toto+json", "other+json")).contains("expected application/vnd.in-toto+json")
+        );
         assert!(problem("{}").contains("it is no Sigstore bundle"));
 
         // The same key's statement of something else, signed as well as a signature is.

@@ -101,7 +101,8 @@ pub fn check(candidates: &[Candidate], manifest: &Digest, keys: &BTreeMap<String
 pub fn sign(client: &Client, reference: &Reference, manifest: &Descriptor, key: &PrivateKey) -> Result<()> {
     let keys = BTreeMap::from([("the key".to_owned(), key.public().clone())]);
     let findings = check(&fetch(client, reference, &manifest.digest)?, &manifest.digest, &keys);
-    let is_there = |form| findings.iter().any(|found| found.form == form && matches!(found.verdict, Verdict::SignedBy(_)));
+    let is_there =
+        |form| findings.iter().any(|found| found.form == form && matches!(found.verdict, Verdict::SignedBy(_)));
     let repository = client.repository(reference);
     if !is_there(Form::Tag) {
         sign_at_tag(&repository, reference, manifest, key)?;
@@ -113,7 +114,12 @@ pub fn sign(client: &Client, reference: &Reference, manifest: &Descriptor, key: 
 }
 
 /// Adds to the signatures at the tag; those that are there stay.
-fn sign_at_tag(repository: &Repository<'_>, reference: &Reference, manifest: &Descriptor, key: &PrivateKey) -> Result<()> {
+fn sign_at_tag(
+    repository: &Repository<'_>,
+    reference: &Reference,
+    manifest: &Descriptor,
+    key: &PrivateKey,
+) -> Result<()> {
     let tag = reference.at(Some(signature_tag(&manifest.digest)), None);
     let wrong = |problem: String| Error::input(&tag, problem);
     let (payload, signature) = format::sign_payload(reference, &manifest.digest, key).map_err(wrong)?;
@@ -138,7 +144,12 @@ fn sign_at_tag(repository: &Repository<'_>, reference: &Reference, manifest: &De
 }
 
 /// Adds a Sigstore bundle that refers to the manifest.
-fn sign_as_referrer(repository: &Repository<'_>, reference: &Reference, manifest: &Descriptor, key: &PrivateKey) -> Result<()> {
+fn sign_as_referrer(
+    repository: &Repository<'_>,
+    reference: &Reference,
+    manifest: &Descriptor,
+    key: &PrivateKey,
+) -> Result<()> {
     let wrong = |problem: String| Error::input(reference, problem);
     let bundle = format::sign_bundle(&manifest.digest, key).map_err(wrong)?;
     let annotations = format::bundle_annotations();
@@ -207,7 +218,10 @@ fn small_blob(repository: &Repository<'_>, layer: &Descriptor, total: &mut u64) 
 fn bounded(count: usize, what: &Reference) -> Result<()> {
     if count > limits::REFERRERS {
         let limit = limits::REFERRERS;
-        return Err(Error::refused(what, format!("there are {count} signatures and the like; at most {limit} are looked at")));
+        return Err(Error::refused(
+            what,
+            format!("there are {count} signatures and the like; at most {limit} are looked at"),
+        ));
     }
     Ok(())
 }
@@ -225,7 +239,9 @@ impl std::fmt::Display for Finding {
         match &self.verdict {
             Verdict::SignedBy(name) => write!(formatter, "signed by {} ({})", printable(name, 90), self.form),
             Verdict::Unknown => write!(formatter, "signed by an unknown key ({})", self.form),
-            Verdict::Invalid(problem) => write!(formatter, "not a signature: {} ({})", printable(problem, 200), self.form),
+            Verdict::Invalid(problem) => {
+                write!(formatter, "not a signature: {} ({})", printable(problem, 200), self.form)
+            }
         }
     }
 }

@@ -173,7 +173,11 @@ impl Store {
 /// Makes what is missing of a store, refuses one that is not this user's alone, and opens its lock.
 fn prepare(root: &Path) -> Result<File> {
     let failed = |path: &Path, error: io::Error| {
-        Error::new(ErrorKind::Disk, path.display(), format!("the store cannot be made here: {error}; BREWER_STORE names another folder"))
+        Error::new(
+            ErrorKind::Disk,
+            path.display(),
+            format!("the store cannot be made here: {error}; BREWER_STORE names another folder"),
+        )
     };
     DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(|error| failed(root, error))?;
     check_private(root)?;
@@ -218,7 +222,10 @@ fn open(path: &Path) -> Result<Option<File>> {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
-            return Err(Error::refused(path.display(), "it is a symbolic link; the store has none, so delete it and pull again"));
+            return Err(Error::refused(
+                path.display(),
+                "it is a symbolic link; the store has none, so delete it and pull again",
+            ));
         }
         Err(error) => return Err(Error::disk(path, error)),
     };

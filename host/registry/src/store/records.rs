@@ -142,8 +142,9 @@ impl Store {
     fn read_record(&self, name: &str) -> Result<Option<Record>> {
         let path = self.root.join("refs").join(name);
         let Some(bytes) = read(&path, LARGEST)? else { return Ok(None) };
-        let record: Record = serde_json::from_slice(&bytes)
-            .map_err(|error| Error::refused(path.display(), format!("the record cannot be read: {error}; delete it")))?;
+        let record: Record = serde_json::from_slice(&bytes).map_err(|error| {
+            Error::refused(path.display(), format!("the record cannot be read: {error}; delete it"))
+        })?;
         if record_name(&record.reference) != name {
             return Err(Error::refused(path.display(), "the record is of another reference; delete it"));
         }

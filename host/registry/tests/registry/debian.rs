@@ -1,11 +1,6 @@
 //! Debian's `docker-registry`, and `skopeo`, which know nothing of Brewer.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::Path,
-    process::Command,
-};
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
 use brewer_registry::{Credential, Digest, Reference, Secret, Settings, Store, plugin};
 
@@ -27,7 +22,8 @@ fn push(settings: Settings, reference: &Reference, component: &[u8]) -> brewer_r
 fn skopeo(folder: &Path, arguments: &[&str]) {
     let (tools, policy) = (tools(), folder.join("policy.json"));
     fs::write(&policy, r#"{ "default": [{ "type": "insecureAcceptAnything" }] }"#).unwrap();
-    let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"].map(|path| tools.join(path).display().to_string());
+    let libraries =
+        ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"].map(|path| tools.join(path).display().to_string());
     let mut command = Command::new(tools.join("usr/bin/skopeo"));
     command.arg("--policy").arg(&policy).arg("--registries.d").arg(folder).args(arguments);
     command.env("LD_LIBRARY_PATH", libraries.join(":")).env("HOME", folder).env("XDG_RUNTIME_DIR", folder);
@@ -60,7 +56,8 @@ fn what_is_pushed_is_pulled_also_through_skopeo() {
     assert_eq!(copied.manifest, original.manifest);
     assert_eq!(Digest::of(&copied.bytes), Digest::of(&component(1_000)));
 
-    let missing = plugin::pull(&client(settings()), &store(&registry), &reference(&registry, "team/small:9")).unwrap_err();
+    let missing =
+        plugin::pull(&client(settings()), &store(&registry), &reference(&registry, "team/small:9")).unwrap_err();
     assert!(missing.is_input() && missing.to_string().contains("MANIFEST_UNKNOWN"), "{missing}");
 }
 
@@ -97,7 +94,15 @@ fn certificate(folder: &Path, name: &str) {
     );
     fs::write(folder.join("openssl.cnf"), config).unwrap();
     let mut command = Command::new("openssl");
-    command.current_dir(folder).args(["req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
+    command.current_dir(folder).args([
+        "req",
+        "-x509",
+        "-nodes",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+    ]);
     command.args(["-keyout", "key.pem", "-out", "certificate.pem", "-days", "2", "-config", "openssl.cnf"]);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -109,7 +114,8 @@ fn certificates_are_checked() {
     let registry = Running::start(tls, |folder| certificate(folder, "IP:127.0.0.1"));
     let other = Running::start(tls, |folder| certificate(folder, "DNS:elsewhere.example"));
     let component = component(10);
-    let trusting = |trusted: &Running| Settings { ca_file: Some(trusted.folder.path().join("certificate.pem")), ..settings() };
+    let trusting =
+        |trusted: &Running| Settings { ca_file: Some(trusted.folder.path().join("certificate.pem")), ..settings() };
 
     let mine = reference(&registry, "team/mine:1");
     push(trusting(&registry), &mine, &component).unwrap();

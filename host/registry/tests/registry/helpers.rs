@@ -1,6 +1,12 @@
 //! Programs that keep credentials, and how they fail.
 
-use std::{env, fs, os::unix::fs::PermissionsExt, path::Path, sync::Once, time::{Duration, Instant}};
+use std::{
+    env, fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    sync::Once,
+    time::{Duration, Instant},
+};
 
 use brewer_registry::{Credential, Credentials, Result, Secret};
 
@@ -48,7 +54,9 @@ fn failure(config: &str) -> String {
 
 #[test]
 fn a_helper_answers_for_all_registries_or_for_one() {
-    for config in [r#"{ "credsStore": "good" }"#, r#"{ "credHelpers": { "a.b:5000": "good" }, "credsStore": "locked" }"#] {
+    for config in
+        [r#"{ "credsStore": "good" }"#, r#"{ "credHelpers": { "a.b:5000": "good" }, "credsStore": "locked" }"#]
+    {
         let credential = found(config, "a.b:5000").unwrap().unwrap();
         assert!(credential.secret == Secret::Password { user: "alice".into(), password: "secret".into() });
         assert!(credential.source.starts_with("docker-credential-good (in "), "{}", credential.source);
@@ -61,11 +69,17 @@ fn a_helper_answers_for_all_registries_or_for_one() {
 #[test]
 fn a_helper_that_fails_is_named_with_its_file() {
     let absent = failure(r#"{ "credsStore": "absent" }"#);
-    assert!(absent.contains("docker-credential-absent of /") && absent.contains("no such program on the PATH"), "{absent}");
+    assert!(
+        absent.contains("docker-credential-absent of /") && absent.contains("no such program on the PATH"),
+        "{absent}"
+    );
     let locked = failure(r#"{ "credsStore": "locked" }"#);
     assert!(locked.contains("it says: the keychain is locked"), "{locked}");
     let rubbish = failure(r#"{ "credsStore": "rubbish" }"#);
-    assert!(rubbish.contains("no JSON with `Username` and `Secret`") && !rubbish.contains("secret rubbish"), "{rubbish}");
+    assert!(
+        rubbish.contains("no JSON with `Username` and `Secret`") && !rubbish.contains("secret rubbish"),
+        "{rubbish}"
+    );
     let path = failure(r#"{ "credsStore": "../../bin/sh" }"#);
     assert!(path.contains("`../../bin/sh` is no name of a credential helper"), "{path}");
     assert!(failure(r#"{ "credsStore": 1 }"#).contains("must be text"));

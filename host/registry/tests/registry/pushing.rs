@@ -159,7 +159,9 @@ fn an_upload_elsewhere_gets_the_bytes_and_no_password() {
     plugin::push(&client, &push.reference, &component(10), &BTreeMap::new(), 0).unwrap();
     let seen = elsewhere.seen();
     assert_eq!(seen.len(), 2);
-    assert!(seen.iter().all(|seen| seen.header("authorization").is_none() && seen.path.starts_with("/upload?x=y&digest=")));
+    assert!(
+        seen.iter().all(|seen| seen.header("authorization").is_none() && seen.path.starts_with("/upload?x=y&digest="))
+    );
 
     let unsafe_place = Push::new(|seen, _| {
         (seen.method == "POST").then(|| Reply::new(202, "").with("location", "http://elsewhere.example/upload"))

@@ -45,7 +45,11 @@ impl Seen {
 
 /// An answer.
 pub enum Reply {
-    Full { status: u16, headers: Vec<(&'static str, String)>, body: Vec<u8> },
+    Full {
+        status: u16,
+        headers: Vec<(&'static str, String)>,
+        body: Vec<u8>,
+    },
     /// Whatever the test writes; the connection is closed after it.
     Raw(Box<dyn FnOnce(&mut Connection) + Send>),
 }
@@ -125,7 +129,8 @@ impl Server {
         match answer(&seen) {
             Reply::Raw(write) => write(&mut connection),
             Reply::Full { status, headers, body } => {
-                let mut head = format!("HTTP/1.1 {status} Said\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+                let mut head =
+                    format!("HTTP/1.1 {status} Said\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
                 for (name, value) in headers {
                     head += &format!("{name}: {value}\r\n");
                 }
@@ -233,7 +238,10 @@ impl Registry {
         }
         let digest = Digest::of(bytes).to_string();
         if query != format!("digest={}", digest.replace(':', "%3A")) {
-            return Reply::new(400, r#"{"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match"}]}"#);
+            return Reply::new(
+                400,
+                r#"{"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match"}]}"#,
+            );
         }
         self.blobs.lock().unwrap().insert(digest, bytes.clone());
         Reply::new(201, "")

@@ -51,7 +51,9 @@ fn a_pull_that_is_killed_anywhere_leaves_nothing_half() {
         seen.is_blob(&whole).then(|| {
             Reply::raw(move |connection| {
                 let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-                connection.write(format!("HTTP/1.1 {status} Said\r\ncontent-length: {}\r\n{headers}\r\n", body.len()).as_bytes());
+                connection.write(
+                    format!("HTTP/1.1 {status} Said\r\ncontent-length: {}\r\n{headers}\r\n", body.len()).as_bytes(),
+                );
                 let piece = component(300 << 10).len() / POINTS;
                 connection.write(&body[..piece.min(body.len())]);
                 if body.len() > piece {
@@ -147,7 +149,10 @@ fn prune_removes_what_nothing_names() {
     let stray = store.put(b"stray").unwrap();
     drop(store);
     let prune = |unused_for, dry_run| {
-        Store::open_alone(&world.store_path(), || panic!("nobody has it open")).unwrap().prune(unused_for, dry_run).unwrap()
+        Store::open_alone(&world.store_path(), || panic!("nobody has it open"))
+            .unwrap()
+            .prune(unused_for, dry_run)
+            .unwrap()
     };
     assert_eq!((prune(None, true).files, prune(None, true).bytes), (1, 5));
     assert_eq!(prune(None, false).files, 1);

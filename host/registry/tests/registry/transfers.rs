@@ -48,7 +48,8 @@ fn a_transfer_that_breaks_off_continues_from_its_byte() {
         (is_component(seen) && times.next() == 0).then(|| cut(seen, registry, 100 << 10)).flatten()
     });
     world.arrives();
-    let ranges = world.server.seen().iter().filter_map(|seen| seen.header("range").map(str::to_owned)).collect::<Vec<_>>();
+    let ranges =
+        world.server.seen().iter().filter_map(|seen| seen.header("range").map(str::to_owned)).collect::<Vec<_>>();
     assert_eq!(ranges, ["bytes=102400-"]);
 }
 
@@ -223,7 +224,8 @@ fn redirects_end_and_lead_nowhere_unsafe() {
 #[test]
 fn another_host_sees_no_credentials() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("config.json"), r#"{ "auths": { "HOST": { "auth": "YWxpY2U6c2VjcmV0" } } }"#).unwrap();
+    std::fs::write(folder.path().join("config.json"), r#"{ "auths": { "HOST": { "auth": "YWxpY2U6c2VjcmV0" } } }"#)
+        .unwrap();
     let blob = component(300 << 10);
     let elsewhere = Server::start(move |_| Reply::new(200, blob.clone()));
     let place = format!("http://{}/blob", elsewhere.host);
