@@ -18,7 +18,7 @@ fn plugin_command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = brewer_host(folder);
     command.arg("plugin").args(arguments);
     command.env("BREWER_STORE", folder.join("store")).env("DOCKER_CONFIG", folder.join("docker"));
-    command.env("HOME", folder).env_remove("XDG_RUNTIME_DIR").env_remove("REGISTRY_AUTH_FILE");
+    command.env("HOME", folder).env_remove("XDG_RUNTIME_DIR").env_remove("XDG_CONFIG_HOME").env_remove("REGISTRY_AUTH_FILE");
     command
 }
 
@@ -107,4 +107,48 @@ fn mistakes_are_named_before_anything_is_sent() {
         fs::write(folder.path().join("text.wasm"), "no component").unwrap();
         run(folder.path(), &arguments).check_failure(2, &[expected]);
     }
+}
+
+#[test]
+fn a_signed_plugin_is_trusted_by_the_policy_and_no_other_is() {
+    let registry = Running::start("", |_| {});
+    let (host, folder) = (registry.host.as_str(), registry.folder.path());
+    let file = plugin("sequence-classification");
+    let file = file.to_str().unwrap();
+    let signed = format!("oci://{host}/team/signed:1");
+    let unsigned = format!("oci://{host}/team/unsigned:1");
+    let run = |arguments: &[&str]| finished(plugin_command(folder, arguments).env("COSIGN_PASSWORD", "pass"));
+    assert_eq!(run(&["keygen", "--output-key-prefix", "team"]).code, 0);
+    assert_eq!(run(&["keygen", "--output-key-prefix", "other"]).code, 0);
+    run(&["keygen", "--output-key-prefix", "team"]).check_failure(2, &["team.key exists already"]);
+    let mut wrong = plugin_command(folder, &["push", file, &signed, "--sign", "team.key"]);
+    let wrong = finished(wrong.env("COSIGN_PASSWORD", "wrong"));
+    wrong.check_failure(2, &["team.key: the password is not the key's"]);
+
+    let pushed = run(&["push", file, &signed, "--sign", "team.key"]);
+    assert_eq!(pushed.code, 0, "{}", pushed.stderr);
+    assert_eq!(run(&["push", file, &unsigned, "--annotation", "team=b"]).code, 0);
+
+    let verified = run(&["verify", &signed, "--key", "team.pub"]);
+    assert_eq!(verified.code, 0, "{}", verified.stderr);
+    for form in ["signed by team.pub (Sigstore bundle)", "signed by team.pub (cosign's tag)"] {
+        assert!(verified.stdout.contains(form), "{}", verified.stdout);
+    }
+    run(&["verify", &signed, "--key", "other.pub"]).check_failure(2, &["none of its signatures is by that key", "other.pub"]);
+    run(&["verify", &unsigned, "--key", "team.pub"]).check_failure(2, &["it is not signed; asked for team.pub"]);
+
+    let policy = format!(
+        r#"{{ "version": 1, "default": "refuse", "keys": {{ "team-a": {{ "file": "team.pub" }} }},
+             "rules": [{{ "scope": "{host}/team/*", "any_of": ["team-a"] }}] }}"#
+    );
+    fs::write(folder.join("trust.json"), policy).unwrap();
+    let pulled = run(&["pull", &signed, "--trust", "trust.json"]);
+    assert!(pulled.stdout.contains("signed by    team-a"), "{}\n{}", pulled.stdout, pulled.stderr);
+    let refused = run(&["pull", &unsigned, "--trust", "trust.json"]);
+    let rule = format!("the rule {host}/team/* asks for team-a");
+    refused.check_failure(2, &[&unsigned, "it is not signed", &rule]);
+    let listed = run(&["list"]);
+    assert!(listed.stdout.contains("team/signed:1") && !listed.stdout.contains("team/unsigned"), "{}", listed.stdout);
+    let pulled = run(&["pull", &unsigned]);
+    assert!(pulled.code == 0 && pulled.stderr.contains("not verified: there is no trust policy"), "{}", pulled.stderr);
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use anyhow::Result;
 use brewer_plugin_host::{Inspected, inspect_bytes};
-use brewer_registry::{Client, Digest, Policy, Reference, Settings, Store, Transfer, plugin, signature};
+use brewer_registry::{Client, Digest, Policy, Record, Reference, Settings, Store, Transfer, plugin, signature};
 use clap::Args;
 use console::style;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -105,6 +105,9 @@ pub fn pull(client: &Client, reference: &Reference, trust: &TrustOptions) -> Res
     // The manifest that was decided on, whatever the tag names by now.
     let pulled = plugin::pull(client, &store, &reference.pinned(manifest)).map_err(failed)?;
     let inspected = look(&reference.to_string(), &pulled)?;
+    if let Some(before) = store.recorded(reference).map_err(failed)?.filter(|before| before.manifest != pulled.manifest) {
+        eprintln!("{reference} has moved: it was {} when it was pulled last", before.manifest);
+    }
     store.record(reference, pulled.manifest).map_err(failed)?;
     let reference = Some(reference.pinned(pulled.manifest));
     Ok(Located { inspected, reference, manifest: Some(pulled.manifest), signers, bytes: pulled.bytes })
@@ -120,24 +123,24 @@ pub fn stored(text: &str) -> Result<Located> {
         return Err(wrong("a digest is written sha256: and 12 to 64 lower-case hexadecimal digits".to_owned()));
     }
     let store = open_store()?;
-    let mut found = vec![];
+    let mut found: Vec<Record> = vec![];
     for record in store.records().map_err(failed)? {
         let Some(component) = plugin::component_in(&store, &record.manifest).map_err(failed)? else { continue };
         let is_named = [record.manifest, component.digest].iter().any(|digest| digest.hex().starts_with(digits));
-        if is_named && !found.contains(&record.manifest) {
-            found.push(record.manifest);
+        if is_named && found.iter().all(|other| other.manifest != record.manifest) {
+            found.push(record);
         }
     }
-    let manifest = match found.as_slice() {
-        [manifest] => *manifest,
-        [] => {
-            return Err(wrong("the store has no such plugin; `brewer-host plugin list` shows what it has".to_owned()));
-        }
+    let record = match found.as_slice() {
+        [record] => record,
+        [] => return Err(wrong("the store has no such plugin; `brewer-host plugin list` shows what it has".to_owned())),
         _ => return Err(wrong(format!("the store has {} such plugins; write more digits", found.len()))),
     };
+    let manifest = record.manifest;
     let incomplete = || wrong("the store has its manifest only; pull it again".to_owned());
     let loaded = plugin::load(&store, &manifest).map_err(failed)?.ok_or_else(incomplete)?;
     let inspected = look(text, &loaded)?;
+    store.touch(record).map_err(failed)?;
     Ok(Located { inspected, reference: None, manifest: Some(manifest), signers: None, bytes: loaded.bytes })
 }
 

@@ -83,8 +83,8 @@ impl Repository<'_> {
             Access::Pull => parameters.push(("scope", format!("repository:{}:pull", self.name))),
             Access::Push => parameters.push(("scope", format!("repository:{}:pull,push", self.name))),
         }
-        let mut call = Call { method: Method::GET, url, headers: vec![], body: None, expected: limits::TOKEN };
         let form;
+        let mut call = Call { method: Method::GET, url, headers: vec![], body: None, expected: limits::TOKEN };
         match credential.map(|credential| &credential.secret) {
             Some(Secret::IdentityToken(token)) => {
                 parameters.push(("grant_type", "refresh_token".to_owned()));
@@ -145,7 +145,7 @@ impl Repository<'_> {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            let said = |problem| self.failed(format!("its token service {}: {problem}", call.url.origin()));
+            let said = |problem: String| self.failed(format!("its token service {}: {problem}", call.url.origin()));
             tries.again(failure).map_err(said)?;
         }
     }

@@ -35,7 +35,6 @@ pub struct Call<'a> {
 }
 
 /// The answer to a request; its body is not read yet.
-#[derive(Debug)]
 pub struct Answer {
     pub status: u16,
     /// Who gave it: not the registry, after a redirect.

@@ -48,7 +48,7 @@ impl Repository<'_> {
             match answer.bytes(limits::MANIFEST) {
                 Ok(bytes) => break (bytes, answer.header("content-type").map(str::to_owned)),
                 Err(failure) => {
-                    let failed = |problem| Error::network(reference, format!("its manifest: {problem}"));
+                    let failed = |problem: String| Error::network(reference, format!("its manifest: {problem}"));
                     tries.again(failure).map_err(failed)?;
                 }
             }
@@ -147,7 +147,7 @@ impl Repository<'_> {
                 tries = Tries::new(&self.client.settings.timing);
             }
             let (reached, size) = (ingest.reached(), descriptor.size);
-            let failed = |problem| {
+            let failed = |problem: String| {
                 let short = descriptor.digest.short();
                 self.failed(format!(
                     "blob {short}: {problem}; {reached} of {size} bytes are kept, and the next pull continues there"

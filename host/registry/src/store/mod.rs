@@ -136,13 +136,6 @@ impl Store {
         self.root.join("blobs/sha256").join(digest.hex())
     }
 
-    /// The manifests, components and so on whose digests begin with `prefix`, hexadecimal digits.
-    pub fn blobs_that_begin(&self, prefix: &str) -> Result<Vec<Digest>> {
-        let digests = self.names("blobs/sha256")?;
-        let digests = digests.iter().filter(|name| name.starts_with(prefix));
-        Ok(digests.filter_map(|name| format!("sha256:{name}").parse().ok()).collect())
-    }
-
     /// Writes a file of the store in one go: a reader sees the old content or the new one, and so does one after a power
     /// failure. What is unfinished lies where prune finds it.
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {

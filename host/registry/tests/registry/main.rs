@@ -9,5 +9,6 @@ mod documents;
 mod helpers;
 mod pushing;
 mod server;
+mod signing;
 mod storing;
 mod transfers;

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::Duration,
@@ -18,6 +18,7 @@ use brewer_registry::{
     Client, Digest, Reference, Result, Settings, Store, Timing,
     plugin::{self, Plugin},
 };
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A request as it came.
@@ -178,6 +179,8 @@ pub struct Registry {
     pub manifests: Mutex<BTreeMap<String, (String, Vec<u8>)>>,
     pub blobs: Mutex<BTreeMap<String, Vec<u8>>>,
     uploads: Mutex<BTreeMap<String, Vec<u8>>>,
+    /// Whether it keeps who refers to whom.
+    pub has_referrers: AtomicBool,
 }
 
 impl Registry {
@@ -188,6 +191,8 @@ impl Registry {
             Reply::new(200, "{}")
         } else if let Some((repository, target)) = rest.split_once("/manifests/") {
             self.manifest(seen, repository, target)
+        } else if let Some((repository, subject)) = rest.split_once("/referrers/") {
+            self.referrers(repository, subject)
         } else if let Some((_, upload)) = rest.split_once("/blobs/uploads/") {
             self.upload(seen, path, upload, query)
         } else if let Some((_, digest)) = rest.split_once("/blobs/") {
@@ -203,12 +208,30 @@ impl Registry {
             let manifest = (seen.header("content-type").unwrap().to_owned(), seen.body.clone());
             manifests.insert(format!("{repository}:{}", Digest::of(&seen.body)), manifest.clone());
             manifests.insert(format!("{repository}:{target}"), manifest);
-            return Reply::new(201, "");
+            return match subject(&seen.body).filter(|_| self.has_referrers.load(Ordering::SeqCst)) {
+                Some(subject) => Reply::new(201, "").with("oci-subject", subject),
+                None => Reply::new(201, ""),
+            };
         }
         match manifests.get(&format!("{repository}:{target}")) {
             Some((content_type, bytes)) => Reply::new(200, bytes.clone()).with("content-type", content_type),
             None => Reply::new(404, r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#),
         }
+    }
+
+    fn referrers(&self, repository: &str, of: &str) -> Reply {
+        if !self.has_referrers.load(Ordering::SeqCst) {
+            return Reply::new(404, "404 page not found");
+        }
+        let manifests = self.manifests.lock().unwrap();
+        let mine = manifests.iter().filter(|(name, _)| name.starts_with(&format!("{repository}:sha256:")));
+        let referring = mine.filter(|(_, (_, bytes))| subject(bytes).as_deref() == Some(of));
+        let entries: Vec<Value> = referring
+            .map(|(_, (kind, bytes))| json!({ "mediaType": kind, "digest": Digest::of(bytes), "size": bytes.len() }))
+            .collect();
+        let kind = "application/vnd.oci.image.index.v1+json";
+        let index = json!({ "schemaVersion": 2, "mediaType": kind, "manifests": entries });
+        Reply::new(200, index.to_string()).with("content-type", kind)
     }
 
     fn blob(&self, seen: &Seen, digest: &str) -> Reply {
@@ -246,6 +269,12 @@ impl Registry {
         self.blobs.lock().unwrap().insert(digest, bytes.clone());
         Reply::new(201, "")
     }
+}
+
+/// What a manifest refers to.
+fn subject(manifest: &[u8]) -> Option<String> {
+    let manifest: Value = serde_json::from_slice(manifest).ok()?;
+    Some(manifest.pointer("/subject/digest")?.as_str()?.to_owned())
 }
 
 /// A registry that holds one plugin and whose answers are spoiled by a fault; and a store.
