@@ -18,7 +18,11 @@ fn plugin_command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = brewer_host(folder);
     command.arg("plugin").args(arguments);
     command.env("BREWER_STORE", folder.join("store")).env("DOCKER_CONFIG", folder.join("docker"));
-    command.env("HOME", folder).env_remove("XDG_RUNTIME_DIR").env_remove("XDG_CONFIG_HOME").env_remove("REGISTRY_AUTH_FILE");
+    command
+        .env("HOME", folder)
+        .env_remove("XDG_RUNTIME_DIR")
+        .env_remove("XDG_CONFIG_HOME")
+        .env_remove("REGISTRY_AUTH_FILE");
     command
 }
 
@@ -134,7 +138,8 @@ fn a_signed_plugin_is_trusted_by_the_policy_and_no_other_is() {
     for form in ["signed by team.pub (Sigstore bundle)", "signed by team.pub (cosign's tag)"] {
         assert!(verified.stdout.contains(form), "{}", verified.stdout);
     }
-    run(&["verify", &signed, "--key", "other.pub"]).check_failure(2, &["none of its signatures is by that key", "other.pub"]);
+    run(&["verify", &signed, "--key", "other.pub"])
+        .check_failure(2, &["none of its signatures is by that key", "other.pub"]);
     run(&["verify", &unsigned, "--key", "team.pub"]).check_failure(2, &["it is not signed; asked for team.pub"]);
 
     let policy = format!(

@@ -105,7 +105,8 @@ pub fn pull(client: &Client, reference: &Reference, trust: &TrustOptions) -> Res
     // The manifest that was decided on, whatever the tag names by now.
     let pulled = plugin::pull(client, &store, &reference.pinned(manifest)).map_err(failed)?;
     let inspected = look(&reference.to_string(), &pulled)?;
-    if let Some(before) = store.recorded(reference).map_err(failed)?.filter(|before| before.manifest != pulled.manifest) {
+    if let Some(before) = store.recorded(reference).map_err(failed)?.filter(|before| before.manifest != pulled.manifest)
+    {
         eprintln!("{reference} has moved: it was {} when it was pulled last", before.manifest);
     }
     store.record(reference, pulled.manifest).map_err(failed)?;
@@ -133,7 +134,9 @@ pub fn stored(text: &str) -> Result<Located> {
     }
     let record = match found.as_slice() {
         [record] => record,
-        [] => return Err(wrong("the store has no such plugin; `brewer-host plugin list` shows what it has".to_owned())),
+        [] => {
+            return Err(wrong("the store has no such plugin; `brewer-host plugin list` shows what it has".to_owned()));
+        }
         _ => return Err(wrong(format!("the store has {} such plugins; write more digits", found.len()))),
     };
     let manifest = record.manifest;

@@ -7,7 +7,20 @@ use super::{
     http::{Answer, Call, Failure},
     url::Url,
 };
-use crate::{Digest, Reference, Result, limits};
+use crate::{Digest, Error, Reference, Result, limits};
+
+/// Why an upload ended.
+enum Trouble {
+    /// The two sides no longer agree on what is there; a new upload may end well.
+    Lost(String),
+    Final(Error),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Final(error)
+    }
+}
 
 impl Repository<'_> {
     /// Uploads a blob, unless the registry has it. Returns whether it had to.
@@ -23,16 +36,32 @@ impl Repository<'_> {
             404 => {}
             _ => return Err(self.unexpected(&mut found)),
         }
+        let mut tries = Tries::new(&self.client.settings.timing);
+        loop {
+            match self.upload_blob(bytes, &digest) {
+                Ok(()) => return Ok(true),
+                Err(Trouble::Final(error)) => return Err(error),
+                Err(Trouble::Lost(problem)) => {
+                    tries.again(Failure::Passing(problem)).map_err(|problem| self.failed(problem))?;
+                }
+            }
+        }
+    }
+
+    /// Uploads a blob in one go, or a large one in pieces.
+    fn upload_blob(&self, bytes: &[u8], digest: &Digest) -> Result<(), Trouble> {
         let url = self.begin_upload()?;
-        let url = if bytes.len() <= limits::PIECE { url } else { self.upload_pieces(url, bytes)? };
-        let rest = if bytes.len() <= limits::PIECE { bytes } else { &[] };
+        let (url, rest) = match bytes.len() <= limits::PIECE {
+            true => (url, bytes),
+            false => (self.upload_pieces(url, bytes)?, &[][..]),
+        };
         let mut call = self.upload(Method::PUT, url.with_query("digest", &digest.to_string()), rest);
         call.headers.push(("content-type", "application/octet-stream".to_owned()));
         let mut answer = self.send(&call, Access::Push)?;
-        if answer.status != 201 {
-            return Err(self.unexpected(&mut answer));
+        match answer.status {
+            201 => Ok(()),
+            _ => Err(self.trouble(&mut answer)),
         }
-        Ok(true)
     }
 
     /// Uploads a manifest and gives it the reference's tag, if it has one. Returns whether the registry keeps who refers to
@@ -63,7 +92,7 @@ impl Repository<'_> {
     }
 
     /// Uploads all of a large blob, piece by piece; the registry says how far it got, and is believed.
-    fn upload_pieces(&self, mut url: Url, bytes: &[u8]) -> Result<Url> {
+    fn upload_pieces(&self, mut url: Url, bytes: &[u8]) -> Result<Url, Trouble> {
         let mut tries = Tries::new(&self.client.settings.timing);
         let mut reached = 0;
         while reached < bytes.len() {
@@ -76,14 +105,15 @@ impl Repository<'_> {
                 202 => true,
                 // It has another part than was thought, and says which.
                 416 => false,
-                _ => return Err(self.unexpected(&mut answer)),
+                _ => return Err(self.trouble(&mut answer)),
             };
             url = if is_accepted { self.location(&call.url, &answer)? } else { url };
             let said = answer.header("range").and_then(|range| range.rsplit_once('-')?.1.parse::<usize>().ok());
             // `0-0` is what some say of nothing at all.
             let now = said.map_or(if is_accepted { end } else { reached }, |last| if last == 0 { 0 } else { last + 1 });
             if now > bytes.len() {
-                return Err(self.failed(format!("it says that it has {now} bytes of {}", bytes.len())));
+                // A piece that was sent again, since its answer was lost, may be there twice.
+                return Err(Trouble::Lost(format!("it says that it has {now} bytes of {}", bytes.len())));
             }
             if now <= reached {
                 let problem = format!("it took nothing of the piece from byte {reached} on");
@@ -95,6 +125,15 @@ impl Repository<'_> {
             }
         }
         Ok(url)
+    }
+
+    /// What an answer to a part of an upload means that does not accept it.
+    fn trouble(&self, answer: &mut Answer) -> Trouble {
+        match answer.status {
+            // Docker's registry says so when a piece comes a second time, since the answer to the first was lost.
+            400 | 404 | 416 => Trouble::Lost(answer.problem()),
+            _ => self.unexpected(answer).into(),
+        }
     }
 
     fn upload<'a>(&self, method: Method, url: Url, body: &'a [u8]) -> Call<'a> {

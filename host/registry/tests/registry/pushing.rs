@@ -112,6 +112,26 @@ fn large_components_go_in_pieces_and_the_registry_says_how_far() {
     });
     lost.push(&large).unwrap();
     assert_eq!(lost.registry.blobs.lock().unwrap()[&Digest::of(&large).to_string()], large);
+
+    // As Docker's registry has it, which then refuses the piece: all of it comes again.
+    let times = count();
+    let stale = Push::new(move |seen, registry| {
+        if seen.method != "PATCH" {
+            return None;
+        }
+        match times() {
+            1 => {
+                registry.answer(seen);
+                Some(Reply::raw(|_| {}))
+            }
+            2 => {
+                Some(Reply::new(404, r#"{"errors":[{"code":"BLOB_UPLOAD_INVALID","message":"blob upload invalid"}]}"#))
+            }
+            _ => None,
+        }
+    });
+    stale.push(&large).unwrap();
+    assert_eq!(stale.registry.blobs.lock().unwrap()[&Digest::of(&large).to_string()], large);
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, fs, process::Command, sync::atomic::Ordering};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use brewer_registry::{
-    Digest, PrivateKey, PublicKey, Reference, Result, document::Descriptor, plugin,
+    Digest, PrivateKey, PublicKey, Reference, Result,
+    document::Descriptor,
+    plugin,
     signature::{self, Finding, Form, Verdict},
 };
 use serde_json::{Value, json};
@@ -125,7 +127,10 @@ fn a_copied_or_altered_signature_is_none() {
     let findings = signing.findings_of(&signing.world.reference, &other).unwrap();
     let problems: Vec<String> = findings.iter().map(ToString::to_string).collect();
     assert_eq!(problems.len(), 2);
-    assert!(problems.iter().all(|problem| problem.contains("not a signature: it is of another plugin")), "{problems:?}");
+    assert!(
+        problems.iter().all(|problem| problem.contains("not a signature: it is of another plugin")),
+        "{problems:?}"
+    );
 
     let mut signatures = signing.tagged(&signing.tag(".sig")).unwrap();
     signatures["layers"][0]["annotations"] = json!({ "dev.cosignproject.cosign/signature": "!" });
@@ -152,9 +157,7 @@ fn the_api_and_the_tag_may_disagree() {
 fn floods_of_referrers_are_refused() {
     let signing = Signing::new(false);
     let kind = "application/vnd.oci.image.manifest.v1+json";
-    let entry = |number: usize| {
-        json!({ "mediaType": kind, "digest": Digest::of(&number.to_le_bytes()), "size": 10 })
-    };
+    let entry = |number: usize| json!({ "mediaType": kind, "digest": Digest::of(&number.to_le_bytes()), "size": 10 });
     let index = |count: usize| {
         json!({ "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
                 "manifests": (0..count).map(entry).collect::<Vec<_>>() })
