@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(Digest::of(b"").to_string(), empty);
         let upper = empty.to_uppercase().replace("SHA256", "sha256");
         let (short, other) = (&empty[..70], empty.replace("sha256", "sha512"));
-        for wrong in [upper.as_str(), short, &other, "sha256:../../../../etc/passwd", "", &empty[7..]] {
+        for wrong in [upper.as_str(), short, other.as_str(), "sha256:../../../../etc/passwd", "", &empty[7..]] {
             assert!(wrong.parse::<Digest>().unwrap_err().contains("is no sha256 digest"), "{wrong}");
         }
     }

@@ -80,7 +80,7 @@ impl FromStr for Reference {
             return Err(refused(format!("a reference is written {SCHEME}{}", crate::printable(rest, 300))));
         };
         let (rest, digest) = match rest.split_once('@') {
-            Some((rest, digest)) => (rest, Some(digest.parse().map_err(refused)?)),
+            Some((rest, digest)) => (rest, Some(digest.parse::<Digest>().map_err(refused)?)),
             None => (rest, None),
         };
         let Some((host, path)) = rest.split_once('/') else {
@@ -194,8 +194,8 @@ mod tests {
             ("oci://localhost/a/b_c/d__e/f--g", "oci://localhost/a/b_c/d__e/f--g:latest".to_owned()),
             ("oci://127.0.0.1:5000/a:1.0.0+cpu", "oci://127.0.0.1:5000/a:1.0.0_cpu".to_owned()),
             ("oci://[::1]:5000/a:1", "oci://[::1]:5000/a:1".to_owned()),
-            (&format!("oci://a.b/c@{digest}"), format!("oci://a.b/c@{digest}")),
-            (&format!("oci://a.b/c:1@{digest}"), format!("oci://a.b/c:1@{digest}")),
+            (format!("oci://a.b/c@{digest}").as_str(), format!("oci://a.b/c@{digest}")),
+            (format!("oci://a.b/c:1@{digest}").as_str(), format!("oci://a.b/c:1@{digest}")),
         ] {
             assert_eq!(text.parse::<Reference>().map(|reference| reference.to_string()), Ok(written));
         }

@@ -69,7 +69,7 @@ fn download(folder: &Path) -> Result<()> {
     store::create_folder(&state.join("cache/archives/partial"))?;
     let lists = format!("Dir::State::lists={}", state.join("lists").display());
     let cache = format!("Dir::Cache={}", state.join("cache").display());
-    let own = ["-o", &lists, "-o", &cache];
+    let own = ["-o", lists.as_str(), "-o", cache.as_str()];
     process::run(get(&own).arg("update"))?;
     process::run(get(&own).arg("download").args(PACKAGES))
         .context("Debian's packages could not be downloaded: mend what apt-get says and run this again")

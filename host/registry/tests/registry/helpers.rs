@@ -12,10 +12,10 @@ use brewer_registry::{Credential, Credentials, Result, Secret};
 
 /// Puts a folder with helpers on the `PATH` of this process, once.
 fn helpers() -> &'static Path {
-    static FOLDER: std::sync::OnceLock<tempfile::TempDir> = std::sync::OnceLock::new();
     static ON_PATH: Once = Once::new();
-    let folder = FOLDER.get_or_init(|| tempfile::tempdir().unwrap()).path();
+    let folder = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/credential-helpers"));
     ON_PATH.call_once(|| {
+        fs::create_dir_all(folder).unwrap();
         for (name, script) in [
             ("good", r#"read host; [ "$1 $host" = "get a.b:5000" ] || { echo "credentials not found in native keychain"; exit 1; }
                         echo '{"ServerURL":"a.b","Username":"alice","Secret":"secret"}'"#),

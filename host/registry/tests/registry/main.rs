@@ -12,3 +12,4 @@ mod server;
 mod signing;
 mod storing;
 mod transfers;
+mod trusting;

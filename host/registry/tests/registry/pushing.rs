@@ -195,7 +195,7 @@ const CHILD: &str = "BREWER_TEST_PUSH";
 #[test]
 fn child() {
     let Ok(reference) = env::var(CHILD) else { return };
-    plugin::push(&client(settings()), &reference.parse().unwrap(), &component(5 << 20), &BTreeMap::new(), 0).unwrap();
+    plugin::push(&client(settings()), &reference.parse().unwrap(), &component(9 << 20), &BTreeMap::new(), 0).unwrap();
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_push_that_is_killed_anywhere_leaves_no_tag_and_is_done_again() {
         pushing.wait().unwrap();
         let is_last = point == 2 * REQUESTS - 1;
         assert_eq!(push.registry.manifests.lock().unwrap().is_empty(), !is_last, "point {point}");
-        let pushed = push.push(&component(5 << 20)).unwrap();
+        let pushed = push.push(&component(9 << 20)).unwrap();
         let (_, manifest) = push.registry.manifests.lock().unwrap()["team/mine:1.0.0"].clone();
         assert_eq!(pushed.reference.digest(), Some(Digest::of(&manifest)));
     }
