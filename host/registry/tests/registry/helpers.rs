@@ -2,7 +2,6 @@
 
 use std::{
     env, fs,
-    os::unix::fs::PermissionsExt,
     path::Path,
     sync::Once,
     time::{Duration, Instant},
@@ -10,30 +9,22 @@ use std::{
 
 use brewer_registry::{Credential, Credentials, Result, Secret};
 
-/// Puts a folder with helpers on the `PATH` of this process, once.
+/// Puts the helpers beside this file on the `PATH` of this process, once. Returns where one of them keeps what it is
+/// told to.
 fn helpers() -> &'static Path {
     static ON_PATH: Once = Once::new();
-    let folder = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/credential-helpers"));
+    let kept = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/kept-credentials"));
     ON_PATH.call_once(|| {
-        fs::create_dir_all(folder).unwrap();
-        for (name, script) in [
-            ("good", r#"read host; [ "$1 $host" = "get a.b:5000" ] || { echo "credentials not found in native keychain"; exit 1; }
-                        echo '{"ServerURL":"a.b","Username":"alice","Secret":"secret"}'"#),
-            ("token", r#"echo '{"ServerURL":"a.b","Username":"<token>","Secret":"id"}'"#),
-            ("rubbish", "echo secret rubbish"),
-            ("locked", "echo 'the keychain is locked'; exit 1"),
-            ("hangs", "sleep 30"),
-            ("keeps", r#"cat > "$(dirname "$0")/kept-$1""#),
-        ] {
-            let path = folder.join(format!("docker-credential-{name}"));
-            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        }
-        let path = format!("{}:{}", folder.display(), env::var("PATH").unwrap());
+        fs::create_dir_all(kept).unwrap();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/registry/helpers");
+        let path = format!("{folder}:{}", env::var("PATH").unwrap());
         // SAFETY: it happens once, and what other threads read of the environment here goes through std's lock.
-        unsafe { env::set_var("PATH", path) };
+        unsafe {
+            env::set_var("PATH", path);
+            env::set_var("BREWER_TEST_KEPT", kept);
+        }
     });
-    folder
+    kept
 }
 
 fn credentials(config: &str) -> (tempfile::TempDir, Credentials) {
@@ -102,7 +93,7 @@ fn a_password_goes_to_the_helper_and_not_into_the_file() {
     let (folder, credentials) = credentials(r#"{ "credsStore": "keeps" }"#);
     let place = credentials.store("a.b", "alice", "secret").unwrap();
     assert!(place.starts_with("docker-credential-keeps"), "{place}");
-    let kept = fs::read_to_string(helpers().join("kept-store")).unwrap();
+    let kept = fs::read_to_string(helpers().join("store")).unwrap();
     assert_eq!(kept, r#"{"ServerURL":"a.b","Username":"alice","Secret":"secret"}"#);
     assert!(!fs::read_to_string(folder.path().join("config.json")).unwrap().contains("alice"));
 }
