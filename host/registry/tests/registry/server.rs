@@ -237,7 +237,10 @@ impl Registry {
     fn blob(&self, seen: &Seen, digest: &str) -> Reply {
         let blobs = self.blobs.lock().unwrap();
         let Some(blob) = blobs.get(digest) else { return Reply::new(404, "") };
-        match seen.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()) {
+        match seen
+            .header("range")
+            .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok())
+        {
             Some(from) if from < blob.len() => {
                 let range = format!("bytes {from}-{}/{}", blob.len() - 1, blob.len());
                 Reply::new(206, &blob[from..]).with("content-range", range)
