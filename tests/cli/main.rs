@@ -1,5 +1,7 @@
 //! The command line as its user meets it: what it prints, what it writes, and how it ends.
 
+#[path = "../debian_registry.rs"]
+mod debian_registry;
 #[path = "../support.rs"]
 mod support;
 
@@ -23,6 +25,7 @@ mod models;
 mod output;
 mod plugin_options;
 mod plugins;
+mod registries;
 mod results;
 mod resuming;
 mod roles;

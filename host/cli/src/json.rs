@@ -10,11 +10,11 @@ use brewer::callback::Scalars;
 use brewer::evaluation::Evaluation;
 use brewer::experiment::Experiment;
 use brewer::train::{Checked, Outcome, Task, Timetable};
-use brewer_plugin_host::Inspected;
 use brewer_plugin_host::bench;
 use serde_json::{Map, Value, json};
 
 use crate::header::device_key;
+use crate::plugin::Located;
 use crate::progress::Progress;
 
 /// The result of a run. `start_step` is the optimizer step that it started from.
@@ -165,9 +165,13 @@ pub fn eval(folder: &Path, data: &Path, model: &dyn Model, evaluation: &Evaluati
 }
 
 /// What a plugin is.
-pub fn inspect(inspected: &Inspected) -> Value {
+pub fn inspect(located: &Located) -> Value {
+    let inspected = &located.inspected;
     json!({
         "command": "plugin inspect",
+        "reference": located.reference.as_ref().map(ToString::to_string),
+        "manifest_digest": located.manifest,
+        "signers": located.signers,
         "sha256": inspected.digest,
         "bytes": inspected.size,
         "contract": inspected.contract,

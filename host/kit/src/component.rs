@@ -1,6 +1,7 @@
-//! From the core module that rustc links to the component that the host loads.
+//! From the core module that rustc links to the component that the host loads, and what a component asks for and offers.
 
 use anyhow::{Context, Result, bail};
+use wasmparser::{Parser, Payload};
 use wit_component::{ComponentEncoder, DecodedWasm};
 
 /// Makes a component of a core module; `wit-bindgen` has left its types in a custom section.
@@ -34,6 +35,40 @@ pub fn check(component: &[u8]) -> Result<()> {
         bail!("it exports no role: its crate must call the SDK's export macro");
     }
     Ok(())
+}
+
+/// The names of what a component imports and exports.
+#[derive(Debug, Default)]
+pub struct Interfaces {
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+}
+
+/// Reads the outermost imports and exports; those of modules and components inside are their own affair.
+///
+/// # Errors
+/// If the component is damaged.
+pub fn interfaces(component: &[u8]) -> wasmparser::Result<Interfaces> {
+    let mut interfaces = Interfaces::default();
+    let mut depth = 0;
+    for payload in Parser::new(0).parse_all(component) {
+        match payload? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth -= 1,
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    interfaces.imports.push(import?.name.full_name().into_owned());
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 0 => {
+                for export in section {
+                    interfaces.exports.push(export?.name.full_name().into_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(interfaces)
 }
 
 #[cfg(test)]

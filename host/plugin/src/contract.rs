@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use wasmparser::{Parser, Payload};
+use brewer_plugin_kit::component::{Interfaces, interfaces};
+use wasmparser::Parser;
 
 use crate::{error::LoadProblem, wasi};
 
@@ -64,13 +65,6 @@ pub(crate) fn role_names() -> String {
     PluginRole::ALL.map(|role| format!("`{role}`")).join(", ")
 }
 
-/// The names of what a component imports and exports.
-#[derive(Debug, Default)]
-struct Names {
-    imports: Vec<String>,
-    exports: Vec<String>,
-}
-
 /// The roles of a component that this host can run. Refuses everything else, and says what it is.
 pub(crate) fn inspect(bytes: &[u8]) -> Result<Vec<PluginRole>, LoadProblem> {
     // wasmtime's own format for compiled code is an ELF file.
@@ -83,7 +77,7 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<Vec<PluginRole>, LoadProblem> {
     if Parser::is_core_wasm(bytes) {
         return Err(LoadProblem::CoreModule);
     }
-    let names = names(bytes).map_err(|error| LoadProblem::Damaged(error.to_string()))?;
+    let names = interfaces(bytes).map_err(|error| LoadProblem::Damaged(error.to_string()))?;
     check_version(&names)?;
     check_imports(names.imports)?;
     let roles: Vec<_> = PluginRole::ALL
@@ -98,38 +92,14 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<Vec<PluginRole>, LoadProblem> {
 
 /// The contract that a component was built for, as its names have it: `brewer:plugin@0.1.0`.
 pub(crate) fn built_for(bytes: &[u8]) -> String {
-    let names = names(bytes).unwrap_or_default();
+    let names = interfaces(bytes).unwrap_or_default();
     let mut all = names.exports.iter().chain(&names.imports);
     let version = all.find_map(|name| name.strip_prefix(PACKAGE)?.split_once('@'));
     format!("{CONTRACT}@{}", version.map_or("?", |(_, version)| version))
 }
 
-/// Reads the outermost imports and exports; those of modules and components inside are their own affair.
-fn names(bytes: &[u8]) -> wasmparser::Result<Names> {
-    let mut names = Names::default();
-    let mut depth = 0;
-    for payload in Parser::new(0).parse_all(bytes) {
-        match payload? {
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-            Payload::End(_) => depth -= 1,
-            Payload::ComponentImportSection(section) if depth == 0 => {
-                for import in section {
-                    names.imports.push(import?.name.full_name().into_owned());
-                }
-            }
-            Payload::ComponentExportSection(section) if depth == 0 => {
-                for export in section {
-                    names.exports.push(export?.name.full_name().into_owned());
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(names)
-}
-
 /// Refuses a component for another contract: as long as the major version is 0, the minor one must be the same.
-fn check_version(names: &Names) -> Result<(), LoadProblem> {
+fn check_version(names: &Interfaces) -> Result<(), LoadProblem> {
     let spoken = series(VERSION);
     let versions = names.imports.iter().chain(&names.exports).filter_map(|name| name.strip_prefix(PACKAGE));
     for name in versions {

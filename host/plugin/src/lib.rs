@@ -63,7 +63,7 @@ pub use error::{CallError, Cause, Error, LoadProblem, Result};
 pub use limits::{LimitError, Limits};
 pub use log::{Level, LogSink};
 pub use permissions::{Permission, Permissions};
-pub use plugin::{Inspected, Plugin, PluginOptions, inspect, roles_of};
+pub use plugin::{Inspected, Plugin, PluginOptions, inspect, inspect_bytes, read_component, roles_of};
 pub use roles::{
     PluginAdaptor, PluginBatchPostprocessor, PluginCallback, PluginKdLoss, PluginMatchLoss, PluginTemperatureScheduler,
     PluginWeightScheduler,

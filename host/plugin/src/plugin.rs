@@ -249,13 +249,26 @@ pub struct Inspected {
 ///
 /// Errors: [`Error::Load`] with what is wrong with the file.
 pub fn inspect(path: &Path) -> Result<Inspected> {
+    inspect_bytes(path, &read_component(path)?)
+}
+
+/// The bytes of the component at `path`, if it is not larger than a component may be.
+///
+/// Errors: [`Error::Load`].
+pub fn read_component(path: &Path) -> Result<Vec<u8>> {
+    read(path, Limits::default().file_bytes).map_err(|problem| Error::Load { path: path.to_owned(), problem })
+}
+
+/// Looks at a component in memory, which messages call `path`.
+///
+/// Errors: [`Error::Load`] with what is wrong with it.
+pub fn inspect_bytes(path: &Path, bytes: &[u8]) -> Result<Inspected> {
     let look = || {
-        let bytes = read(path, Limits::default().file_bytes)?;
-        let (manifest, roles) = looked_at(&bytes)?;
+        let (manifest, roles) = looked_at(bytes)?;
         Ok(Inspected {
-            digest: hex::encode(Sha256::digest(&bytes)),
+            digest: hex::encode(Sha256::digest(bytes)),
             size: bytes.len() as u64,
-            contract: contract::built_for(&bytes),
+            contract: contract::built_for(bytes),
             roles,
             manifest,
         })

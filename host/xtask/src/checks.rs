@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use brewer_plugin_kit::process;
 
-use crate::{languages, setup, step::step, workspace::Workspace};
+use crate::{languages, registry, setup, step::step, workspace::Workspace};
 
 /// The checks, the fastest first: a name and the arguments of cargo.
 const CHECKS: [(&str, &[&str]); 3] = [
@@ -17,6 +17,7 @@ const CHECKS: [(&str, &[&str]); 3] = [
 pub fn run(workspace: &Workspace) -> Result<()> {
     setup::setup(workspace)?;
     languages::build(workspace)?;
+    registry::ensure(workspace)?;
     for (name, arguments) in CHECKS {
         step(name, || {
             process::run(workspace.cargo().args(arguments))

@@ -12,6 +12,7 @@ mod peers;
 mod plugins;
 mod product;
 mod python;
+mod registry;
 mod setup;
 mod step;
 mod store;
@@ -42,6 +43,8 @@ enum Chore {
     Plugins,
     /// Set up, then build the plugins in Python, JavaScript and C that tests run, with their languages' tools
     Languages,
+    /// Unpack the registry and the client of it that tests run, Debian's docker-registry and skopeo
+    Registry,
     /// Set up, then check the format, the lints and the tests: what a change must pass
     Test,
     /// Compare speed, memory and losses with TextBrewer's, on the movie-reviews experiment
@@ -77,6 +80,7 @@ fn run(chore: &Chore) -> Result<()> {
             setup::setup(&workspace)?;
             languages::build(&workspace)
         }
+        Chore::Registry => registry::ensure(&workspace),
         Chore::Test => checks::run(&workspace),
         Chore::Peers { pairs } => peers::run(&workspace, *pairs as usize),
         Chore::Demo { seeds } => demo::run(&workspace, *seeds),

@@ -1,38 +1,67 @@
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use brewer_plugin_host::{Inspected, inspect as inspect_file, printable, printable_json};
+use brewer_plugin_host::{inspect_bytes, printable, printable_json, read_component};
+use brewer_registry::Reference;
 use clap::Args;
 use indicatif::HumanBytes;
 
+use super::registry::{self, Located, RegistryOptions, TrustOptions};
 use crate::table::laid_out;
 use crate::{json, output};
 
 #[derive(Args)]
 pub struct InspectOptions {
-    /// The component
-    plugin: PathBuf,
+    /// The component: a file, a reference (oci://…), or a digest (sha256:…) of what is in the store
+    plugin: String,
 
     /// Print one line of JSON in place of the table
     ///
-    /// Keys: command, sha256, bytes, contract, roles, manifest (null without one).
+    /// Keys: command, reference, manifest_digest, signers (null where they are not known), sha256, bytes, contract,
+    /// roles, manifest (null without one).
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    trust: TrustOptions,
+
+    #[command(flatten)]
+    registry: RegistryOptions,
 }
 
 pub fn inspect(options: &InspectOptions) -> Result<ExitCode> {
-    let inspected = inspect_file(&options.plugin).map_err(brewer::Error::from)?;
-    if options.json {
-        output::unwrapped(&printable_json(&json::inspect(&inspected).to_string()))?;
-    } else {
-        print(&inspected)?;
-    }
+    show(&locate(options)?, options.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(inspected: &Inspected) -> Result<()> {
+fn locate(options: &InspectOptions) -> Result<Located> {
+    let text = &options.plugin;
+    if Reference::is_meant(text) {
+        return registry::pull(&options.registry.client()?, &registry::parse(text)?, &options.trust);
+    }
+    if text.starts_with("sha256:") {
+        return registry::stored(text);
+    }
+    let bytes = read_component(Path::new(text)).map_err(brewer::Error::from)?;
+    let inspected = inspect_bytes(Path::new(text), &bytes).map_err(brewer::Error::from)?;
+    Ok(Located { inspected, reference: None, manifest: None, signers: None, bytes })
+}
+
+/// Prints what a plugin is and what it asks for.
+pub fn show(located: &Located, as_json: bool) -> Result<()> {
+    if as_json {
+        output::unwrapped(&printable_json(&json::inspect(located).to_string()))?;
+    } else {
+        print(located)?;
+    }
+    Ok(())
+}
+
+fn print(located: &Located) -> Result<()> {
+    let inspected = &located.inspected;
     let mut rows: Vec<(&str, String)> = vec![];
+    rows.extend(located.reference.as_ref().map(|reference| ("reference", reference.to_string())));
     if let Some(manifest) = &inspected.manifest {
         rows.push(("name", format!("{} {}", manifest.name, manifest.version)));
         rows.extend(manifest.description.clone().map(|text| ("description", text)));
@@ -50,6 +79,12 @@ fn print(inspected: &Inspected) -> Result<()> {
             None => "whatever the experiment grants".to_owned(),
         },
     ));
+    rows.extend(located.signers.as_ref().map(|signers| {
+        (
+            "signed by",
+            if signers.is_empty() { "nobody, and the policy accepts it".to_owned() } else { signers.join(", ") },
+        )
+    }));
     rows.push(("size", HumanBytes(inspected.size).to_string()));
     rows.push(("sha256", inspected.digest.clone()));
     let rows: Vec<Vec<String>> =

@@ -1,0 +1,48 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use super::inspect::show;
+use super::registry::{self, RegistryOptions, TrustOptions};
+
+#[derive(Args)]
+pub struct PullOptions {
+    /// The plugin: oci://HOST/REPOSITORY:TAG, or @sha256:… in place of the tag
+    reference: String,
+
+    /// Write the component to a file, too
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    trust: TrustOptions,
+
+    #[command(flatten)]
+    registry: RegistryOptions,
+}
+
+/// Brings a plugin into the store, and shows what it is and what it asks for.
+pub fn pull(options: &PullOptions) -> Result<ExitCode> {
+    let reference = registry::parse(&options.reference)?;
+    let located = registry::pull(&options.registry.client()?, &reference, &options.trust)?;
+    if let Some(output) = &options.output {
+        write(output, &located.bytes).with_context(|| format!("cannot write {}", output.display()))?;
+    }
+    show(&located, options.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a file in one go, so that nobody takes half a component for one.
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(format!(".{}", std::process::id()));
+    fs::write(&unfinished, bytes)?;
+    fs::rename(&unfinished, path)
+}

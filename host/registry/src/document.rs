@@ -1,0 +1,182 @@
+//! What a registry describes artefacts with: manifests, as the OCI image specification has them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, limits, printable};
+
+/// The media type of a manifest of one artefact.
+pub const IMAGE_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// The media type of an index, which names several manifests.
+pub const IMAGE_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// A blob or manifest that another one names. Fields stand in the order in which Go writes them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Descriptor {
+    pub media_type: String,
+    pub digest: Digest,
+    /// In bytes.
+    pub size: u64,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
+}
+
+/// Several manifests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ImageIndex {
+    pub schema_version: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    pub manifests: Vec<Descriptor>,
+}
+
+/// The manifest of one artefact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageManifest {
+    pub schema_version: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
+    pub config: Descriptor,
+    pub layers: Vec<Descriptor>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Descriptor>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// What tells the kinds of documents apart, read before anything else of one.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Kind {
+    media_type: Option<String>,
+    layers: Option<serde::de::IgnoredAny>,
+    manifests: Option<serde::de::IgnoredAny>,
+}
+
+/// The media type of a document. `content_type` is what the registry called it; one that says something else of itself is
+/// refused, since two readers could take the same bytes, and the same digest, for two things.
+fn media_type(bytes: &[u8], content_type: Option<&str>) -> Result<String, String> {
+    let kind: Kind = serde_json::from_slice(bytes).map_err(|error| format!("its manifest is no JSON: {error}"))?;
+    if kind.layers.is_some() && kind.manifests.is_some() {
+        return Err("its manifest has both `layers` and `manifests`".to_owned());
+    }
+    // A parameter such as a charset says nothing about the kind.
+    let content_type = content_type.map(|text| text.split(';').next().unwrap_or(text).trim());
+    let media_type = kind.media_type.as_deref().or(content_type).unwrap_or("");
+    if let Some(called) = content_type.filter(|called| *called != media_type) {
+        let (called, media_type) = (printable(called, 90), printable(media_type, 90));
+        return Err(format!("the registry calls its manifest {called}, but it calls itself {media_type}"));
+    }
+    Ok(media_type.to_owned())
+}
+
+impl Descriptor {
+    /// Names these bytes.
+    pub(crate) fn of(media_type: &str, bytes: &[u8]) -> Self {
+        Self {
+            media_type: media_type.to_owned(),
+            digest: Digest::of(bytes),
+            size: bytes.len() as u64,
+            annotations: BTreeMap::new(),
+            artifact_type: None,
+        }
+    }
+}
+
+impl ImageIndex {
+    pub(crate) fn new(manifests: Vec<Descriptor>) -> Self {
+        Self { schema_version: 2, media_type: Some(IMAGE_INDEX.to_owned()), manifests }
+    }
+
+    /// Reads an index, as [`ImageManifest::parse`] reads a manifest.
+    pub(crate) fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Self, String> {
+        let media_type = media_type(bytes, content_type)?;
+        if media_type != IMAGE_INDEX {
+            return Err(format!("it is `{}`; expected {IMAGE_INDEX}", printable(&media_type, 90)));
+        }
+        serde_json::from_slice(bytes).map_err(|error| format!("the index is not as it must be: {error}"))
+    }
+
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, String> {
+        serde_json::to_vec(self).map_err(|error| format!("the index cannot be written: {error}"))
+    }
+}
+
+impl ImageManifest {
+    pub(crate) fn new(config: Descriptor, layers: Vec<Descriptor>) -> Self {
+        Self {
+            schema_version: 2,
+            media_type: Some(IMAGE_MANIFEST.to_owned()),
+            artifact_type: None,
+            config,
+            layers,
+            subject: None,
+            annotations: BTreeMap::new(),
+        }
+    }
+
+    /// Reads the manifest of an artefact. `content_type` is what the registry called it, if it did.
+    pub(crate) fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Self, String> {
+        match media_type(bytes, content_type)?.as_str() {
+            IMAGE_MANIFEST => {}
+            IMAGE_INDEX => return Err("it is an index of several artefacts; expected one plugin".to_owned()),
+            "application/vnd.docker.distribution.manifest.v2+json" => {
+                return Err("it is a Docker image; expected a plugin".to_owned());
+            }
+            other => return Err(format!("its manifest is `{}`; expected {IMAGE_MANIFEST}", printable(other, 90))),
+        }
+        let manifest: Self =
+            serde_json::from_slice(bytes).map_err(|error| format!("its manifest is not as it must be: {error}"))?;
+        if manifest.schema_version != 2 {
+            return Err(format!("its manifest has schemaVersion {}; expected 2", manifest.schema_version));
+        }
+        let of_layers = manifest.layers.iter().chain([&manifest.config]).map(|part| &part.annotations);
+        let annotations = of_layers.chain([&manifest.annotations]).flatten();
+        if annotations.map(|(key, value)| key.len() + value.len()).sum::<usize>() > limits::ANNOTATIONS {
+            return Err(format!("its annotations have more than {} bytes", limits::ANNOTATIONS));
+        }
+        Ok(manifest)
+    }
+
+    /// The bytes that are pushed; the same manifest gives the same bytes.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, String> {
+        serde_json::to_vec(self).map_err(|error| format!("its manifest cannot be written: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> ImageManifest {
+        let part = |media_type: &str| Descriptor::of(media_type, b"");
+        ImageManifest::new(part("application/vnd.wasm.config.v0+json"), vec![part("application/wasm")])
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let bytes = manifest().to_bytes().unwrap();
+        assert_eq!(ImageManifest::parse(&bytes, Some("application/vnd.oci.image.manifest.v1+json")), Ok(manifest()));
+        assert_eq!(ImageManifest::parse(&bytes, None), Ok(manifest()));
+    }
+
+    #[test]
+    fn a_document_of_two_kinds_is_refused() {
+        let text = String::from_utf8(manifest().to_bytes().unwrap()).unwrap();
+        let both = text.replacen('{', r#"{"manifests":[],"#, 1);
+        let problem = ImageManifest::parse(both.as_bytes(), None).unwrap_err();
+        assert!(problem.contains("both `layers` and `manifests`"), "{problem}");
+        let problem = ImageManifest::parse(text.as_bytes(), Some(IMAGE_INDEX)).unwrap_err();
+        assert!(problem.contains("calls itself application/vnd.oci.image.manifest.v1+json"), "{problem}");
+        let problem = ImageManifest::parse(text.replace(":0", ":-1").as_bytes(), None).unwrap_err();
+        assert!(problem.contains("not as it must be"), "{problem}");
+    }
+}

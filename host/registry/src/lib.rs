@@ -1,0 +1,32 @@
+//! Plugins in OCI registries: from a reference to bytes that were checked, and back.
+//!
+//! A [`Reference`] names a plugin in a registry. [`plugin::pull`] brings it into the [`Store`] on this machine, where a
+//! blob's name is its digest; [`plugin::push`] sends one. The [`Client`] in between trusts a registry with nothing: it
+//! checks the size and the digest of all that comes, bounds the time and the memory that anything takes, and shows
+//! credentials to the registry alone.
+//!
+//! A [`signature`] says who stands behind a plugin, and a [`Policy`] who must.
+//!
+//! Knows neither the engine nor libtorch.
+
+mod client;
+mod credentials;
+mod digest;
+pub mod document;
+mod error;
+mod key;
+pub mod limits;
+pub mod plugin;
+mod policy;
+mod reference;
+pub mod signature;
+mod store;
+
+pub use client::{Client, Manifest, Repository, Settings, Timing, Transfer};
+pub use credentials::{Credential, Credentials, Secret};
+pub use digest::Digest;
+pub use error::{Error, ErrorKind, Result, printable};
+pub use key::{PrivateKey, PublicKey};
+pub use policy::{Policy, read_small};
+pub use reference::Reference;
+pub use store::{Ingest, Pruned, Record, Store};

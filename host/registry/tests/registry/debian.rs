@@ -1,0 +1,131 @@
+//! Debian's `docker-registry`, and `skopeo`, which know nothing of Brewer.
+
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
+
+use brewer_registry::{Credential, Digest, Reference, Secret, Settings, Store, plugin};
+
+use crate::debian_registry::{HTPASSWD, Running, tools};
+use crate::server::{client, component, settings};
+
+fn reference(registry: &Running, path: &str) -> Reference {
+    format!("oci://{}/{path}", registry.host).parse().unwrap()
+}
+
+fn store(registry: &Running) -> Store {
+    Store::open(&registry.folder.path().join("store")).unwrap()
+}
+
+fn push(settings: Settings, reference: &Reference, component: &[u8]) -> brewer_registry::Result<Reference> {
+    plugin::push(&client(settings), reference, component, &BTreeMap::new(), 0).map(|pushed| pushed.reference)
+}
+
+fn skopeo(folder: &Path, arguments: &[&str]) {
+    let (tools, policy) = (tools(), folder.join("policy.json"));
+    fs::write(&policy, r#"{ "default": [{ "type": "insecureAcceptAnything" }] }"#).unwrap();
+    let libraries =
+        ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"].map(|path| tools.join(path).display().to_string());
+    let mut command = Command::new(tools.join("usr/bin/skopeo"));
+    command.arg("--policy").arg(&policy).arg("--registries.d").arg(folder).args(arguments);
+    command.env("LD_LIBRARY_PATH", libraries.join(":")).env("HOME", folder).env("XDG_RUNTIME_DIR", folder);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn what_is_pushed_is_pulled_also_through_skopeo() {
+    let registry = Running::start("", |_| {});
+    // Pieces and the whole.
+    for (name, size) in [("small", 1_000), ("large", 9 << 20)] {
+        let component = component(size);
+        let mine = reference(&registry, &format!("team/{name}:1.0.0"));
+        let pinned = push(settings(), &mine, &component).unwrap();
+        assert_eq!(push(settings(), &mine, &component).unwrap(), pinned);
+        let pulled = plugin::pull(&client(settings()), &store(&registry), &pinned).unwrap();
+        assert!(pulled.bytes == component && pulled.warnings.is_empty());
+    }
+    // To a folder and to another repository, by a tool that takes manifests as they are.
+    let folder = registry.folder.path();
+    let from = format!("docker://{}/team/small:1.0.0", registry.host);
+    let layout = format!("oci:{}:1.0.0", folder.join("layout").display());
+    let to = format!("docker://{}/other/copied:2", registry.host);
+    skopeo(folder, &["copy", "--src-tls-verify=false", &from, &layout]);
+    skopeo(folder, &["copy", "--dest-tls-verify=false", &layout, &to]);
+    let there = reference(&registry, "team/small:1.0.0");
+    let original = plugin::pull(&client(settings()), &store(&registry), &there).unwrap();
+    let copied = plugin::pull(&client(settings()), &store(&registry), &reference(&registry, "other/copied:2")).unwrap();
+    assert_eq!(copied.manifest, original.manifest);
+    assert_eq!(Digest::of(&copied.bytes), Digest::of(&component(1_000)));
+
+    let missing =
+        plugin::pull(&client(settings()), &store(&registry), &reference(&registry, "team/small:9")).unwrap_err();
+    assert!(missing.is_input() && missing.to_string().contains("MANIFEST_UNKNOWN"), "{missing}");
+}
+
+#[test]
+fn passwords_are_asked_for_and_checked() {
+    let registry = Running::start("auth: { htpasswd: { realm: test, path: FOLDER/htpasswd } }\n", |folder| {
+        fs::write(folder.join("htpasswd"), HTPASSWD).unwrap();
+    });
+    let mine = reference(&registry, "team/mine:1");
+    let component = component(10);
+    let error = push(settings(), &mine, &component).unwrap_err().to_string();
+    assert!(error.contains("there are no credentials for it in /nowhere/config.json"), "{error}");
+
+    let known = || Settings { docker_config: Some(registry.folder.path().to_owned()), ..settings() };
+    let secret = |password: &str| Credential {
+        secret: Secret::Password { user: "alice".into(), password: password.into() },
+        source: "this test".into(),
+    };
+    let mut login = client(known());
+    let error = login.check_login(&registry.host, secret("wrong")).unwrap_err().to_string();
+    assert!(error.contains("it answers 401") && error.contains("those of alice from this test"), "{error}");
+    login.check_login(&registry.host, secret("secret")).unwrap();
+    login.credentials().store(&registry.host, "alice", "secret").unwrap();
+    push(known(), &mine, &component).unwrap();
+    assert_eq!(plugin::pull(&client(known()), &store(&registry), &mine).unwrap().bytes, component);
+}
+
+/// A certificate of its own for `name`, in `folder`.
+fn certificate(folder: &Path, name: &str) {
+    // It is none of an authority, or it could not be a server's.
+    let config = format!(
+        "[req]\ndistinguished_name = name\nx509_extensions = extensions\nprompt = no\n[name]\nCN = test\n\
+         [extensions]\nbasicConstraints = critical,CA:FALSE\nsubjectAltName = {name}\n"
+    );
+    fs::write(folder.join("openssl.cnf"), config).unwrap();
+    let mut command = Command::new("openssl");
+    command.current_dir(folder).args([
+        "req",
+        "-x509",
+        "-nodes",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+    ]);
+    command.args(["-keyout", "key.pem", "-out", "certificate.pem", "-days", "2", "-config", "openssl.cnf"]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn certificates_are_checked() {
+    let tls = "http:\n  addr: '127.0.0.1:0'\n  tls: { certificate: FOLDER/certificate.pem, key: FOLDER/key.pem }\n";
+    let registry = Running::start(tls, |folder| certificate(folder, "IP:127.0.0.1"));
+    let other = Running::start(tls, |folder| certificate(folder, "DNS:elsewhere.example"));
+    let component = component(10);
+    let trusting =
+        |trusted: &Running| Settings { ca_file: Some(trusted.folder.path().join("certificate.pem")), ..settings() };
+
+    let mine = reference(&registry, "team/mine:1");
+    push(trusting(&registry), &mine, &component).unwrap();
+    assert_eq!(plugin::pull(&client(trusting(&registry)), &store(&registry), &mine).unwrap().bytes, component);
+
+    let unknown = push(trusting(&other), &mine, &component).unwrap_err().to_string();
+    assert!(unknown.contains("certificate") && !unknown.contains("tries"), "{unknown}");
+    let wrong_name = push(trusting(&other), &reference(&other, "team/mine:1"), &component).unwrap_err().to_string();
+    assert!(wrong_name.contains("certificate") && !wrong_name.contains("tries"), "{wrong_name}");
+    let no_pem = Settings { ca_file: Some(registry.folder.path().join("key.pem")), ..settings() };
+    let error = brewer_registry::Client::new(no_pem).unwrap_err();
+    assert!(error.is_input() && error.to_string().contains("there is no certificate in it"), "{error}");
+}

@@ -1,0 +1,15 @@
+//! The registry's client and the store against registries that are slow, broken or hostile, and against a real one.
+
+#[path = "../../../../tests/debian_registry.rs"]
+mod debian_registry;
+
+mod authorization;
+mod debian;
+mod documents;
+mod helpers;
+mod pushing;
+mod server;
+mod signing;
+mod storing;
+mod transfers;
+mod trusting;
