@@ -17,7 +17,7 @@ fn a_second_run_into_the_folder_is_told_who_writes_it() {
     let holder = format!("process {} on ", child.id());
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let expected = ["out is the folder of a run that is under way", &holder, host.trim(), " since 20", "output_dir"];
-    for arguments in [&["run"], &["run", "--resume"][..]] {
+    for arguments in [&["run"][..], &["run", "--resume"]] {
         let finished = workspace.start(arguments);
         finished.check_failure(2, &expected);
         assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);

@@ -122,7 +122,7 @@ struct Kept {
 /// Sorts the lines of a file: those of steps before `state` are kept, and `checkpoints` stand where they belong.
 fn keep(text: &[u8], state: &TrainingState, checkpoints: &[CheckpointLine]) -> Kept {
     let mut steps: Vec<Option<String>> = (0..state.step).map(|_| None).collect();
-    // By the number of forward steps before them.
+    // Their lines by the number of forward steps before them.
     let mut of_checkpoints: BTreeMap<u64, String> =
         checkpoints.iter().map(|line| (line.step, line.text.clone())).collect();
     let mut damaged = vec![];
@@ -142,11 +142,14 @@ fn keep(text: &[u8], state: &TrainingState, checkpoints: &[CheckpointLine]) -> K
                     None => {}
                 }
             }
-            // The checkpoint itself has its line, unless it was removed.
-            (Some(line), None, Some(global_step)) if global_step < state.global_step => {
-                of_checkpoints.entry(next_step).or_insert_with(|| format!("{line}\n"));
+            (Some(line), None, Some(global_step)) => {
+                // A checkpoint has its line, unless it was removed.
+                let is_held = checkpoints.iter().any(|line| line.global_step == global_step);
+                if !is_held && global_step < state.global_step {
+                    // Where all steps before it are lost, it comes after the first.
+                    *of_checkpoints.entry(next_step.max(1)).or_default() += &format!("{line}\n");
+                }
             }
-            (Some(_), None, Some(_)) => {}
             _ => damaged.push(bytes.to_owned()),
         }
     }
@@ -192,7 +195,7 @@ mod tests {
     /// What is kept before a checkpoint after two steps, whose line is `CHECKPOINT`.
     fn kept(text: &str) -> Kept {
         let state = TrainingState { step: 2, global_step: 1, ..TrainingState::default() };
-        keep(text.as_bytes(), &state, &[CheckpointLine { step: 2, text: CHECKPOINT.to_owned() }])
+        keep(text.as_bytes(), &state, &[CheckpointLine { step: 2, global_step: 1, text: CHECKPOINT.to_owned() }])
     }
 
     #[test]
@@ -230,6 +233,11 @@ mod tests {
         let text = format!("{first}{CHECKPOINT}{second}{third}");
         let state = TrainingState { step: 3, global_step: 3, ..TrainingState::default() };
         assert_eq!(keep(text.as_bytes(), &state, &[]).lines.concat(), text);
+        let without_steps = keep(CHECKPOINT.repeat(2).as_bytes(), &state, &[]);
+        assert_eq!(without_steps.lines.concat(), CHECKPOINT.repeat(2));
+        // The line before it cannot be read, and it stands there once.
+        let found = kept(&format!("{first}?\n{CHECKPOINT}{third}"));
+        assert_eq!(found.lines, [first, CHECKPOINT]);
     }
 
     #[test]

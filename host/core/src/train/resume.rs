@@ -24,6 +24,8 @@ pub struct Resume {
 pub(super) struct CheckpointLine {
     /// Forward steps done before it.
     pub step: u64,
+    /// Optimizer steps done before it.
+    pub global_step: u64,
     /// With its newline.
     pub text: String,
 }
@@ -102,7 +104,7 @@ fn name(checkpoint: &Path) -> String {
 fn line_of(checkpoint: &Path, state: &TrainingState) -> Option<CheckpointLine> {
     let CheckpointManifest { step, global_step, metrics_line, .. } = CheckpointManifest::read(checkpoint).ok()?;
     let text = metrics_line.filter(|_| global_step <= state.global_step)?;
-    Some(CheckpointLine { step, text })
+    Some(CheckpointLine { step, global_step, text })
 }
 
 /// What keeps a run of `earlier` from being resumed as one of `own`. Differences that a run may have on the way are
