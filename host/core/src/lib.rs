@@ -29,6 +29,7 @@ mod features;
 mod files;
 mod json;
 pub mod libtorch;
+mod lock;
 pub mod loss;
 pub mod metric;
 pub mod model;

@@ -17,7 +17,6 @@ mod checksums;
 mod config;
 mod error;
 pub(crate) mod layout;
-mod lock;
 mod manifest;
 mod rows;
 mod values;
@@ -35,15 +34,16 @@ pub use config::{CacheDtype, CacheSpec};
 pub use error::CacheError;
 pub use manifest::CacheKey;
 
+use crate::lock::{FileLock, LockError};
 use crate::{Features, Result, files};
 use checksums::Checksums;
 use layout::Layout;
-use lock::FillLock;
 use manifest::Manifest;
 use values::Values;
 
 const VALUES: &str = "values.bin";
 const CHECKSUMS: &str = "checksums.bin";
+const LOCK: &str = "fill.lock";
 
 /// After how many bytes of values what is done is put on record.
 const FLUSH_BYTES: usize = 256 << 20;
@@ -61,7 +61,7 @@ pub struct TeacherCache {
     values: Values,
     checksums: Checksums,
     /// Held once something is missing: only then is anything written.
-    lock: OnceLock<FillLock>,
+    lock: OnceLock<FileLock>,
     unflushed: AtomicUsize,
     /// How many examples [`TeacherCache::check`] found damaged.
     damaged: AtomicUsize,
@@ -91,7 +91,7 @@ impl TeacherCache {
             }
         }
         fs::create_dir_all(folder).map_err(|source| CacheError::Write { path: folder.clone(), source })?;
-        let lock = FillLock::take(folder)?;
+        let lock = lock(folder)?;
         // What was found before the lock may have changed since.
         if !wanted.is_in(folder)? {
             Self::make(folder, &wanted, &lengths)?;
@@ -154,7 +154,7 @@ impl TeacherCache {
     }
 
     /// From now on what is missing may be written.
-    fn write_with(&self, lock: FillLock) -> Result<()> {
+    fn write_with(&self, lock: FileLock) -> Result<()> {
         if let Some(folder) = &self.folder {
             let path = folder.join(VALUES);
             self.values.allow_writing(&path).map_err(|source| CacheError::Write { path, source })?;
@@ -176,7 +176,7 @@ impl TeacherCache {
             return Ok(());
         }
         if let (Some(folder), None) = (&self.folder, self.lock.get()) {
-            self.write_with(FillLock::take(folder)?)?;
+            self.write_with(lock(folder)?)?;
         }
         damaged.iter().for_each(|&example| self.checksums.forget(example));
         self.damaged.fetch_add(damaged.len(), Ordering::Relaxed);
@@ -314,6 +314,16 @@ impl Drop for TeacherCache {
     fn drop(&mut self) {
         let _ = self.flush();
     }
+}
+
+/// The right to fill the cache in a folder, which one process has. On a file system without locks, checksums tell where two
+/// processes wrote over each other.
+fn lock(folder: &Path) -> Result<FileLock, CacheError> {
+    let path = folder.join(LOCK);
+    FileLock::take(&path).map_err(|error| match error {
+        LockError::Held { holder } => CacheError::Locked { path: folder.to_owned(), holder },
+        LockError::Write(source) => CacheError::Write { path, source },
+    })
 }
 
 impl fmt::Debug for TeacherCache {

@@ -1,24 +1,18 @@
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
 use super::TrainError;
+use crate::lock::{FileLock, LockError};
 
-/// The right to write into a run's folder. It is a lock of the kernel on a file in the folder, so it ends with the
-/// process, however that ends; what the file says is for people.
+/// The right to write into a run's folder.
 #[derive(Debug)]
 pub(super) struct FolderLock {
-    /// Locked as long as it is open.
-    file: File,
-    path: PathBuf,
+    /// `None` once it is given back.
+    lock: Option<FileLock>,
+    folder: PathBuf,
     /// The topmost folder that was made for it.
     made: Option<PathBuf>,
-    /// Why the file could not be locked, on a file system without locks.
-    unlocked: Option<io::Error>,
 }
 
 /// The lock's name in the folder. It is there while a run is under way, and after one was killed.
@@ -30,75 +24,32 @@ impl FolderLock {
     /// # Errors
     /// If another process has it.
     pub fn take(folder: &Path) -> Result<Self, TrainError> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| TrainError::Write { path, source }
-        };
         let made = folder.ancestors().take_while(|folder| !folder.exists()).last().map(Path::to_owned);
-        fs::create_dir_all(folder).map_err(failed(folder))?;
+        let failed = |path: PathBuf, source| TrainError::Write { path, source };
+        fs::create_dir_all(folder).map_err(|source| failed(folder.to_owned(), source))?;
         let path = folder.join(FILE);
-        loop {
-            let opened = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-            let file = opened.map_err(failed(&path))?;
-            let unlocked = match file.try_lock() {
-                Ok(()) => None,
-                Err(TryLockError::WouldBlock) => {
-                    return Err(TrainError::Locked { path: folder.to_owned(), holder: holder(file) });
-                }
-                Err(TryLockError::Error(error)) => Some(error),
-            };
-            // The run before may have removed the file after it was opened here; then this locks nothing.
-            if unlocked.is_some() || is_at(&file, &path) {
-                let lock = Self { file, path, made, unlocked };
-                lock.sign().map_err(failed(&lock.path))?;
-                return Ok(lock);
-            }
-        }
+        let lock = FileLock::take(&path).map_err(|error| match error {
+            LockError::Held { holder } => TrainError::Locked { path: folder.to_owned(), holder },
+            LockError::Write(source) => failed(path.clone(), source),
+        })?;
+        Ok(Self { lock: Some(lock), folder: folder.to_owned(), made })
     }
 
     /// Why other processes are not kept out, on a file system without locks.
     pub fn unlocked(&self) -> Option<&io::Error> {
-        self.unlocked.as_ref()
-    }
-
-    /// Writes who has the lock.
-    fn sign(&self) -> io::Result<()> {
-        // A clock before the year 0 or after 9999 has no such form.
-        let since = OffsetDateTime::now_utc().replace_nanosecond(0).ok().and_then(|now| now.format(&Rfc3339).ok());
-        let host = fs::read_to_string("/proc/sys/kernel/hostname").ok();
-        let host = host.as_deref().map(str::trim).filter(|host| !host.is_empty()).unwrap_or("an unnamed host");
-        let pid = std::process::id();
-        self.file.set_len(0)?;
-        writeln!(&self.file, "process {pid} on {host} since {}", since.as_deref().unwrap_or("an unknown time"))
+        self.lock.as_ref().and_then(FileLock::unlocked)
     }
 }
 
 impl Drop for FolderLock {
-    /// Leaves the folder as it was found: the lock's file goes while the lock still holds, and so does a folder that
-    /// was made for it and is empty. What cannot be removed harms nobody.
+    /// Leaves the folder as it was found: a folder that was made for the lock and is empty goes with it. What cannot be
+    /// removed harms nobody.
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        self.lock = None;
         if let Some(made) = &self.made {
-            let folders = self.path.ancestors().skip(1).take_while(|folder| folder.starts_with(made));
-            let _ = folders.map(fs::remove_dir).find(Result::is_err);
+            let mut folders = self.folder.ancestors().take_while(|folder| folder.starts_with(made));
+            while folders.next().is_some_and(|folder| fs::remove_dir(folder).is_ok()) {}
         }
-    }
-}
-
-/// Who has a lock, as far as its file says.
-fn holder(mut file: File) -> String {
-    let mut text = String::new();
-    match file.read_to_string(&mut text) {
-        Ok(length) if length > 0 => text.trim().to_owned(),
-        _ => "another process".to_owned(),
-    }
-}
-
-/// Whether this open file is the one at `path`.
-fn is_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(own), Ok(other)) => (own.dev(), own.ino()) == (other.dev(), other.ino()),
-        _ => false,
     }
 }
 
@@ -117,8 +68,6 @@ mod tests {
         assert!(!parent.path().join("runs").exists());
 
         fs::create_dir_all(&folder).unwrap();
-        // A process that was killed leaves the file, which nobody has locked.
-        fs::write(folder.join(FILE), "process 1 on gone since 2020-01-01T00:00:00Z\n").unwrap();
         drop(FolderLock::take(&folder).unwrap());
         assert_eq!(folder.read_dir().unwrap().count(), 0);
     }
