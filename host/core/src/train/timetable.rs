@@ -88,8 +88,9 @@ impl Timetable {
         match self.duration {
             Duration::Epochs(epochs) => {
                 let in_epoch = global_step % self.steps_per_epoch();
-                let mut due =
-                    (0..self.ckpt_frequency).map(|index| self.steps_per_epoch() * index / self.ckpt_frequency);
+                // More often than at every step is at every step.
+                let frequency = self.ckpt_frequency.min(self.steps_per_epoch());
+                let mut due = (0..frequency).map(|index| self.steps_per_epoch() * index / frequency);
                 let epoch = epoch + 1;
                 due.any(|step| step == in_epoch) && (epoch.is_multiple_of(self.ckpt_epoch_frequency) || epoch == epochs)
             }
