@@ -248,9 +248,14 @@ fn inspecting_shows_what_a_plugin_asks_for() {
         finished(&mut plugin_command(folder.path(), &["inspect", path.to_str().unwrap()]))
     };
     let official = inspect("early-stopping");
-    for expected in
-        ["early-stopping 0.1.0", "Apache-2.0", "brewer:plugin@0.1.0", "callback", "permissions  none", "patience"]
-    {
+    for expected in [
+        "early-stopping 0.1.0",
+        "Apache-2.0",
+        "brewer:plugin@0.1.0",
+        "callback",
+        "permissions  asks for none",
+        "patience",
+    ] {
         assert!(official.stdout.contains(expected), "`{expected}`: {}", official.stdout);
     }
     let bare = inspect("guest-roles");

@@ -110,7 +110,8 @@ fn the_teacher_is_not_run_on_what_is_in_the_cache() {
     let before = losses(&workspace);
     let rows = fs::read_to_string(workspace.path("train.jsonl")).unwrap().lines().count();
     let mut values = fs::read(workspace.path("cache/values.bin")).unwrap();
-    // All numbers doubled: the exponent of a float32 grows by one. Without matches, each example has its logits only.
+    // All numbers doubled: the exponent of a float32 grows by one. All examples are of one length, so they have as many
+    // bytes each: the logits, and a mask that nothing reads without matches.
     for four in values.chunks_exact_mut(4) {
         let doubled = 2.0 * f32::from_le_bytes(four.try_into().unwrap());
         four.copy_from_slice(&doubled.to_le_bytes());
@@ -163,9 +164,9 @@ fn damaged_examples_are_named_and_computed_again() {
         values
     };
     let damages = [
-        (vec![0; whole.len()], "example ".to_owned(), format!("{rows} examples of it were damaged")),
-        (flipped(0), "example 0,".to_owned(), "1 example of it was damaged".to_owned()),
-        (flipped(whole.len() - 1), format!("example {},", rows - 1), "1 example of it was damaged".to_owned()),
+        (vec![0; whole.len()], "example ".to_owned(), format!("{rows} examples found damaged")),
+        (flipped(0), "example 0,".to_owned(), "1 example found damaged".to_owned()),
+        (flipped(whole.len() - 1), format!("example {},", rows - 1), "1 example found damaged".to_owned()),
     ];
     for (values, example, again) in damages {
         workspace.write("cache/values.bin", values);

@@ -57,7 +57,7 @@ fn an_unknown_value_comes_with_the_known_ones() {
 #[test]
 fn a_value_of_the_wrong_type_names_its_key() {
     let values = [
-        ("training.num_epochs", json!("three"), "found string \"three\"; expected a whole number"),
+        ("training.num_epochs", json!("three"), "the text \"three\"; expected a whole number"),
         ("training.num_epochs", json!(-1), "-1"),
         ("data.batch_size", json!(0), "expected a whole number, 1 or more"),
         ("data.shuffle", json!("yes"), "yes"),

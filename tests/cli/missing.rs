@@ -67,7 +67,7 @@ fn an_error_of_the_system_is_there_once() {
     let workspace = Workspace::new();
     for arguments in [&["check", "--config", "nowhere.json"][..], &["check", "--set", "data.train=nowhere.jsonl"]] {
         let stderr = workspace.start(arguments).stderr;
-        assert_eq!(stderr.matches("No such file or directory (os error 2)").count(), 1, "{stderr}");
+        assert_eq!(stderr.matches("it does not exist").count(), 1, "{stderr}");
     }
 }
 
@@ -109,7 +109,7 @@ fn types_have_plain_names() {
     let mut config = read_json(&workspace.path("student/config.json"));
     config["num_hidden_layers"] = json!("two");
     workspace.write("student/config.json", config.to_string());
-    workspace.refuses(&["`num_hidden_layers`: the text \"two\"; expected a whole number, 0 or more"]);
+    workspace.refuses(&["`num_hidden_layers`: the text \"two\"; expected a whole number"]);
 }
 
 #[test]

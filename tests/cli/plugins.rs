@@ -55,10 +55,7 @@ fn limits_and_permissions_are_known_ones() {
             json!({ "limits": { "call_second": 1 } }),
             "limits.call_second: unknown key `call_second` (did you mean `call_seconds`?)",
         ),
-        (
-            json!({ "limits": { "call_seconds": "long" } }),
-            "limits.call_seconds: found string \"long\"; expected a number",
-        ),
+        (json!({ "limits": { "call_seconds": "long" } }), "limits.call_seconds: the text \"long\"; expected a number"),
         (json!({ "limits": { "call_seconds": 0 } }), "`call_seconds` is 0; expected more than 0"),
         (json!({ "permissions": ["everything"] }), "unknown value `everything`"),
         (json!({ "limit": {} }), "unknown key `limit` (did you mean `limits`?)"),

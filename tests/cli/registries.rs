@@ -30,6 +30,13 @@ fn run(folder: &Path, arguments: &[&str]) -> Finished {
     finished(&mut plugin_command(folder, arguments))
 }
 
+/// What `--json` prints: one object on one line, and nothing else.
+#[track_caller]
+fn one_object(finished: &Finished) -> Value {
+    assert_eq!((finished.code, finished.stdout.lines().count()), (0, 1), "{}\n{}", finished.stdout, finished.stderr);
+    serde_json::from_str(&finished.stdout).unwrap()
+}
+
 fn login(folder: &Path, host: &str, password: &str) -> Finished {
     let mut command = plugin_command(folder, &["login", host, "--username", "alice", "--password-stdin"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -74,7 +81,8 @@ fn a_plugin_goes_to_a_registry_and_comes_back() {
     }
     assert_eq!(fs::read(folder.join("mine.wasm")).unwrap(), fs::read(&file).unwrap());
 
-    let listed: Value = serde_json::from_str(&run(folder, &["list", "--json"]).stdout).unwrap();
+    let listed = one_object(&run(folder, &["list", "--json"]));
+    assert_eq!(listed["command"], "plugin list");
     let listed = &listed["plugins"][0];
     assert_eq!(listed["reference"], format!("oci://{host}/team/classification:0.1.0_cpu"));
     assert_eq!(pinned.rsplit_once('@').unwrap().1, listed["manifest"]);
@@ -138,6 +146,13 @@ fn a_signed_plugin_is_trusted_by_the_policy_and_no_other_is() {
     for form in ["signed by team.pub (Sigstore bundle)", "signed by team.pub (cosign's tag)"] {
         assert!(verified.stdout.contains(form), "{}", verified.stdout);
     }
+    let verified = one_object(&run(&["verify", &signed, "--key", "team.pub", "--json"]));
+    assert_eq!(verified["command"], "plugin verify");
+    let pinned = verified["reference"].as_str().unwrap();
+    assert!(pinned.starts_with(&format!("{signed}@sha256:")), "{pinned}");
+    let signatures = verified["signatures"].as_array().unwrap();
+    assert_eq!(signatures.len(), 2, "{verified}");
+    assert!(signatures.iter().all(|found| found["signer"] == "team.pub"), "{verified}");
     run(&["verify", &signed, "--key", "other.pub"])
         .check_failure(2, &["none of its signatures is by that key", "other.pub"]);
     run(&["verify", &unsigned, "--key", "team.pub"]).check_failure(2, &["it is not signed; asked for team.pub"]);

@@ -162,7 +162,8 @@ impl Finished {
         Self { code, stdout, stderr }
     }
 
-    /// It ended with this code and said why on one line that holds all of `expected`; the frames of a plugin may follow.
+    /// It ended with this code and said why on one line that holds all of `expected`; the frames of a plugin may
+    /// follow.
     #[track_caller]
     pub fn check_failure(&self, code: i32, expected: &[&str]) {
         assert_eq!(self.code, code, "{}", self.stderr);

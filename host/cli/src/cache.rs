@@ -114,9 +114,9 @@ impl Course {
 fn summary(caches: &[(String, &TeacherCache)], made: usize, seconds: f64) -> String {
     let mut lines: Vec<String> =
         caches.iter().map(|(teacher, cache)| format!("{teacher} in {}", described(cache))).collect();
-    let damaged = caches.iter().map(|(_, cache)| cache.damaged()).sum();
+    let damaged: usize = caches.iter().map(|(_, cache)| cache.damaged()).sum();
     if damaged > 0 {
-        lines.push(format!("{} found damaged, to be computed again", counted(damaged, "example")));
+        lines.push(format!("{} found damaged", counted(damaged, "example")));
     }
     lines.push(match made {
         0 => "nothing was missing".to_owned(),

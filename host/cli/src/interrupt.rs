@@ -1,5 +1,5 @@
-//! SIGINT (Ctrl-C), SIGTERM and SIGHUP. A run saves a checkpoint before it ends, and `cache` keeps what it has; whatever
-//! else is under way ends at once, and so does a run that is interrupted again.
+//! SIGINT (Ctrl-C), SIGTERM and SIGHUP. A run saves a checkpoint before it ends, and `cache` keeps what it has;
+//! whatever else is under way ends at once, and so does a run that is interrupted again.
 
 use std::env;
 use std::ffi::c_int;

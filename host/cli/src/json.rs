@@ -1,5 +1,5 @@
-//! What `--json` prints: one object on one line. Keys are in snake_case. Metrics and losses stand at the top level, under
-//! the names that they have in `metrics.jsonl`. Paths are absolute.
+//! What `--json` prints: one object on one line. Keys are in snake_case. Metrics and losses stand at the top level,
+//! under the names that they have in `metrics.jsonl`. Paths are absolute.
 
 use std::path::Path;
 
@@ -164,11 +164,11 @@ pub fn eval(folder: &Path, data: &Path, model: &dyn Model, evaluation: &Evaluati
     )
 }
 
-/// What a plugin is.
-pub fn inspect(located: &Located) -> Value {
+/// What a plugin is, as `command` found it.
+pub fn inspect(command: &str, located: &Located) -> Value {
     let inspected = &located.inspected;
     json!({
-        "command": "plugin inspect",
+        "command": command,
         "reference": located.reference.as_ref().map(ToString::to_string),
         "manifest_digest": located.manifest,
         "signers": located.signers,
@@ -190,6 +190,7 @@ pub fn test(plugin: &Path, outcomes: &[bench::Outcome]) -> Value {
                 "seconds": cost.time.as_secs_f64(),
                 "operations": cost.operations,
                 "tensor_bytes": cost.tensor_bytes,
+                "gradient_bytes": cost.gradient_bytes,
                 "value_bytes": cost.value_bytes,
                 "log_bytes": cost.log_bytes,
             })

@@ -96,7 +96,7 @@ fn main() -> ExitCode {
         if cli.quiet {
             output::be_quiet();
         }
-        let ended = libtorch::guarded(|| brewer::Result::Ok(start(cli.command)));
+        let ended = libtorch::guarded(|| -> brewer::Result<_> { Ok(start(cli.command)) });
         ended.unwrap_or_else(|error| Err(error.into())).unwrap_or_else(|error| exit::report(&error))
     })
 }

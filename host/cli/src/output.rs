@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use console::{Term, style};
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde_json::Value;
 
 use crate::table::wrapped;
@@ -84,6 +84,12 @@ pub fn warning(message: &str) {
     note(&format!("{} {message}", style("warning:").yellow().bold().for_stderr()));
 }
 
+/// Asks for something on the terminal; the answer follows on the same line.
+pub fn prompt(what: &str) {
+    let mut stream = io::stderr().lock();
+    let _ = write!(stream, "{what}: ").and_then(|()| stream.flush());
+}
+
 /// Prints an error.
 pub fn error(message: &str) {
     to_standard_error(&format!("{} {message}", style("error:").red().bold().for_stderr()));
@@ -99,6 +105,11 @@ fn to_standard_error(text: &str) {
         Some(bar) => bar.suspend(print),
         None => print(),
     }
+}
+
+/// Where bars are drawn: nowhere with `--quiet`, and nowhere without a terminal.
+pub fn draw_target() -> ProgressDrawTarget {
+    if is_quiet() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }
 }
 
 /// Puts a bar on the screen, below all that is printed until [`remove_bar`].

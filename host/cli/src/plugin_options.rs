@@ -41,7 +41,7 @@ impl Args for PluginOptions {
                 PLUGIN,
                 "FILE",
                 ValueParser::path_buf(),
-                "A plugin for the roles that it exports, in place of the experiment's; repeat for more",
+                "A plugin for the roles that it exports, in place of those under `plugins`; repeat for more",
             ))
             .arg(option(
                 GRANT,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use brewer::callback::Scalars;
 use brewer::train::{CheckpointReport, Observer, StepReport, Timetable};
 use console::{measure_text_width, style};
-use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::output;
 use crate::table::grouped;
@@ -43,8 +43,7 @@ pub struct Figures {
 impl Gauge {
     /// Starts to count from `first` to `total`.
     pub fn start(first: usize, total: usize) -> Self {
-        let target = if output::is_quiet() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let bar = ProgressBar::with_draw_target(Some(total as u64), target);
+        let bar = ProgressBar::with_draw_target(Some(total as u64), output::draw_target());
         let template = "  {prefix} {wide_bar:.cyan/black.bright} {percent:>3} %  {msg}  {eta:>3} left";
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style.progress_chars("━╸━"));

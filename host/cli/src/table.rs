@@ -102,8 +102,8 @@ pub fn wrapped(line: &str, width: usize) -> Vec<String> {
     filled(rest, width - hang).iter().map(String::as_str).enumerate().map(hanging).collect()
 }
 
-/// The words of a text on lines of `width` columns, at least one. A path longer than a line is shortened; any other long
-/// word has a line of its own.
+/// The words of a text on lines of `width` columns, at least one. A path longer than a line is shortened; any other
+/// long word has a line of its own.
 fn filled(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![];
     let mut line = String::new();

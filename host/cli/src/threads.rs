@@ -20,10 +20,10 @@ pub struct ThreadOptions {
 impl ThreadOptions {
     /// Sets the number of threads, and has them sleep while they wait, unless the environment says how they wait.
     ///
-    /// Threads of libgomp spin while they wait for each other. Where another process wants the same cores, a thread spins
-    /// until the scheduler takes its core away, while the one that it waits for does not run: a training is up to a hundred
-    /// times slower. libgomp reads its environment when it is loaded, which is before `main`, so the program starts itself
-    /// once more.
+    /// Threads of libgomp spin while they wait for each other. Where another process wants the same cores, a thread
+    /// spins until the scheduler takes its core away, while the one that it waits for does not run: a training is up to
+    /// a hundred times slower. libgomp reads its environment when it is loaded, which is before `main`, so the program
+    /// starts itself once more.
     pub fn apply(&self) {
         device::set_num_threads(self.threads);
         let is_chosen = POLICIES.iter().any(|name| env::var_os(name).is_some());

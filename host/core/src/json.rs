@@ -157,8 +157,10 @@ mod tests {
     proptest! {
         #[test]
         fn reads_what_serde_json_reads(value in values(), has_mark: bool) {
-            let text = format!("{}{value}", if has_mark { "\u{feff}" } else { "" });
-            prop_assert_eq!(parse(text.as_bytes()).unwrap(), value);
+            let plain = value.to_string();
+            let text = format!("{}{plain}", if has_mark { "\u{feff}" } else { "" });
+            // Not `value` itself: serde_json reads a float to its last bit only with a feature.
+            prop_assert_eq!(parse(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(&plain).unwrap());
         }
     }
 

@@ -1,4 +1,4 @@
-//! Words in messages: names that people mistype, and values that are of another kind than expected.
+//! Names that people mistype, in messages.
 
 /// ` (did you mean …?)` where a known name is close.
 pub(crate) fn nearest(name: &str, known: &[impl AsRef<str>]) -> String {

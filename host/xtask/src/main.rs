@@ -1,7 +1,8 @@
 //! Set-up and build chores: `cargo xtask …`.
 //!
-//! `setup` turns a bare machine into one where plain `cargo build` and `cargo test` work; the other commands start
-//! with it, so that each of them works on a fresh checkout.
+//! `setup` turns a bare machine into one where plain `cargo build` works; `languages` and `registry` add what
+//! `cargo test` needs beyond it. Chores that need a machine that is set up begin with it, so that each of them works on
+//! a fresh checkout.
 
 mod checks;
 mod debian;

@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: from a bare machine to one where plain `cargo build` and `cargo test` work.
+//! `cargo xtask setup`: from a bare machine to one where plain `cargo build` works.
 
 use std::{env, process::Command};
 

@@ -31,7 +31,7 @@ pub struct InspectOptions {
 }
 
 pub fn inspect(options: &InspectOptions) -> Result<ExitCode> {
-    show(&locate(options)?, options.json)?;
+    show("plugin inspect", &locate(options)?, options.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -48,10 +48,10 @@ fn locate(options: &InspectOptions) -> Result<Located> {
     Ok(Located { inspected, reference: None, manifest: None, signers: None, bytes })
 }
 
-/// Prints what a plugin is and what it asks for.
-pub fn show(located: &Located, as_json: bool) -> Result<()> {
+/// Prints what a plugin is and what it asks for. `command` is the one that was given.
+pub fn show(command: &str, located: &Located, as_json: bool) -> Result<()> {
     if as_json {
-        output::unwrapped(&printable_json(&json::inspect(located).to_string()))?;
+        output::unwrapped(&printable_json(&json::inspect(command, located).to_string()))?;
     } else {
         print(located)?;
     }

@@ -50,7 +50,7 @@ pub fn login(options: &LoginOptions) -> Result<ExitCode> {
                 "there is no terminal to ask for the {what}; give --username and --password-stdin"
             )));
         }
-        eprint!("{what}: ");
+        output::prompt(what);
         Ok(())
     };
     let user = match &options.username {

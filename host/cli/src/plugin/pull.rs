@@ -17,7 +17,9 @@ pub struct PullOptions {
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Print one JSON object
+    /// Print one line of JSON in place of the table
+    ///
+    /// Keys: those of `plugin inspect --json`.
     #[arg(long)]
     json: bool,
 
@@ -35,7 +37,7 @@ pub fn pull(options: &PullOptions) -> Result<ExitCode> {
     if let Some(output) = &options.output {
         write(output, &located.bytes).with_context(|| format!("cannot write {}", output.display()))?;
     }
-    show(&located, options.json)?;
+    show("plugin pull", &located, options.json)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,7 +8,7 @@ use anyhow::Result;
 use brewer_plugin_host::{Inspected, inspect_bytes};
 use brewer_registry::{Client, Digest, Policy, Record, Reference, Settings, Store, Transfer, plugin, signature};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::exit::input;
 use crate::output;
@@ -49,7 +49,7 @@ impl TrustOptions {
 impl RegistryOptions {
     /// A client that shows a bar for what takes long.
     pub fn client(&self) -> Result<Client> {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(None, output::draw_target());
         let template = "  {bar:24.cyan/black.bright} {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left";
         let bar_style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(bar_style.progress_chars("━╸━"));

@@ -91,7 +91,7 @@ fn password(prompt: &str) -> Result<String> {
         return Ok(password);
     }
     if console::user_attended() && console::user_attended_stderr() {
-        eprint!("{prompt}: ");
+        output::prompt(prompt);
         return Ok(Term::stderr().read_secure_line()?);
     }
     let mut text = String::new();

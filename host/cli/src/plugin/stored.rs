@@ -15,7 +15,10 @@ use crate::table::{counted, laid_out};
 
 #[derive(Args)]
 pub struct ListOptions {
-    /// Print one JSON object
+    /// Print one line of JSON in place of the table
+    ///
+    /// Keys: command, plugins (reference, manifest, component, bytes, pulled and used of each; times are seconds since
+    /// 1970).
     #[arg(long)]
     json: bool,
 }
@@ -73,7 +76,7 @@ pub fn prune(options: &PruneOptions) -> Result<ExitCode> {
     let store = Store::open_alone(&root, waits).map_err(failed)?;
     let pruned = store.prune(options.unused_for, options.dry_run).map_err(failed)?;
     for reference in &pruned.references {
-        output::result(&reference.to_string())?;
+        output::result(reference)?;
     }
     let verb = if options.dry_run { "would be removed" } else { "removed" };
     let (references, files) = (counted(pruned.references.len(), "reference"), counted(pruned.files, "file"));

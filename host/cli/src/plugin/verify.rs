@@ -21,7 +21,9 @@ pub struct VerifyOptions {
     #[arg(long, value_name = "FILE", conflicts_with = "trust")]
     key: Vec<PathBuf>,
 
-    /// Print one JSON object
+    /// Print one line of JSON
+    ///
+    /// Keys: command, reference, signatures (form, signer and problem of each; null where there is none).
     #[arg(long)]
     json: bool,
 

@@ -83,7 +83,8 @@ pub fn assemble(
         let split = parts.name.map_or("dev".to_owned(), |name| format!("{name}_dev"));
         let dev = assembler.dev(&parts)?;
         let task = assembler.task(&parts, teachers)?;
-        let read: Vec<&Dataset> = dev.iter().chain([task.views.student.as_ref()]).collect();
+        let of_teachers = task.views.teachers.iter().filter_map(|teacher| teacher.own.as_deref());
+        let read: Vec<&Dataset> = dev.iter().chain([task.views.student.as_ref()]).chain(of_teachers).collect();
         Dataset::check_columns(parts.data, &read)?;
         if let Some(dev) = dev {
             let loader = Loader::new(dev.into(), parts.data.eval_batch_size(), Order::ByLength);

@@ -61,7 +61,7 @@ pub fn preparation(
     Ok(Preparation {
         role,
         task: None,
-        postprocessor: postprocessor.map(|spec| plugins.batch_postprocessor(spec)).transpose()?,
+        postprocessor: postprocessor.map(|spec| plugins.batch_postprocessor(spec, vec![info.clone()])).transpose()?,
         arguments: ForwardArguments::new(key, args, info)?,
     })
 }
@@ -130,10 +130,11 @@ impl Assembler<'_> {
     pub fn preparation(&mut self, parts: &TaskParts<'_>) -> Result<Preparation> {
         let postprocessor = self.postprocessor(parts).cloned();
         let info = self.student.model.info();
+        let readers = vec![info.clone()];
         Ok(Preparation {
             role: Role::Student,
             task: parts.name.map(str::to_owned),
-            postprocessor: postprocessor.map(|spec| self.plugins.batch_postprocessor(&spec)).transpose()?,
+            postprocessor: postprocessor.map(|spec| self.plugins.batch_postprocessor(&spec, readers)).transpose()?,
             arguments: ForwardArguments::new("student.args", &self.experiment.student.args, info)?,
         })
     }

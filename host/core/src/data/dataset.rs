@@ -83,7 +83,8 @@ impl Dataset {
     pub fn check_columns(config: &DataConfig, read: &[&Dataset]) -> Result<(), DataError> {
         let default = DataConfig::default();
         let unread = |key, column: &str, reason| {
-            let paths = read.iter().map(|dataset| dataset.path.clone()).collect();
+            let paths: IndexSet<&PathBuf> = read.iter().map(|dataset| &dataset.path).collect();
+            let paths = paths.into_iter().cloned().collect();
             Err(DataError::UnreadColumn { key, column: column.to_owned(), paths, reason })
         };
         if config.text != default.text && !read.iter().any(|dataset| dataset.is_tokenized) {

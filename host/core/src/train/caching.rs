@@ -47,7 +47,8 @@ impl Session {
         Ok(())
     }
 
-    /// Puts into the caches what they lack, damaged examples included: all that is there is read first. A raised `interrupt` ends it after the current batch.
+    /// Puts into the caches what they lack, damaged examples included: all that is there is read first. A raised
+    /// `interrupt` ends it after the current batch.
     pub fn fill_caches(&mut self, on_batch: &mut dyn FnMut(&Filled), interrupt: &AtomicBool) -> Result<()> {
         for task in &mut self.tasks {
             for index in 0..task.teachers.len() {
@@ -56,9 +57,7 @@ impl Session {
         }
         Ok(())
     }
-}
 
-impl Session {
     /// Puts into the caches what the forward steps before `start` put there: those in memory went with the process
     /// that made them. Teachers are run on the batches of those steps, because the last bits of an example's features
     /// depend on the examples beside it. Returns whether it was done before `interrupt` was raised.

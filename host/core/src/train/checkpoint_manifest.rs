@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TrainingState;
 use crate::digest::{self, shortened};
-use crate::{DigestError, files};
+use crate::{DigestError, files, os_reason};
 
 /// `manifest.json` of a checkpoint: at which step it was saved, and every other file of it. It is written last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +68,7 @@ impl CheckpointManifest {
     pub fn read(checkpoint: &Path) -> Result<Self, String> {
         let text = fs::read(checkpoint.join(FILE)).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => format!("{FILE} is missing"),
-            _ => format!("{FILE} cannot be read: {error}"),
+            _ => format!("{FILE} cannot be read: {}", os_reason(&error)),
         })?;
         let manifest: Self = serde_json::from_slice(&text).map_err(|error| format!("{FILE} is damaged: {error}"))?;
         if manifest.format != FORMAT {
@@ -88,7 +88,7 @@ impl CheckpointManifest {
             let found = match fs::metadata(&path) {
                 Ok(metadata) => metadata.len(),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(format!("{name} is missing")),
-                Err(error) => return Err(format!("{name} cannot be read: {error}")),
+                Err(error) => return Err(format!("{name} cannot be read: {}", os_reason(&error))),
             };
             if found != *size {
                 return Err(format!("{name} has {found} bytes; it was saved with {size}"));

@@ -244,11 +244,6 @@ mod tests {
     fn ranges_are_short() {
         assert_eq!(ranges(&[0, 1, 2, 5, 7, 8]), "0–2, 5, 7–8");
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn every_key_of_a_line_is_reserved() {

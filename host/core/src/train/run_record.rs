@@ -9,7 +9,7 @@ use tch::Device;
 use crate::device::num_threads;
 use crate::digest::{self, shortened};
 use crate::experiment::{Experiment, PathKind};
-use crate::{DigestError, Result};
+use crate::{DigestError, Result, os_reason};
 
 /// `run.json`: digests of what a run reads, and what it computes with. A run is resumed with the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ impl RunRecord {
 
     /// The record in a file; an error says what is wrong with it.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
-        let text = fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        let text = fs::read(path).map_err(|error| format!("cannot read {}: {}", path.display(), os_reason(&error)))?;
         serde_json::from_slice(&text).map_err(|error| format!("{} is damaged: {error}", path.display()))
     }
 

@@ -1,6 +1,5 @@
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tch::{Device, Kind, Tensor};
 

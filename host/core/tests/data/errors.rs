@@ -221,7 +221,9 @@ fn files() {
     files.write("train.csv", "text,label\n");
     assert_eq!(
         files.read("train.csv").unwrap_err(),
-        "train.csv: this format is not supported; expected a file that ends in .jsonl or .json"
+        "train.csv: this format is not supported; expected a file that ends in .jsonl or .json. Python makes one of it: \
+         python3 -c 'import pandas; pandas.read_csv(\"train.csv\").to_json(\"train.jsonl\", orient=\"records\", \
+         lines=True, force_ascii=False)'"
     );
     std::fs::create_dir(files.path("folder.jsonl")).unwrap();
     assert!(files.read("folder.jsonl").unwrap_err().starts_with("cannot read folder.jsonl: "));

@@ -96,6 +96,6 @@ impl Callback for PluginCallback {
     fn rehearse(&mut self, model: &Rc<dyn Model>, scalars: &mut Scalars) -> brewer::Result<()> {
         let plugin = self.guest.plugin().silenced();
         let mut other = Self { guest: Guest::new(&plugin)?, splits: self.splits.clone() };
-        other.on_checkpoint(model, 0, scalars).map(drop)
+        other.on_checkpoint(model, 0, scalars, &AtomicBool::new(false)).map(drop)
     }
 }

@@ -1,6 +1,4 @@
-use serde::de::Error;
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::model::ModelError;
 use crate::model::config::{DEFAULT_LABELS, ModelConfig};
@@ -11,15 +9,10 @@ use crate::model::nn::Activation;
 /// the model are never guessed.
 #[derive(Debug, Deserialize)]
 pub(super) struct BertConfig {
-    #[serde(deserialize_with = "integer")]
     pub vocab_size: i64,
-    #[serde(deserialize_with = "integer")]
     pub hidden_size: i64,
-    #[serde(deserialize_with = "integer")]
     pub num_hidden_layers: i64,
-    #[serde(deserialize_with = "integer")]
     pub num_attention_heads: i64,
-    #[serde(deserialize_with = "integer")]
     pub intermediate_size: i64,
     #[serde(default = "default_activation")]
     pub hidden_act: Activation,
@@ -28,9 +21,9 @@ pub(super) struct BertConfig {
     #[serde(default = "default_dropout")]
     pub attention_probs_dropout_prob: f64,
     pub classifier_dropout: Option<f64>,
-    #[serde(default = "default_positions", deserialize_with = "integer")]
+    #[serde(default = "default_positions")]
     pub max_position_embeddings: i64,
-    #[serde(default = "default_types", deserialize_with = "integer")]
+    #[serde(default = "default_types")]
     pub type_vocab_size: i64,
     #[serde(default = "default_range")]
     pub initializer_range: f64,
@@ -43,12 +36,6 @@ pub(super) struct BertConfig {
     #[serde(default)]
     add_cross_attention: bool,
     position_embedding_type: Option<String>,
-}
-
-/// An integer, without the names of Rust's types in the message.
-fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    value.as_i64().ok_or_else(|| D::Error::custom(format_args!("{value}; expected a whole number, 1 or more")))
 }
 
 fn default_activation() -> Activation {
