@@ -9,7 +9,7 @@ pub fn encode(module: &[u8]) -> Result<Vec<u8>> {
     let component = ComponentEncoder::default()
         .validate(true)
         .module(module)
-        .and_then(|encoder| encoder.encode())
+        .and_then(|mut encoder| encoder.encode())
         .context("it cannot be made a component")?;
     check(&component)?;
     Ok(component)
@@ -57,12 +57,12 @@ pub fn interfaces(component: &[u8]) -> wasmparser::Result<Interfaces> {
             Payload::End(_) => depth -= 1,
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
-                    interfaces.imports.push(import?.name.full_name().into_owned());
+                    interfaces.imports.push(import?.name.name.to_owned());
                 }
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {
-                    interfaces.exports.push(export?.name.full_name().into_owned());
+                    interfaces.exports.push(export?.name.name.to_owned());
                 }
             }
             _ => {}

@@ -61,21 +61,22 @@ struct Kind {
     manifests: Option<serde::de::IgnoredAny>,
 }
 
-/// The media type of a document. `content_type` is what the registry called it; one that says something else of itself is
-/// refused, since two readers could take the same bytes, and the same digest, for two things.
+/// The media type of a document, which it must say itself: in the store nobody else does. `content_type` is what the
+/// registry called it; a document that says something else of itself is refused, since two readers could take the same
+/// bytes, and the same digest, for two things.
 fn media_type(bytes: &[u8], content_type: Option<&str>) -> Result<String, String> {
     let kind: Kind = serde_json::from_slice(bytes).map_err(|error| format!("its manifest is no JSON: {error}"))?;
     if kind.layers.is_some() && kind.manifests.is_some() {
         return Err("its manifest has both `layers` and `manifests`".to_owned());
     }
+    let media_type = kind.media_type.ok_or("its manifest does not say what it is: it has no `mediaType`")?;
     // A parameter such as a charset says nothing about the kind.
     let content_type = content_type.map(|text| text.split(';').next().unwrap_or(text).trim());
-    let media_type = kind.media_type.as_deref().or(content_type).unwrap_or("");
     if let Some(called) = content_type.filter(|called| *called != media_type) {
-        let (called, media_type) = (printable(called, 90), printable(media_type, 90));
+        let (called, media_type) = (printable(called, 90), printable(&media_type, 90));
         return Err(format!("the registry calls its manifest {called}, but it calls itself {media_type}"));
     }
-    Ok(media_type.to_owned())
+    Ok(media_type)
 }
 
 impl Descriptor {

@@ -168,8 +168,12 @@ fn describe(
         if !said.authors.is_empty() {
             annotate("authors", said.authors.join(", "));
         }
-        said.license.map(|license| annotate("licenses", license));
-        said.description.map(|description| annotate("description", description));
+        if let Some(license) = said.license {
+            annotate("licenses", license);
+        }
+        if let Some(description) = said.description {
+            annotate("description", description);
+        }
     }
     annotations.extend(more.clone());
     let mut layer = Descriptor::of(COMPONENT, component);

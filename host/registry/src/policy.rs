@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
-    io::Read,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -100,7 +100,11 @@ impl Policy {
     pub fn of_user() -> Result<Option<Self>> {
         let Some(folders) = directories::ProjectDirs::from("", "", "brewer") else { return Ok(None) };
         let file = folders.config_dir().join("trust.json");
-        if file.symlink_metadata().is_ok() { Self::read(&file).map(Some) } else { Ok(None) }
+        match file.symlink_metadata() {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            // One that cannot be looked at may ask for signatures, so it does not count as none.
+            _ => Self::read(&file).map(Some),
+        }
     }
 
     /// Reads a policy and its keys. Paths in it are relative to it.
@@ -283,13 +287,15 @@ impl std::fmt::Display for Target {
 }
 
 /// The text of a small file that the user names.
+///
+/// # Errors
+/// If it cannot be read, is no text, or has more than [`limits::POLICY`] bytes.
 pub fn read_small(file: &Path) -> Result<String> {
+    let failed = |error: io::Error| Error::input(file.display(), format!("it cannot be read: {error}"));
     let mut text = String::new();
-    let opened =
-        File::open(file).map_err(|error| Error::input(file.display(), format!("it cannot be read: {error}")))?;
-    opened
-        .take(limits::POLICY)
-        .read_to_string(&mut text)
-        .map_err(|error| Error::input(file.display(), format!("it cannot be read: {error}")))?;
+    File::open(file).map_err(failed)?.take(limits::POLICY + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > limits::POLICY {
+        return Err(Error::input(file.display(), format!("it has more than {} bytes", limits::POLICY)));
+    }
     Ok(text)
 }

@@ -125,6 +125,7 @@ pub(crate) fn check_host(host: &str) -> Result<(), String> {
             }
             (address, port.strip_prefix(':'))
         }
+        None if host.starts_with('[') => return Err(format!("`{host}` is no host")),
         None => match host.split_once(':') {
             Some((name, port)) => (name, Some(port)),
             None => (host, None),
@@ -168,7 +169,7 @@ fn check_repository(repository: &str) -> Result<(), String> {
 fn is_component(component: &str) -> bool {
     let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let mut separators = component.split(|character: char| character.is_ascii() && is_inner(character as u8));
-    let ends = [component.bytes().next(), component.bytes().last()];
+    let ends = [component.bytes().next(), component.bytes().next_back()];
     ends.iter().all(|end| end.is_some_and(is_inner))
         && separators
             .all(|between| matches!(between, "" | "." | "_" | "__") || between.bytes().all(|byte| byte == b'-'))

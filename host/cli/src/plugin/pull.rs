@@ -1,4 +1,5 @@
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -41,10 +42,16 @@ pub fn pull(options: &PullOptions) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes a file in one go, so that nobody takes half a component for one.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes a file in one go, so that nobody takes half a component for one. A file or link that has the unfinished one's
+/// name already is not written through.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(format!(".{}", std::process::id()));
-    fs::write(&unfinished, bytes)?;
-    fs::rename(&unfinished, path)
+    let mut file = File::create_new(&unfinished)?;
+    let written = file.write_all(bytes).and_then(|()| fs::rename(&unfinished, path));
+    if written.is_err() {
+        // The error that is returned says what went wrong.
+        let _ = fs::remove_file(&unfinished);
+    }
+    written
 }

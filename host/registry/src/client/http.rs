@@ -127,7 +127,7 @@ impl Http {
 }
 
 impl Answer {
-    /// A header, if it is there once and is text.
+    /// The first header of this name, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }

@@ -114,14 +114,17 @@ impl Helper {
             let _ = sender.send(read.unwrap_or(Ok(0)).map(|_| printed));
         });
         let printed = receiver.recv_timeout(self.time);
+        let late = || self.failed(format!("it did not answer within {} s", self.time.as_secs_f64()));
         let status = loop {
+            // Before it is asked whether it ended: it is killed by its number, which is its own until then.
+            if printed.is_err() {
+                break Err(late());
+            }
             match child.try_wait() {
-                Ok(Some(status)) if printed.is_ok() => break Ok(status),
+                Ok(Some(status)) => break Ok(status),
+                Ok(None) if start.elapsed() >= self.time => break Err(late()),
+                Ok(None) => thread::sleep(Duration::from_millis(5)),
                 Err(error) => break Err(self.failed(error)),
-                Ok(_) if printed.is_err() || start.elapsed() >= self.time => {
-                    break Err(self.failed(format!("it did not answer within {} s", self.time.as_secs_f64())));
-                }
-                Ok(_) => thread::sleep(Duration::from_millis(5)),
             }
         };
         if status.is_err() {

@@ -193,16 +193,22 @@ fn stored(file: &Path, name: &str, entry: &Value) -> Result<Credential> {
 /// The content of a file of credentials, if it is there.
 fn read(file: &Path) -> Result<Option<Map<String, Value>>> {
     let mut text = vec![];
-    match fs::File::open(file).and_then(|file| file.take(limits::CREDENTIALS).read_to_end(&mut text)) {
+    match fs::File::open(file).and_then(|file| file.take(limits::CREDENTIALS + 1).read_to_end(&mut text)) {
         Ok(_) => {}
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);
         }
         Err(error) => return Err(Error::input(file.display(), format!("it cannot be read: {error}"))),
     }
-    // serde's message says where, and nothing of what is there.
-    let value = serde_json::from_slice(&text)
-        .map_err(|error| Error::input(file.display(), format!("it is no JSON object as Docker writes it: {error}")))?;
+    if text.len() as u64 > limits::CREDENTIALS {
+        return Err(Error::input(file.display(), format!("it has more than {} bytes", limits::CREDENTIALS)));
+    }
+    // Where, and no more: serde's message can repeat what is there.
+    let value = serde_json::from_slice(&text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        let problem = format!("it is no JSON object as Docker writes it (line {line}, column {column})");
+        Error::input(file.display(), problem)
+    })?;
     Ok(Some(value))
 }
 
@@ -262,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_damaged_file_is_named_and_its_secrets_are_not() {
-        for text in ["{ \"auths\": { \"a.b\": { \"auth\": \"c2VjcmV0\" } } }", "not JSON: secret", "[]"] {
+        for text in ["{ \"auths\": { \"a.b\": { \"auth\": \"c2VjcmV0\" } } }", "not JSON: secret", "\"secret\"", "[]"] {
             let (folder, credentials) = in_file(text);
             let error = credentials.find("a.b", "x").unwrap_err();
             let file = folder.path().join("config.json");

@@ -241,9 +241,10 @@ fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
 
 /// Puts a whole file in its place for good.
 fn settle(file: &File, from: &Path, to: &Path) -> io::Result<()> {
-    file.set_permissions(fs::Permissions::from_mode(0o444))?;
     file.sync_all()?;
     fs::rename(from, to)?;
+    // Not before: a part that a kill left read-only could never be continued.
+    file.set_permissions(fs::Permissions::from_mode(0o444))?;
     sync_folder(to)
 }
 

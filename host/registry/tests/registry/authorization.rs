@@ -102,7 +102,8 @@ fn a_token_that_expires_between_two_blobs_is_renewed() {
     let realm = format!("http://{}/token", service.host);
     let world = World::new(move |seen, _| {
         // Each token is good for one request.
-        let is_known = seen.header("authorization").is_some() && requests.fetch_add(1, Ordering::SeqCst) % 2 == 0;
+        let is_known =
+            seen.header("authorization").is_some() && requests.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
         (!is_known).then(|| Reply::new(401, "").with("www-authenticate", format!("Bearer realm=\"{realm}\"")))
     });
     world.arrives();

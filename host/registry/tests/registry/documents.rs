@@ -39,7 +39,9 @@ fn an_endless_manifest_ends_at_its_limit() {
 #[test]
 fn what_is_no_manifest_is_refused() {
     answered(|| Reply::new(200, "<html>"), &["team/mine:1.0.0: its manifest is no JSON"]);
-    answered(|| Reply::new(200, "{}"), &["expected application/vnd.oci.image.manifest.v1+json"]);
+    answered(|| Reply::new(200, "{}"), &["it has no `mediaType`"]);
+    let other = r#"{"schemaVersion":2,"mediaType":"text/plain","layers":[]}"#;
+    answered(move || Reply::new(200, other), &["its manifest is `text/plain`; expected application/vnd.oci.image."]);
     let nothing = answered(
         || Reply::new(404, r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#),
         &["has no such thing", "MANIFEST_UNKNOWN manifest unknown"],
