@@ -192,6 +192,7 @@ fn cause(limits: &Limits, error: &wasmtime::Error, backtrace: &[String]) -> Caus
         },
     }
 }
+
 /// What one request may copy to the host: elements as far as they are allowed, and in any case a shape, a name or a
 /// message.
 fn request_bytes(limits: &Limits) -> usize {

@@ -143,7 +143,8 @@ impl Reading {
         let hidden_state = tokens.saturating_mul(width);
         let attention_map = tokens.saturating_mul(length).saturating_mul(info.num_attention_heads.unsigned_abs());
         // Four projections of attention, two of the widest layer; scores and what is summed by them.
-        let of_layer = hidden_state.saturating_mul(12 * width + 2 * length);
+        let of_token = width.saturating_mul(12).saturating_add(length.saturating_mul(2));
+        let of_layer = hidden_state.saturating_mul(of_token);
         Self { layers, hidden_state, attention_map, work: of_layer.saturating_mul(layers) }
     }
 }

@@ -58,7 +58,7 @@ pub struct Plugin {
 }
 
 /// What the guest is told, and where it is heard.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Settings {
     /// The file's name: how messages name the plugin.
     pub(crate) name: String,
@@ -188,7 +188,17 @@ impl Plugin {
 
     /// The same plugin, whose messages nobody reads.
     pub(crate) fn silenced(&self) -> Self {
-        let settings = Settings { log: LogSink::new(|_, _, _| {}), ..self.settings.as_ref().clone() };
+        let Settings { name, config, granted, asked, seed, clock, .. } = self.settings.as_ref();
+        let settings = Settings {
+            name: name.clone(),
+            config: config.clone(),
+            granted: granted.clone(),
+            asked: asked.clone(),
+            seed: *seed,
+            clock: clock.clone(),
+            log: LogSink::new(|_, _, _| {}),
+            logged: AtomicU64::new(0),
+        };
         Self { settings: Arc::new(settings), ..self.clone() }
     }
 
@@ -263,7 +273,7 @@ pub fn read_component(path: &Path) -> Result<Vec<u8>> {
 ///
 /// Errors: [`Error::Load`] with what is wrong with it.
 pub fn inspect_bytes(path: &Path, bytes: &[u8]) -> Result<Inspected> {
-    let look = || {
+    let look = || -> Result<Inspected, LoadProblem> {
         let (manifest, roles) = looked_at(bytes)?;
         Ok(Inspected {
             digest: hex::encode(Sha256::digest(bytes)),

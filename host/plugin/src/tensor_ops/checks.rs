@@ -45,14 +45,14 @@ pub(super) fn elements(shape: &[i64]) -> OpResult<u64> {
     let mut product: u64 = 1;
     for size in sizes {
         let size = size.map_err(|_| OpError::shape(format!("the shape {shape:?} has a negative size")))?;
-        // Saturated, the number is above every limit, unless a later size is 0: then libtorch's own arithmetic, which
-        // wraps, would see other numbers. Such shapes are refused.
-        product = match product.checked_mul(size) {
-            Some(product) => product,
-            None => return Err(OpError::shape(format!("the shape {shape:?} has too many elements"))),
+        // A size of 0 counts as 1 here: whatever a view leaves out or puts first, the product of its sizes is a number
+        // in the arithmetic of libtorch and `tch`, whose integers are signed.
+        product = match product.checked_mul(size.max(1)) {
+            Some(product) if product <= i64::MAX as u64 => product,
+            _ => return Err(OpError::shape(format!("the shape {shape:?} has too many elements"))),
         };
     }
-    Ok(product)
+    Ok(if shape.contains(&0) { 0 } else { product })
 }
 
 /// The shape of an operation that broadcasts.

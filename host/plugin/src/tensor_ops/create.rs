@@ -88,7 +88,10 @@ impl State {
             estimate = estimate.gradient(bytes(elements, kind), elements.saturating_mul(2 * COPY));
         }
         self.admit(&estimate)?;
-        self.hold(op(tensors)?)
+        let joined = op(tensors)?;
+        // Of tensors without elements: one size may be more than a product of sizes can hold.
+        elements(&joined.size())?;
+        self.hold(joined)
     }
 }
 

@@ -156,7 +156,7 @@ impl State {
             return Err(OpError::argument(format!("dimension {first} comes after dimension {last}")));
         }
         let mut new = shape[..first].to_vec();
-        new.push(shape[first..=last].iter().product());
+        new.push(elements(&shape[first..=last])? as i64);
         new.extend(&shape[last + 1..]);
         self.view_reshape(this, &new)
     }
