@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::fmt;
 
 use indexmap::IndexMap;
@@ -66,8 +67,8 @@ impl Features {
 
     /// The same tensors under other handles.
     pub fn shallow_clone(&self) -> Self {
-        // Another handle cannot be refused.
-        self.map(|tensor| Ok(tensor.shallow_clone())).unwrap_or_default()
+        let Ok(clone) = self.map(|tensor| Ok::<_, Infallible>(tensor.shallow_clone()));
+        clone
     }
 
     /// The same features on `device`; tensors that are there already are shared, not copied.
@@ -75,9 +76,9 @@ impl Features {
         self.map(|tensor| Ok(tensor.f_to_device(device)?))
     }
 
-    fn map(&self, change: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
-        let list = |tensors: &[Tensor]| tensors.iter().map(&change).collect::<Result<Vec<_>>>();
-        let layers = |layers: &Layers| -> Result<Layers> {
+    fn map<E>(&self, change: impl Fn(&Tensor) -> Result<Tensor, E>) -> Result<Self, E> {
+        let list = |tensors: &[Tensor]| tensors.iter().map(&change).collect::<Result<Vec<_>, E>>();
+        let layers = |layers: &Layers| -> Result<Layers, E> {
             layers.iter().map(|layer| layer.as_ref().map(&change).transpose()).collect()
         };
         let modules = self.modules.iter().map(|(name, tensor)| Ok((name.clone(), change(tensor)?)));
@@ -89,7 +90,7 @@ impl Features {
             hidden: layers(&self.hidden)?,
             attention: layers(&self.attention)?,
             inputs_mask: self.inputs_mask.as_ref().map(&change).transpose()?,
-            modules: modules.collect::<Result<_>>()?,
+            modules: modules.collect::<Result<_, E>>()?,
         })
     }
 

@@ -45,8 +45,13 @@ impl Plugins {
     ///
     /// Errors: [`Error::Load`], [`Error::Spec`].
     pub fn load(&mut self, spec: &PluginSpec) -> Result<Plugin> {
-        // A spec is plain data that was read from JSON, so it can be written as JSON.
-        let key = serde_json::to_string(&PluginSpec { sha256: None, ..spec.clone() }).unwrap_or_default();
+        // JSON holds no path that is not UTF-8. Two specs without a key would share one plugin.
+        let key = serde_json::to_string(&PluginSpec { sha256: None, ..spec.clone() });
+        let key = key.map_err(|error| Error::Spec {
+            path: spec.path.clone(),
+            key: "path".to_owned(),
+            problem: error.to_string(),
+        })?;
         if let Some(plugin) = self.loaded.get(&key) {
             if let Some(sha256) = &spec.sha256 {
                 plugin.check_digest(sha256)?;
