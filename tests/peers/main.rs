@@ -5,8 +5,8 @@ mod support;
 
 use std::process::Command;
 
-use brewer::model::{LoadOptions, Mode, load};
-use brewer::{Batch, Device, OutputRequest};
+use brewer::model::{LoadOptions, load};
+use brewer::{Batch, Device, OutputRequest, Pass};
 use serde_json::json;
 use tch::Tensor;
 
@@ -65,7 +65,10 @@ fn transformers_loads_a_student_and_computes_the_same_logits() {
         Tensor::from_slice2(&numbers)
     };
     let batch: Batch = rows.as_object().unwrap().iter().map(|(name, row)| (name.as_str(), tensor(row))).collect();
-    let outputs = tch::no_grad(|| model.forward(&batch, &OutputRequest::everything(), Mode::Eval)).unwrap();
+    let everything = OutputRequest::everything();
+    let mut pass = Pass::evaluation(&everything);
+    tch::no_grad(|| model.forward(&batch, &mut pass)).unwrap();
+    let outputs = pass.into_outputs();
     let theirs: Vec<Vec<f32>> = serde_json::from_value(said["logits"].clone()).unwrap();
     let ours = outputs.tensor("logits").unwrap();
     assert!(ours.allclose(&Tensor::from_slice2(&theirs), 1e-5, 1e-6, false), "{ours} and {theirs:?}");

@@ -51,7 +51,7 @@ pub struct EvalOptions {
     /// Print one line of JSON in place of the table
     ///
     /// Keys: command, model, data, parameters, examples, seconds, examples_per_second, and the metrics under their
-    /// names: loss, accuracy.
+    /// names: loss, and accuracy, f1, mae and pearson as the model's task has them.
     #[arg(long)]
     json: bool,
 
@@ -83,14 +83,14 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
 
     let model = model::load(&folder, &LoadOptions::frozen(device))?.model;
     let tokenizer = tokenizer_in(&folder);
-    let dataset = Dataset::read(&data, &config, model.info(), tokenizer.as_deref(), &Reading::new().on_read());
+    let dataset = Dataset::read(&data, &config, model.spec(), tokenizer.as_deref(), &Reading::new().on_read());
     let dataset = dataset.map_err(|error| brewer::Error::from(error.with_model(&folder)))?;
     Dataset::check_columns(&config, &[&dataset]).map_err(brewer::Error::from)?;
     let loader = Loader::new(Arc::new(dataset), config.eval_batch_size(), Order::ByLength);
     let mut preparation = match &experiment {
         Some(experiment) => {
             let mut plugins = Plugins::new(plugin::engine()?, experiment.training.seed, log::sink());
-            preparation(experiment, &folder, model.info(), &mut plugins)?
+            preparation(experiment, &folder, model.spec(), &mut plugins)?
         }
         None => Preparation::none(),
     };

@@ -6,7 +6,7 @@ use brewer::assemble::Assembled;
 use brewer::data::{DataConfig, Dataset};
 use brewer::experiment::{Experiment, PluginSpec, StudentSpec};
 use brewer::loss::Term;
-use brewer::model::ModelInfo;
+use brewer::model::ModelSpec;
 use brewer::train::{Checked, Task, Timetable};
 use brewer::{Device, Model};
 use brewer_plugin_host::printable;
@@ -69,12 +69,16 @@ fn kind(label: &str) -> &str {
 }
 
 fn model_row(label: &str, origin: String, model: &dyn Model) -> Vec<String> {
-    let info = model.info();
+    let spec = model.spec();
+    let size = match (spec.num_layers, spec.hidden_size) {
+        (Some(layers), Some(size)) => format!("{layers} × {size}"),
+        _ => String::new(),
+    };
     vec![
         label.to_owned(),
         origin,
-        info.architecture.clone(),
-        format!("{} × {}", info.num_layers, info.hidden_size),
+        spec.architecture.clone(),
+        size,
         format!("{} parameters", magnitude(model.parameters().num_elements())),
     ]
 }
@@ -136,7 +140,7 @@ fn data_rows(experiment: &Experiment, assembled: &Assembled) -> Vec<Vec<String>>
         let detail = format!("batches of {}, {order}{given}", data.batch_size);
         let label = task.name.as_ref().map_or("data".to_owned(), |name| format!("data of {name}"));
         for (path, dataset) in data.train.iter().zip([&task.views.student]) {
-            rows.push(vec![label.clone(), shown(path), summary(dataset, session.student.info()), detail.clone()]);
+            rows.push(vec![label.clone(), shown(path), summary(dataset, session.student.spec()), detail.clone()]);
         }
     }
     let dev = configs.iter().filter_map(|data| data.dev.as_deref());
@@ -145,13 +149,13 @@ fn data_rows(experiment: &Experiment, assembled: &Assembled) -> Vec<Vec<String>>
             "dev" => "evaluated at checkpoints".to_owned(),
             split => format!("evaluated at checkpoints as {split}"),
         };
-        rows.push(vec!["data".into(), shown(path), summary(loader.dataset(), session.student.info()), detail]);
+        rows.push(vec!["data".into(), shown(path), summary(loader.dataset(), session.student.spec()), detail]);
     }
     rows
 }
 
-fn summary(dataset: &Dataset, info: &ModelInfo) -> String {
-    let summary = dataset.summary(info);
+fn summary(dataset: &Dataset, spec: &ModelSpec) -> String {
+    let summary = dataset.summary(spec);
     let lengths = format!("{:.0} tokens on average, {} at most", summary.mean_tokens, summary.max_tokens);
     let cut =
         if summary.truncated > 0 { format!(" ({} truncated)", grouped(summary.truncated)) } else { String::new() };

@@ -60,7 +60,7 @@ pub fn check(experiment: &Experiment, assembled: &Assembled, checked: &Checked, 
     let train = session.tasks.iter().map(|task| (split_of(task), task.loader.dataset()));
     let evaluated = assembled.evaluated.iter().map(|(split, loader)| (split.clone(), loader.dataset()));
     let data = train.chain(evaluated).zip(data_files(experiment)).map(|((split, dataset), file)| {
-        let summary = dataset.summary(session.student.info());
+        let summary = dataset.summary(session.student.spec());
         json!({
             "split": split,
             "path": path(file),
@@ -114,13 +114,13 @@ fn split_of(task: &Task) -> String {
 }
 
 fn model(name: &str, folder: Option<&Path>, model: &dyn Model) -> Value {
-    let info = model.info();
+    let spec = model.spec();
     json!({
         "name": name,
         "path": folder.map(path),
-        "architecture": info.architecture,
-        "num_layers": info.num_layers,
-        "hidden_size": info.hidden_size,
+        "architecture": spec.architecture,
+        "num_layers": spec.num_layers,
+        "hidden_size": spec.hidden_size,
         "parameters": model.parameters().num_elements(),
     })
 }

@@ -8,16 +8,15 @@ use tch::Device;
 
 use crate::callback::{Action, Callback, Scalars};
 use crate::data::Loader;
-use crate::metric::classification;
-use crate::model::Mode;
+use crate::metric::metrics;
 use crate::out_of_memory::{EVALUATION_KEYS, OutOfMemory};
 use crate::train::ForwardArguments;
-use crate::{AdaptContext, Batch, BatchPostprocessor, Model, OutputRequest, Result, Role, libtorch};
+use crate::{AdaptContext, Batch, BatchPostprocessor, Model, OutputRequest, Pass, Result, Role, Task, libtorch};
 
 /// What an evaluation found.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
-    /// The metrics by name: `loss`, `accuracy`.
+    /// The metrics of the model's task by name: `loss`, `accuracy`, …
     pub metrics: Scalars,
     pub num_examples: usize,
     pub seconds: f64,
@@ -81,7 +80,7 @@ fn evaluate_batches(
     let mut request = OutputRequest::nothing();
     request.add("logits");
     request.add("loss");
-    let mut metrics = classification();
+    let mut metrics = metrics(&model.spec().task);
     let mut num_examples = 0;
     let start = Instant::now();
     for batch in loader.epoch(0).take(most) {
@@ -91,7 +90,9 @@ fn evaluate_batches(
         let batch = preparation.prepare(&batch?, device)?;
         let measured = libtorch::guarded(|| {
             let with_arguments = preparation.arguments.with(&batch)?;
-            let outputs = tch::no_grad(|| model.forward(&with_arguments, &request, Mode::Eval))?;
+            let mut pass = Pass::evaluation(&request);
+            tch::no_grad(|| model.forward(&with_arguments, &mut pass))?;
+            let outputs = pass.into_outputs();
             metrics.iter_mut().try_for_each(|metric| metric.update(&batch, &outputs))
         });
         measured.map_err(|error| {
@@ -103,12 +104,12 @@ fn evaluate_batches(
     Ok(Evaluation { metrics: values.collect(), num_examples, seconds: start.elapsed().as_secs_f64() })
 }
 
-/// The names of the numbers that [`EvaluateAtCheckpoints`] reports; none of data without labels.
-pub fn scalar_names(split: &str, loader: &Loader) -> Vec<String> {
+/// The names of the numbers that [`EvaluateAtCheckpoints`] reports of a task; none of data without labels.
+pub fn scalar_names(split: &str, loader: &Loader, task: &Task) -> Vec<String> {
     if !loader.dataset().has_labels() {
         return vec![];
     }
-    classification().iter().map(|metric| scalar_name(split, metric.name())).collect()
+    metrics(task).iter().map(|metric| scalar_name(split, metric.name())).collect()
 }
 
 /// How a metric on a split is called in reports.
@@ -116,17 +117,20 @@ fn scalar_name(split: &str, metric: &str) -> String {
     format!("{split}_{metric}")
 }
 
-/// Evaluates the student on a data set at every checkpoint and reports `SPLIT_loss` and `SPLIT_accuracy`.
+/// Evaluates the student on a data set at every checkpoint and reports the metrics of its task as `SPLIT_loss`,
+/// `SPLIT_accuracy`, …
 pub struct EvaluateAtCheckpoints {
     split: String,
     loader: Loader,
     preparation: Preparation,
     device: Device,
+    task: Task,
 }
 
 impl EvaluateAtCheckpoints {
-    pub fn new(split: &str, loader: Loader, preparation: Preparation, device: Device) -> Self {
-        Self { split: split.to_owned(), loader, preparation, device }
+    /// `task` is the student's.
+    pub fn new(split: &str, loader: Loader, preparation: Preparation, device: Device, task: Task) -> Self {
+        Self { split: split.to_owned(), loader, preparation, device, task }
     }
 
     fn report(&self, evaluation: Evaluation, scalars: &mut Scalars) {
@@ -153,7 +157,7 @@ impl Callback for EvaluateAtCheckpoints {
     }
 
     fn scalar_names(&self) -> Option<Vec<String>> {
-        Some(scalar_names(&self.split, &self.loader))
+        Some(scalar_names(&self.split, &self.loader, &self.task))
     }
 
     fn rehearse(&mut self, model: &Rc<dyn Model>, scalars: &mut Scalars) -> Result<()> {

@@ -94,6 +94,15 @@ impl Outputs {
         self.outputs.insert(name.into(), Output::List(layers));
     }
 
+    /// Adds the tensor at `layer` of the list `name`, if the list is that long.
+    pub(crate) fn insert_layer(&mut self, name: &str, layer: usize, tensor: Tensor) {
+        if let Some(Output::List(layers)) = self.outputs.get_mut(name)
+            && let Some(place) = layers.get_mut(layer)
+        {
+            *place = Some(tensor);
+        }
+    }
+
     /// Adds the outputs of modules that were computed, out of those that can be had.
     pub fn insert_modules(&mut self, offered: Arc<[String]>, computed: IndexMap<String, Tensor>) {
         self.modules = Modules { offered, computed };

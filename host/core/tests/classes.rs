@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use brewer::adaptor::ByName;
-use brewer::model::{LoadOptions, Mode, Model, load};
+use brewer::model::{LoadOptions, Model, load};
 use brewer::train::{Branch, ForwardArguments};
-use brewer::{Batch, Device, OutputRequest, Role};
+use brewer::{Batch, Device, OutputRequest, Pass, Role};
 use tch::{Kind, Tensor};
 
 fn names(names: [&str; 3]) -> Vec<String> {
@@ -27,14 +27,17 @@ fn batch(labels: &[i64]) -> Batch {
 fn logits_and_loss_are_about_the_students_labels() {
     let model = teacher();
     // The student's negative, neutral, positive and none, as the teacher counts them.
-    let own = model.forward(&batch(&[1, 2, 0, -100]), &OutputRequest::everything(), Mode::Eval).unwrap();
+    let everything = OutputRequest::everything();
+    let mut pass = Pass::evaluation(&everything);
+    model.forward(&batch(&[1, 2, 0, -100]), &mut pass).unwrap();
+    let own = pass.into_outputs();
     let order = Tensor::from_slice(&[1_i64, 2, 0]);
     let expected = own.tensor("logits").unwrap().index_select(1, &order);
 
     let branch = Branch::new(Role::Teacher(0), None, model.into(), ForwardArguments::default(), Box::new(ByName));
     let mut branch = branch.with_classes(&names(["negative", "neutral", "positive"])).unwrap();
     let labels = [0, 1, 2, -100];
-    let (features, outputs) = branch.features(&batch(&labels), 0, Mode::Eval).unwrap();
+    let (features, outputs) = branch.features(&batch(&labels), 0, false).unwrap();
     assert!(features.logits[0].equal(&expected));
     assert!(outputs.tensor("loss").unwrap().equal(own.tensor("loss").unwrap()));
     // What is compared with the student's labels is in the student's order.

@@ -5,11 +5,11 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use brewer::model::{Mode, Model, from_config, load};
+use brewer::model::{Model, from_config, load};
 use brewer::{Fault, OutputRequest};
 use common::{
     SEQUENCE, Scratch, TOKEN, as_class, assert_close, batch_of, load_error, load_recorded, options, read_tensors,
-    recorded,
+    recorded, run,
 };
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, serialize_to_file};
@@ -18,7 +18,7 @@ use tch::{Kind, Tensor};
 
 fn logits(model: &dyn Model) -> Tensor {
     let io = read_tensors(&recorded(SEQUENCE).join("io.safetensors"));
-    let outputs = model.forward(&batch_of(&io), &OutputRequest::everything(), Mode::Eval).unwrap();
+    let outputs = run(model, &batch_of(&io), &OutputRequest::everything());
     outputs.tensor("logits").unwrap().detach()
 }
 
@@ -254,14 +254,17 @@ fn refuses_a_config_that_is_not_supported() {
         ("is_decoder", json!(true), "only encoders are supported"),
         ("pad_token_id", json!(89), "`pad_token_id` is 89; the vocabulary has 0 to 88"),
         ("id2label", json!({ "0": "a", "2": "b" }), "`id2label` is not an object of names under \"0\", \"1\""),
-        ("id2label", json!({ "0": "score" }), "the model has 1 label, which means regression"),
-        ("problem_type", json!("multi_label_classification"), "`problem_type` is `multi_label_classification`; only"),
+        ("problem_type", json!("ranking"), "`problem_type` is \"ranking\"; expected \"single_label_classification\""),
     ] {
         let checkpoint = Scratch::of(SEQUENCE);
         checkpoint.set(key, value);
         let error = load_error(checkpoint.path(), &options(false));
         assert_contains(&error, &["config.json", expected]);
     }
+    let checkpoint = Scratch::of(SEQUENCE);
+    checkpoint.set("id2label", json!({ "0": "score" }));
+    checkpoint.set("problem_type", "single_label_classification");
+    assert_contains(&load_error(checkpoint.path(), &options(false)), &["a classifier has 2 labels or more"]);
     let checkpoint = Scratch::of(SEQUENCE);
     fs::write(checkpoint.path().join("config.json"), "{").unwrap();
     assert_contains(&load_error(checkpoint.path(), &options(false)), &["config.json: not a JSON object"]);

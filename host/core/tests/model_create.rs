@@ -4,10 +4,10 @@ mod common;
 
 use std::fs;
 
-use brewer::model::{Mode, Model, from_config, from_layers, load};
+use brewer::model::{Model, from_config, from_layers, load};
 use brewer::{Fault, OutputRequest};
 use common::{
-    SEQUENCE, Scratch, TOKEN, as_class, batch_of, load_error, load_recorded, options, read_tensors, recorded,
+    SEQUENCE, Scratch, TOKEN, as_class, batch_of, load_error, load_recorded, options, read_tensors, recorded, run,
 };
 use serde_json::Value;
 use tch::Tensor;
@@ -42,7 +42,7 @@ fn a_body_gets_a_new_head() {
     let loaded = load(checkpoint.path(), &as_class("BertForSequenceClassification", &["neg", "pos"])).unwrap();
     assert_eq!(loaded.new, ["classifier.weight", "classifier.bias"]);
     assert!(loaded.left_out.is_empty());
-    assert_eq!(loaded.model.info().labels, ["neg", "pos"]);
+    assert_eq!(loaded.model.spec().task.labels(), ["neg", "pos"]);
     let teacher = load_recorded(SEQUENCE).model;
     for name in ["bert.embeddings.word_embeddings.weight", "bert.pooler.dense.weight"] {
         assert_eq!(parameter(&*loaded.model, name), parameter(&*teacher, name));
@@ -86,7 +86,7 @@ fn labels_rename_the_classes_or_make_a_new_head() {
     let class = "BertForSequenceClassification";
     let renamed = load(&recorded(SEQUENCE), &as_class(class, &["a", "b", "c"])).unwrap();
     assert!(renamed.new.is_empty());
-    assert_eq!(renamed.model.info().labels, labels(&["a", "b", "c"]));
+    assert_eq!(renamed.model.spec().task.labels(), labels(&["a", "b", "c"]));
     let other = load(&recorded(SEQUENCE), &as_class(class, &["a", "b"])).unwrap();
     assert_eq!(other.new, ["classifier.weight", "classifier.bias"]);
     assert_eq!(other.left_out, ["classifier.bias", "classifier.weight"]);
@@ -117,7 +117,7 @@ fn a_config_alone_gives_random_weights() {
 fn a_student_of_some_layers() {
     let teacher = load_recorded(SEQUENCE).model;
     let student = from_layers(&*teacher, &[2, 0]).unwrap();
-    assert_eq!(student.info().num_layers, 2);
+    assert_eq!(student.spec().num_layers, Some(2));
     for (of_student, of_teacher) in [
         ("bert.encoder.layer.0.attention.self.query.weight", "bert.encoder.layer.2.attention.self.query.weight"),
         ("bert.encoder.layer.1.output.LayerNorm.bias", "bert.encoder.layer.0.output.LayerNorm.bias"),
@@ -133,7 +133,7 @@ fn a_student_of_some_layers() {
 
     let folder = tempfile::tempdir().unwrap();
     student.save(folder.path()).unwrap();
-    assert_eq!(load(folder.path(), &options(false)).unwrap().model.info(), student.info());
+    assert_eq!(load(folder.path(), &options(false)).unwrap().model.spec(), student.spec());
 }
 
 /// All layers in order are the teacher itself.
@@ -143,7 +143,7 @@ fn a_student_of_all_layers_computes_the_same() {
     let student = from_layers(&*teacher, &[0, 1, 2]).unwrap();
     let batch = batch_of(&read_tensors(&recorded(TOKEN).join("io.safetensors")));
     let logits = |model: &dyn Model| {
-        let outputs = model.forward(&batch, &OutputRequest::everything(), Mode::Eval).unwrap();
+        let outputs = run(model, &batch, &OutputRequest::everything());
         outputs.tensor("logits").unwrap().detach()
     };
     assert_eq!(logits(&*student), logits(&*teacher));

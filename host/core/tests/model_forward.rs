@@ -2,9 +2,11 @@
 
 mod common;
 
-use brewer::model::{Mode, load};
-use brewer::{Batch, Fault, OutputRequest};
-use common::{SEQUENCE, Scratch, TOKEN, batch_of, computed, load_recorded, options, read_tensors, recorded, request};
+use brewer::model::load;
+use brewer::{Batch, Fault, OutputRequest, Pass, Task};
+use common::{
+    SEQUENCE, Scratch, TOKEN, batch_of, computed, load_recorded, options, read_tensors, recorded, request, run, train,
+};
 use tch::{Kind, Tensor};
 
 fn recorded_batch(name: &str) -> Batch {
@@ -15,7 +17,7 @@ fn recorded_batch(name: &str) -> Batch {
 fn computes_only_what_is_asked_for() {
     let model = load_recorded(SEQUENCE).model;
     let batch = recorded_batch(SEQUENCE);
-    let forward = |request: &OutputRequest| model.forward(&batch, request, Mode::Eval).unwrap();
+    let forward = |request: &OutputRequest| run(&*model, &batch, request);
 
     let outputs = forward(&request(&[], &[("hidden_states", 2)]));
     assert_eq!(computed(&outputs, "hidden_states"), [false, false, true, false]);
@@ -48,7 +50,7 @@ fn stops_above_the_last_wanted_layer() {
         let parameter = model.parameters().get(&format!("bert.encoder.layer.1.{name}")).unwrap();
         let _ = tch::no_grad(|| parameter.shallow_clone().fill_(f64::NAN));
     }
-    let outputs = model.forward(&batch, &asked, Mode::Eval).unwrap();
+    let outputs = run(&*model, &batch, &asked);
     let map = outputs.layer("attentions", 1).unwrap();
     assert_eq!(map.isnan().any().int64_value(&[]), 0);
     assert_eq!(computed(&outputs, "attentions"), [false, true, false]);
@@ -64,10 +66,10 @@ fn outputs_depend_on_the_class_and_the_batch() {
     let model = load_recorded(TOKEN).model;
     let mut batch = Batch::new();
     batch.insert("input_ids", recorded_batch(TOKEN).get("input_ids").unwrap().shallow_clone());
-    let outputs = model.forward(&batch, &OutputRequest::everything(), Mode::Eval).unwrap();
+    let outputs = run(&*model, &batch, &OutputRequest::everything());
     let names: Vec<_> = outputs.names().collect();
     assert_eq!(names, ["logits", "hidden_states", "attentions"], "no pooler, and no loss without labels");
-    assert!(model.info().labels_per_token);
+    assert!(matches!(model.spec().task, Task::TokenLabels { .. }));
 }
 
 #[test]
@@ -77,10 +79,10 @@ fn drops_out_only_in_training() {
     checkpoint.set("attention_probs_dropout_prob", 0.5);
     let model = load(checkpoint.path(), &options(true)).unwrap().model;
     let batch = recorded_batch(SEQUENCE);
-    let run = |mode| model.forward(&batch, &OutputRequest::everything(), mode).unwrap();
-    let (first, second) = (run(Mode::Eval), run(Mode::Eval));
+    let everything = OutputRequest::everything();
+    let (first, second) = (run(&*model, &batch, &everything), run(&*model, &batch, &everything));
     assert_eq!(first.tensor("logits").unwrap(), second.tensor("logits").unwrap());
-    let trained = run(Mode::Train);
+    let trained = train(&*model, &batch, &everything);
     assert_ne!(first.tensor("logits").unwrap(), trained.tensor("logits").unwrap());
     let zeros = |map: &Tensor| (map.eq(0.0).sum(Kind::Int64).int64_value(&[]), map.numel() as i64);
     let (dropped, all) = zeros(trained.layer("attentions", 0).unwrap());
@@ -92,7 +94,7 @@ fn a_label_of_minus_100_is_ignored() {
     let model = load_recorded(SEQUENCE).model;
     let mut batch = recorded_batch(SEQUENCE);
     let loss = |batch: &Batch| {
-        let outputs = model.forward(batch, &request(&["loss"], &[]), Mode::Eval).unwrap();
+        let outputs = run(&*model, batch, &request(&["loss"], &[]));
         outputs.tensor("loss").unwrap().double_value(&[])
     };
     batch.insert("labels", Tensor::from_slice(&[1_i64, -100, -100]));
@@ -113,7 +115,8 @@ fn refuses_what_does_not_fit() {
         if let Some(tensor) = tensor {
             batch.insert(name, tensor);
         }
-        let error = model.forward(&batch, &OutputRequest::everything(), Mode::Eval).unwrap_err();
+        let everything = OutputRequest::everything();
+        let error = model.forward(&batch, &mut Pass::evaluation(&everything)).unwrap_err();
         assert_eq!(error.fault(), Fault::Input, "{error}");
         error.to_string()
     };
@@ -144,7 +147,7 @@ fn outputs_of_modules_are_there_when_they_are_asked_for() {
     let model = load_recorded(SEQUENCE).model;
     let io = read_tensors(&recorded(SEQUENCE).join("io.safetensors"));
     let batch = batch_of(&io);
-    let outputs = model.forward(&batch, &request(&["logits"], &[]), Mode::Eval).unwrap();
+    let outputs = run(&*model, &batch, &request(&["logits"], &[]));
     assert!(outputs.module("bert.encoder.layer.0.output").is_none());
     assert!(outputs.missed().wants_module("bert.encoder.layer.0.output"));
     assert!(outputs.module("bert.encoder.layer.99.output").is_none());
@@ -152,7 +155,7 @@ fn outputs_of_modules_are_there_when_they_are_asked_for() {
 
     let mut everything = OutputRequest::everything();
     outputs.modules().iter().for_each(|name| everything.add_module(name));
-    let outputs = model.forward(&batch, &everything, Mode::Eval).unwrap();
+    let outputs = run(&*model, &batch, &everything);
     let module = |name: &str| outputs.module(name).unwrap_or_else(|| panic!("no {name}")).shallow_clone();
     for name in outputs.modules() {
         assert_eq!(module(name).size()[0], io["input_ids"].size()[0], "{name}");
@@ -163,7 +166,7 @@ fn outputs_of_modules_are_there_when_they_are_asked_for() {
     assert!(module("bert.pooler").equal(outputs.tensor("pooler_output").unwrap()));
 
     // softmax(Q Kᵀ / √d) is what the attention map is, where nothing is masked.
-    let heads = model.info().num_attention_heads;
+    let heads = model.spec().num_attention_heads.unwrap();
     let split = |name: &str| {
         let output = module(&format!("bert.encoder.layer.0.attention.self.{name}"));
         let (batch, length, size) = output.size3().unwrap();

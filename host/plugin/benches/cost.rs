@@ -6,8 +6,8 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use brewer::model::{LoadOptions, Mode, from_config};
-use brewer::{AdaptContext, Adaptor, Batch, OutputRequest, Outputs, Role};
+use brewer::model::{LoadOptions, from_config};
+use brewer::{AdaptContext, Adaptor, Batch, OutputRequest, Outputs, Pass, Role};
 use brewer_plugin_host::{CodeCache, Engine, Plugin, PluginAdaptor, PluginOptions};
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
@@ -67,8 +67,9 @@ fn step() -> Duration {
     let mut request = OutputRequest::nothing();
     request.add("loss");
     let train = || {
-        let outputs = student.forward(&batch, &request, Mode::Train).expect("outputs");
-        outputs.tensor("loss").expect("a loss").backward();
+        let mut pass = Pass::training(&request);
+        student.forward(&batch, &mut pass).expect("a forward");
+        pass.into_outputs().tensor("loss").expect("a loss").backward();
     };
     median(3, 1, train)
 }

@@ -1,9 +1,6 @@
 //! The interface `model`: the student, to look at and to run.
 
-use brewer::{
-    Batch, OutputRequest,
-    model::{Mode, ModelInfo},
-};
+use brewer::{Batch, IGNORED_LABEL, OutputRequest, Pass, model::ModelSpec};
 use tch::{Device, Kind, Tensor, no_grad};
 use wasmtime::component::Resource;
 
@@ -42,20 +39,22 @@ impl model::Host for State {
     ) -> OpResult<Resource<ModelOutputs>> {
         let student = self.checkpoint()?.student.clone();
         let batch = self.handles.get(&batch)?.batch();
-        let info = student.info();
-        let Cost { bytes: needed, work, .. } = forward_cost(&batch, &wanted, info);
+        let spec = student.spec();
+        let Cost { bytes: needed, work, .. } = forward_cost(&batch, &wanted, spec);
         if needed > self.limits.tensor_bytes {
             let did = format!("asked for a forward that takes about {}", Bytes(needed));
             return Err(LimitError::new("tensor_bytes", Bytes(self.limits.tensor_bytes), did).into());
         }
         check_time(&self.limits, work, " in a forward", self.call.device, || self.call.started.elapsed())?;
-        check_indices(&batch, info).map_err(|error| self.disclosed(error))?;
-        let mode = match mode {
-            model::Mode::Train => Mode::Train,
-            model::Mode::Eval => Mode::Eval,
+        check_indices(&batch, spec).map_err(|error| self.disclosed(error))?;
+        let request = request(&wanted, spec);
+        let mut pass = match mode {
+            model::Mode::Train => Pass::training(&request),
+            model::Mode::Eval => Pass::evaluation(&request),
         };
-        let outputs = no_grad(|| student.forward(&batch, &request(&wanted, info), mode))
+        no_grad(|| student.forward(&batch, &mut pass))
             .map_err(|error| self.disclosed(OpError::argument(error.to_string())))?;
+        let outputs = pass.into_outputs();
         if let Some(name) = wanted.iter().find(|name| !outputs.contains(name)) {
             let names: Vec<_> = outputs.names().collect();
             let message = format!("the student returns no `{}`; it returns {}", clean_name(name), names.join(", "));
@@ -108,11 +107,11 @@ fn statistics(parameter: &Tensor) -> OpResult<[f64; 5]> {
 }
 
 /// The outputs of these names, of a list all layers.
-fn request(wanted: &[String], info: &ModelInfo) -> OutputRequest {
+fn request(wanted: &[String], spec: &ModelSpec) -> OutputRequest {
     let mut request = OutputRequest::nothing();
     for name in wanted {
         request.add(name);
-        (0..=info.num_layers).for_each(|layer| request.add_layer(name, layer));
+        (0..=spec.num_layers.unwrap_or(0)).for_each(|layer| request.add_layer(name, layer));
     }
     request
 }
@@ -131,17 +130,20 @@ struct Reading {
 }
 
 impl Reading {
-    /// Nothing if the model refuses the batch before it computes anything.
-    fn new(batch: &Batch, info: &ModelInfo) -> Self {
+    /// Nothing if the model refuses the batch before it computes anything. What is not known of its layers counts for
+    /// nothing; the time of the call is limited all the same.
+    fn new(batch: &Batch, spec: &ModelSpec) -> Self {
         let shape = batch.get("input_ids").map(Tensor::size).unwrap_or_default();
         let (rows, length) = match shape[..] {
             [rows, length] => (rows.unsigned_abs(), length.unsigned_abs()),
             _ => (0, 0),
         };
-        let (layers, width) = (info.num_layers as u64, info.hidden_size.unsigned_abs());
+        let layers = spec.num_layers.unwrap_or(0) as u64;
+        let width = spec.hidden_size.unwrap_or(0).unsigned_abs();
+        let heads = spec.num_attention_heads.unwrap_or(0).unsigned_abs();
         let tokens = rows.saturating_mul(length);
         let hidden_state = tokens.saturating_mul(width);
-        let attention_map = tokens.saturating_mul(length).saturating_mul(info.num_attention_heads.unsigned_abs());
+        let attention_map = tokens.saturating_mul(length).saturating_mul(heads);
         // Four projections of attention, two of the widest layer; scores and what is summed by them.
         let of_token = width.saturating_mul(12).saturating_add(length.saturating_mul(2));
         let of_layer = hidden_state.saturating_mul(of_token);
@@ -151,8 +153,8 @@ impl Reading {
 
 /// About what a forward without gradients takes, in bytes at its peak: some tensors of one layer, and those of all layers
 /// that are returned.
-fn forward_cost(batch: &Batch, wanted: &[String], info: &ModelInfo) -> Cost {
-    let Reading { layers, hidden_state, attention_map, work } = Reading::new(batch, info);
+fn forward_cost(batch: &Batch, wanted: &[String], spec: &ModelSpec) -> Cost {
+    let Reading { layers, hidden_state, attention_map, work } = Reading::new(batch, spec);
     let returned = |name: &str| if wanted.iter().any(|other| other == name) { layers } else { 0 };
     let hidden = hidden_state.saturating_mul(OF_ONE_LAYER + returned("hidden_states"));
     let maps = attention_map.saturating_mul(2 + returned("attentions"));
@@ -160,9 +162,9 @@ fn forward_cost(batch: &Batch, wanted: &[String], info: &ModelInfo) -> Cost {
 }
 
 /// About what a forward and its gradient take in training: tensors of all layers wait for the gradient.
-pub(crate) fn training_cost(batch: &Batch, info: &ModelInfo) -> Cost {
+pub(crate) fn training_cost(batch: &Batch, spec: &ModelSpec) -> Cost {
     const MAPS_OF_ONE_LAYER: u64 = 3;
-    let Reading { layers, hidden_state, attention_map, work } = Reading::new(batch, info);
+    let Reading { layers, hidden_state, attention_map, work } = Reading::new(batch, spec);
     let hidden = hidden_state.saturating_mul(OF_ONE_LAYER);
     let maps = attention_map.saturating_mul(MAPS_OF_ONE_LAYER);
     let bytes = hidden.saturating_add(maps).saturating_mul(FLOAT * layers);
@@ -171,18 +173,13 @@ pub(crate) fn training_cost(batch: &Batch, info: &ModelInfo) -> Cost {
 
 /// Checks what the student looks up. Itself it does so where looking is free; on a GPU an index outside would end in an
 /// assertion after which the process can use the device no more, and a guest may make any batch.
-fn check_indices(batch: &Batch, info: &ModelInfo) -> OpResult<()> {
-    /// The label that does not count.
-    const IGNORED: i64 = -100;
-    let counts = [
-        ("input_ids", info.vocab_size),
-        ("token_type_ids", info.type_vocab_size),
-        ("labels", info.labels.len() as i64),
-    ];
-    for (name, count) in counts {
+fn check_indices(batch: &Batch, spec: &ModelSpec) -> OpResult<()> {
+    let inputs = spec.inputs.columns.iter().filter_map(|column| Some((column.name, column.count?)));
+    let labels = spec.task.labels_are_classes().then(|| ("labels", spec.task.num_outputs()));
+    for (name, count) in inputs.chain(labels) {
         let Some(column) = batch.get(name).filter(|column| column.device() != Device::Cpu) else { continue };
         let column = column.f_to_kind(Kind::Int64)?;
-        indices(&column.f_masked_fill(&column.f_eq(IGNORED)?, 0)?, count)?;
+        indices(&column.f_masked_fill(&column.f_eq(IGNORED_LABEL)?, 0)?, count)?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use brewer::{
     data::Loader,
     experiment::{Experiment, KeyError, PluginSpec, from_json},
     loss::{KdLoss, MatchLoss},
-    model::ModelInfo,
+    model::ModelSpec,
     temperature::TemperatureScheduler,
     weight::WeightScheduler,
 };
@@ -107,7 +107,7 @@ impl PluginSource for Plugins {
     fn batch_postprocessor(
         &mut self,
         spec: &PluginSpec,
-        readers: Vec<ModelInfo>,
+        readers: Vec<ModelSpec>,
     ) -> brewer::Result<Box<dyn BatchPostprocessor>> {
         Ok(Box::new(PluginBatchPostprocessor::new(&self.load(spec)?, readers)?))
     }

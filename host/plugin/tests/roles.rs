@@ -2,8 +2,9 @@
 
 mod common;
 
+use brewer::Task;
 use brewer::loss::{KdInputs, KdLoss, MatchLoss};
-use brewer::model::ModelInfo;
+use brewer::model::{InputColumn, InputSpec, ModelSpec};
 use brewer::temperature::{Temperature, TemperatureScheduler};
 use brewer::weight::WeightScheduler;
 use brewer::{Batch, BatchPostprocessor};
@@ -63,17 +64,17 @@ fn post_processors_return_batches() {
 
 #[test]
 fn a_batch_does_not_grow_beyond_what_the_models_can_take() {
-    let reader = ModelInfo {
+    let reader = ModelSpec {
         architecture: "BertForSequenceClassification".into(),
-        num_layers: 2,
-        hidden_size: 128,
-        num_attention_heads: 2,
-        vocab_size: 100,
-        max_length: 128,
-        type_vocab_size: 2,
-        pad_token_id: 0,
-        labels: vec![],
-        labels_per_token: false,
+        inputs: InputSpec {
+            columns: vec![InputColumn { name: "input_ids", count: Some(100) }],
+            max_length: Some(128),
+            pad_token_id: 0,
+        },
+        task: Task::SingleLabel { labels: vec![] },
+        num_layers: Some(2),
+        hidden_size: Some(128),
+        num_attention_heads: Some(2),
     };
     let process = |deed: &str| PluginBatchPostprocessor::new(&plugin(deed), vec![reader.clone()]).unwrap();
     let mut growing = process("grow");

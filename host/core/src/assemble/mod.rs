@@ -47,7 +47,8 @@ impl Assembled {
 
     /// The names of the numbers that evaluations report at each checkpoint: `dev_loss`, `dev_accuracy`.
     pub fn evaluation_names(&self) -> Vec<String> {
-        self.evaluated.iter().flat_map(|(split, loader)| scalar_names(split, loader)).collect()
+        let task = &self.session.student.spec().task;
+        self.evaluated.iter().flat_map(|(split, loader)| scalar_names(split, loader, task)).collect()
     }
 
     /// What the run writes, in bytes, as far as it is known beforehand: the student and the checkpoints, each with the
@@ -89,7 +90,8 @@ pub fn assemble(
         if let Some(dev) = dev {
             let loader = Loader::new(dev.into(), parts.data.eval_batch_size(), Order::ByLength);
             let preparation = assembler.preparation(&parts)?;
-            callbacks.push(Box::new(EvaluateAtCheckpoints::new(&split, loader.clone(), preparation, device)));
+            let task = student.model.spec().task.clone();
+            callbacks.push(Box::new(EvaluateAtCheckpoints::new(&split, loader.clone(), preparation, device, task)));
             evaluated.push((split, loader));
         }
         tasks.push(task);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::data::Loader;
 use crate::experiment::{ExperimentError, PluginSpec, PluginSpecs};
 use crate::loss::{KdLoss, LossError, MatchLoss, PluginLosses};
-use crate::model::ModelInfo;
+use crate::model::ModelSpec;
 use crate::names::nearest;
 use crate::temperature::TemperatureScheduler;
 use crate::weight::WeightScheduler;
@@ -23,7 +23,7 @@ pub trait PluginSource {
     fn batch_postprocessor(
         &mut self,
         spec: &PluginSpec,
-        _readers: Vec<ModelInfo>,
+        _readers: Vec<ModelSpec>,
     ) -> Result<Box<dyn BatchPostprocessor>> {
         unknown_role(spec, "a batch post-processor")
     }

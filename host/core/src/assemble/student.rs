@@ -67,18 +67,18 @@ const LABELS: &str = "labels";
 /// Takes from the teacher what a `config.json` does not say and the experiment does not either; returns what that is.
 /// The configs of TextBrewer's examples have sizes alone.
 fn complete(options: &mut LoadOptions, file: &Path, teacher: Option<&dyn Model>) -> Result<Vec<&'static str>> {
-    let Some(info) = teacher.map(Model::info) else { return Ok(vec![]) };
+    let Some(spec) = teacher.map(Model::spec) else { return Ok(vec![]) };
     let config = ModelConfig::read(file)?;
     let mut taken = vec![];
     if config.architecture().is_none() && options.architecture.is_none() {
         // The architecture belongs to one model type.
         taken.extend(config.model_type().is_none().then_some("model type"));
         taken.push("architecture");
-        options.architecture = Some(info.architecture.clone());
+        options.architecture = Some(spec.architecture.clone());
     }
     if config.labels()?.is_none() && options.labels.is_none() {
         taken.push(LABELS);
-        options.labels = Some(info.labels.clone());
+        options.labels = Some(spec.task.labels().to_vec());
     }
     Ok(taken)
 }

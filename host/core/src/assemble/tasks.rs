@@ -13,7 +13,7 @@ use crate::data::{DataConfig, DataError, Dataset, Loader, ReadProgress, TeacherV
 use crate::digest;
 use crate::evaluation::Preparation;
 use crate::experiment::{Experiment, ExperimentError, PluginSpec, PluginSpecs, TeacherSpec};
-use crate::model::{self, LoadOptions, ModelInfo};
+use crate::model::{self, LoadOptions, ModelSpec};
 use crate::train::{Branch, CacheRequest, ForwardArguments, Task};
 use crate::{Adaptor, Device, Model, Result, Role, adaptor};
 
@@ -49,7 +49,7 @@ impl<'a> TaskParts<'a> {
 pub fn preparation(
     experiment: &Experiment,
     folder: &Path,
-    info: &ModelInfo,
+    model: &ModelSpec,
     plugins: &mut dyn PluginSource,
 ) -> Result<Preparation> {
     let teacher = experiment.teachers().enumerate().find(|(_, teacher)| is_same_folder(&teacher.model, folder));
@@ -61,8 +61,8 @@ pub fn preparation(
     Ok(Preparation {
         role,
         task: None,
-        postprocessor: postprocessor.map(|spec| plugins.batch_postprocessor(spec, vec![info.clone()])).transpose()?,
-        arguments: ForwardArguments::new(key, args, info)?,
+        postprocessor: postprocessor.map(|spec| plugins.batch_postprocessor(spec, vec![model.clone()])).transpose()?,
+        arguments: ForwardArguments::new(key, args, model)?,
     })
 }
 
@@ -91,20 +91,20 @@ impl Assembler<'_> {
         let mut cache_requests = vec![];
         for (index, (model, spec)) in teachers.into_iter().zip(&parts.teachers).enumerate() {
             let role = Role::Teacher(index);
-            let arguments = ForwardArguments::new("teacher.args", &spec.args, model.info())?;
+            let arguments = ForwardArguments::new("teacher.args", &spec.args, model.spec())?;
             let adaptor = self.adaptor(spec.adaptor.as_ref().or(parts.own_adaptor()), role)?;
             let branch = Branch::new(role, task_name(), model, arguments, adaptor);
-            let branch = branch.with_classes(&self.student.model.info().labels)?;
+            let branch = branch.with_classes(self.student.model.spec().task.labels())?;
             cache_requests.push(self.cache_request(parts, spec, &branch, views.of_teacher(index))?);
             branches.push(branch);
         }
         let own = parts.own_adaptor().or(self.experiment.student.adaptor.as_ref());
         let adaptor = self.adaptor(own, Role::Student)?;
         let model = self.student.model.clone();
-        let readers = branches.iter().map(|teacher| teacher.model.info()).chain([model.info()]).cloned().collect();
+        let readers = branches.iter().map(|teacher| teacher.model.spec()).chain([model.spec()]).cloned().collect();
         let postprocessor = self.postprocessor(parts).cloned();
         let postprocessor = postprocessor.map(|spec| self.plugins.batch_postprocessor(&spec, readers)).transpose()?;
-        let arguments = ForwardArguments::new("student.args", &self.experiment.student.args, model.info())?;
+        let arguments = ForwardArguments::new("student.args", &self.experiment.student.args, model.spec())?;
         Ok(Task {
             name: task_name(),
             student: Branch::new(Role::Student, task_name(), model, arguments, adaptor),
@@ -118,9 +118,9 @@ impl Assembler<'_> {
 
     /// The examples that the student is evaluated on.
     pub fn dev(&self, parts: &TaskParts<'_>) -> Result<Option<Dataset>> {
-        let info = self.student.model.info();
+        let spec = self.student.model.spec();
         let tokenizer = tokenizer_in(&self.student.tokenizer_folder);
-        let read = |path| Dataset::read(path, parts.data, info, tokenizer.as_deref(), self.on_read);
+        let read = |path| Dataset::read(path, parts.data, spec, tokenizer.as_deref(), self.on_read);
         let dev = parts.data.dev.as_deref().map(read).transpose();
         Ok(dev.map_err(|error| error.with_model(&self.student.tokenizer_folder))?)
     }
@@ -129,13 +129,13 @@ impl Assembler<'_> {
     /// keeps in its memory does not change the training.
     pub fn preparation(&mut self, parts: &TaskParts<'_>) -> Result<Preparation> {
         let postprocessor = self.postprocessor(parts).cloned();
-        let info = self.student.model.info();
-        let readers = vec![info.clone()];
+        let spec = self.student.model.spec();
+        let readers = vec![spec.clone()];
         Ok(Preparation {
             role: Role::Student,
             task: parts.name.map(str::to_owned),
             postprocessor: postprocessor.map(|spec| self.plugins.batch_postprocessor(&spec, readers)).transpose()?,
-            arguments: ForwardArguments::new("student.args", &self.experiment.student.args, info)?,
+            arguments: ForwardArguments::new("student.args", &self.experiment.student.args, spec)?,
         })
     }
 
@@ -184,9 +184,9 @@ impl Assembler<'_> {
                 None => "missing; name a file of training examples".into(),
             },
         })?;
-        let (info, folder) = (self.student.model.info(), &self.student.tokenizer_folder);
+        let (model, folder) = (self.student.model.spec(), &self.student.tokenizer_folder);
         let tokenizer = tokenizer_in(folder);
-        let student = Dataset::read(path, parts.data, info, tokenizer.as_deref(), self.on_read);
+        let student = Dataset::read(path, parts.data, model, tokenizer.as_deref(), self.on_read);
         let student = student.map_err(|error| error.with_model(folder))?;
         let mut views = Views { student: Arc::new(student), teachers: vec![] };
         for (spec, teacher) in parts.teachers.iter().zip(teachers) {
@@ -200,17 +200,13 @@ impl Assembler<'_> {
             let own = match views.student.is_split() || views.student.is_tokenized() && is_other {
                 true => {
                     // Labels are the student's whatever the teacher calls them.
-                    let reader = ModelInfo {
-                        labels: info.labels.clone(),
-                        labels_per_token: info.labels_per_token,
-                        ..teacher.info().clone()
-                    };
+                    let reader = ModelSpec { task: model.task.clone(), ..teacher.spec().clone() };
                     let own = own.as_deref();
                     let read = Dataset::read_for_teacher(path, parts.data, &reader, own, self.on_read);
                     Some(Arc::new(read.map_err(|error| error.with_model(&spec.model))?))
                 }
                 false => {
-                    check_reads_the_same(teacher.info(), info)?;
+                    check_reads_the_same(teacher.spec(), model)?;
                     None
                 }
             };
@@ -253,15 +249,17 @@ fn is_same_file(own: &Path, other: Option<&Path>) -> bool {
 }
 
 /// Whether a teacher can read what was made for the student.
-fn check_reads_the_same(teacher: &ModelInfo, student: &ModelInfo) -> Result<()> {
+fn check_reads_the_same(teacher: &ModelSpec, student: &ModelSpec) -> Result<()> {
+    let vocab_size = |spec: &ModelSpec| spec.inputs.vocab_size().unwrap_or(i64::MAX);
+    let max_length = |spec: &ModelSpec| spec.inputs.max_length.map_or(i64::MAX, |length| length as i64);
     let sizes = [
-        ("vocabulary", "tokens", teacher.vocab_size, student.vocab_size),
-        ("longest input", "tokens", teacher.max_length as i64, student.max_length as i64),
+        ("vocabulary", vocab_size(teacher), vocab_size(student)),
+        ("longest input", max_length(teacher), max_length(student)),
     ];
-    for (what, unit, of_teacher, of_student) in sizes {
+    for (what, of_teacher, of_student) in sizes {
         if of_teacher < of_student {
             let message = format!(
-                "the teacher's {what} is {of_teacher} {unit} and the student's {of_student}; both read the same \
+                "the teacher's {what} is {of_teacher} tokens and the student's {of_student}; both read the same \
                  batches, so the teacher's must be at least as large"
             );
             return Err(ExperimentError::Combination { key: "student", message }.into());

@@ -7,7 +7,7 @@ use super::column::{ATTENTION_MASK, Column, LABELS, Numbers, Shape};
 use super::teacher_outputs::TeacherOutputs;
 use super::{DataConfig, DataError, ReadProgress, read};
 use crate::digest;
-use crate::model::ModelInfo;
+use crate::model::ModelSpec;
 
 /// Examples in memory, checked against the model that will see them.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Dataset {
     pub fn read(
         path: &Path,
         config: &DataConfig,
-        model: &ModelInfo,
+        model: &ModelSpec,
         tokenizer: Option<&Path>,
         on_read: &dyn Fn(&ReadProgress<'_>),
     ) -> Result<Self, DataError> {
@@ -68,7 +68,7 @@ impl Dataset {
     pub fn read_for_teacher(
         path: &Path,
         config: &DataConfig,
-        model: &ModelInfo,
+        model: &ModelSpec,
         tokenizer: Option<&Path>,
         on_read: &dyn Fn(&ReadProgress<'_>),
     ) -> Result<Self, DataError> {

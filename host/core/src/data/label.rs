@@ -5,15 +5,13 @@ use serde_json::{Map, Value};
 use super::column::{Column, LABELS, Number, Numbers, Shape};
 use super::value::{shorten, wrong_element, wrong_type};
 use super::{DataError, RowError};
-use crate::model::ModelInfo;
-
-/// The label that losses ignore.
-const IGNORED: i64 = -100;
+use crate::Task;
+use crate::task::{IGNORED_LABEL, LabelProblem, LabelShape};
 
 /// Collects the labels of rows.
 pub(super) struct Labels<'a> {
     column: &'a str,
-    model: &'a ModelInfo,
+    task: &'a Task,
     numbers: Numbers,
     any: bool,
     /// Whether any label is one that counts.
@@ -23,8 +21,8 @@ pub(super) struct Labels<'a> {
 }
 
 impl<'a> Labels<'a> {
-    pub fn new(column: &'a str, model: &'a ModelInfo) -> Self {
-        Self { column, model, numbers: Numbers::new(), any: false, any_counts: false, is_named: false }
+    pub fn new(column: &'a str, task: &'a Task) -> Self {
+        Self { column, task, numbers: Numbers::new(), any: false, any_counts: false, is_named: false }
     }
 
     /// Whether labels are read from this column.
@@ -32,26 +30,47 @@ impl<'a> Labels<'a> {
         column == self.column || column == LABELS
     }
 
-    /// Takes the label of the next row, or its labels if the model has one for each token. `tokens` is the length of
-    /// `input_ids`, `None` if the row is a text.
+    /// Takes the label of the next row. `tokens` is the length of `input_ids`, `None` if the row is a text.
     pub fn push(&mut self, row: &Map<String, Value>, tokens: Option<usize>) -> Result<(), RowError> {
         let label = self.find(row)?;
         self.any |= label.is_some();
         self.is_named |= row.contains_key(self.column);
-        match (label, self.model.labels_per_token, tokens) {
-            (Some((column, value)), true, Some(tokens)) => self.push_list(column, value, tokens)?,
-            (Some((column, _)), true, None) => return Err(RowError::NeedsTokens { column: column.to_owned() }),
-            (Some((column, value)), false, _) => {
-                let class = self.class(value)?.ok_or_else(|| {
-                    let expected = format!("{}: the model has one label for each example", self.expected());
-                    wrong_type(column, value, expected)
-                })?;
-                self.push_class(class);
+        let labels = match label {
+            Some((column, value)) => {
+                self.task.read_label(value, tokens).map_err(|problem| self.row_error(column, value, problem))?
             }
-            (None, true, tokens) => (0..tokens.unwrap_or(0)).for_each(|_| self.numbers.push(Number::Int(IGNORED))),
-            (None, false, _) => self.numbers.push(Number::Int(IGNORED)),
+            None => vec![self.task.no_label(); self.count(tokens)],
+        };
+        let is_class = self.task.labels_are_classes();
+        for label in labels {
+            self.any_counts |= if is_class { label != IGNORED_LABEL as f64 } else { !label.is_nan() };
+            self.numbers.push(if is_class { Number::Int(label as i64) } else { Number::Float(label as f32) });
         }
         Ok(())
+    }
+
+    /// How many labels a row has.
+    fn count(&self, tokens: Option<usize>) -> usize {
+        match self.task.label_shape() {
+            LabelShape::Single => 1,
+            LabelShape::PerToken => tokens.unwrap_or(0),
+            LabelShape::PerOutput(count) => count,
+        }
+    }
+
+    fn row_error(&self, column: &str, value: &Value, problem: LabelProblem) -> RowError {
+        match problem {
+            LabelProblem::Value { expected } => wrong_type(column, value, expected),
+            LabelProblem::Element { position, expected } => {
+                wrong_element(column, position, value.get(position).unwrap_or(&Value::Null), expected)
+            }
+            LabelProblem::Length { found, expected } => RowError::Length { column: column.to_owned(), found, expected },
+            LabelProblem::Unknown { name } => {
+                let known = self.task.labels();
+                RowError::UnknownLabel { found: shorten(&name), nearest: nearest(&name, known), known: known.to_vec() }
+            }
+            LabelProblem::NeedsTokens => RowError::NeedsTokens { column: column.to_owned() },
+        }
     }
 
     /// Whether any row so far had the column that the configuration names.
@@ -67,8 +86,12 @@ impl<'a> Labels<'a> {
         if self.any && !self.any_counts {
             return Err(DataError::NoLabels { path: path.to_owned() });
         }
-        let shape = if self.model.labels_per_token { Shape::PerToken } else { Shape::Single };
-        let column = Column { name: LABELS.to_owned(), numbers: self.numbers, shape, padding: IGNORED };
+        let shape = match self.task.label_shape() {
+            LabelShape::Single => Shape::Single,
+            LabelShape::PerToken => Shape::PerToken,
+            LabelShape::PerOutput(count) => Shape::Fixed(count),
+        };
+        let column = Column { name: LABELS.to_owned(), numbers: self.numbers, shape, padding: IGNORED_LABEL };
         Ok(self.any.then_some(column))
     }
 
@@ -82,56 +105,6 @@ impl<'a> Labels<'a> {
             }
             (own, common) => Ok(own.or(common).map(|(name, value)| (name.as_str(), value))),
         }
-    }
-
-    fn push_list(&mut self, column: &str, value: &Value, tokens: usize) -> Result<(), RowError> {
-        let labels = value
-            .as_array()
-            .ok_or_else(|| wrong_type(column, value, "a list of labels: the model has one for each token"))?;
-        if labels.len() != tokens {
-            let expected = format!("{tokens}, as many as `input_ids`");
-            return Err(RowError::Length { column: column.to_owned(), found: labels.len(), expected });
-        }
-        for (position, label) in labels.iter().enumerate() {
-            let class = self.class(label)?.ok_or_else(|| wrong_element(column, position, label, self.expected()))?;
-            self.push_class(class);
-        }
-        Ok(())
-    }
-
-    fn push_class(&mut self, class: i64) {
-        self.any_counts |= class != IGNORED;
-        self.numbers.push(Number::Int(class));
-    }
-
-    /// The index of a label; `None` if the value cannot be one.
-    fn class(&self, value: &Value) -> Result<Option<i64>, RowError> {
-        match value {
-            Value::String(name) if !self.model.labels.is_empty() => self.named(name).map(Some),
-            value => Ok(value.as_i64().filter(|class| (0..self.num_classes()).contains(class) || *class == IGNORED)),
-        }
-    }
-
-    fn named(&self, name: &str) -> Result<i64, RowError> {
-        let known = &self.model.labels;
-        known.iter().position(|label| label == name).map(|class| class as i64).ok_or_else(|| RowError::UnknownLabel {
-            found: shorten(name),
-            nearest: nearest(name, known),
-            known: known.clone(),
-        })
-    }
-
-    /// A model without label names predicts tokens.
-    fn num_classes(&self) -> i64 {
-        match self.model.labels.len() {
-            0 => self.model.vocab_size,
-            labels => labels as i64,
-        }
-    }
-
-    fn expected(&self) -> String {
-        let names = if self.model.labels.is_empty() { "" } else { ", the name of a label," };
-        format!("an integer from 0 to {}{names} or {IGNORED} for none", self.num_classes() - 1)
     }
 }
 

@@ -1,8 +1,9 @@
 use std::fmt;
 
 use super::Dataset;
-use super::column::LABELS;
-use crate::model::ModelInfo;
+use super::column::{LABELS, Numbers};
+use crate::Task;
+use crate::model::ModelSpec;
 
 /// A data set in a few numbers.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,7 +14,7 @@ pub struct Summary {
     pub max_tokens: usize,
     /// How many texts were cut short.
     pub truncated: usize,
-    /// How often each label of the model occurs; empty if there are no labels, or if they have no names.
+    /// How often each class of the model occurs; empty if there are no labels, or if they are no classes with names.
     pub labels: Vec<(String, usize)>,
     /// Columns of the file that were left out.
     pub ignored: Vec<String>,
@@ -21,7 +22,7 @@ pub struct Summary {
 
 impl Dataset {
     /// Counts examples, tokens and labels; `model` names the labels.
-    pub fn summary(&self, model: &ModelInfo) -> Summary {
+    pub fn summary(&self, model: &ModelSpec) -> Summary {
         let tokens: Vec<usize> = (0..self.len()).map(|example| self.num_tokens(example)).collect();
         Summary {
             examples: self.len(),
@@ -33,16 +34,28 @@ impl Dataset {
         }
     }
 
-    fn label_counts(&self, model: &ModelInfo) -> Vec<(String, usize)> {
-        let Some(labels) = self.column(LABELS) else { return vec![] };
-        let mut counts = vec![0; model.labels.len()];
-        for label in labels.numbers.ints() {
-            // −100 stands for no label.
-            if let Some(count) = usize::try_from(label).ok().and_then(|label| counts.get_mut(label)) {
-                *count += 1;
+    fn label_counts(&self, model: &ModelSpec) -> Vec<(String, usize)> {
+        let Some(column) = self.column(LABELS) else { return vec![] };
+        let labels = model.task.labels();
+        let mut counts = vec![0; labels.len()];
+        match (&model.task, &column.numbers) {
+            (Task::Regression { .. }, _) => return vec![],
+            // A number for each class of each example.
+            (Task::MultiLabel { .. }, Numbers::Float(numbers)) => {
+                for (position, _) in numbers.iter().enumerate().filter(|(_, holds)| **holds > 0.5) {
+                    counts[position % labels.len()] += 1;
+                }
+            }
+            (_, numbers) => {
+                for label in numbers.ints() {
+                    // What stands for no label is no class.
+                    if let Some(count) = usize::try_from(label).ok().and_then(|label| counts.get_mut(label)) {
+                        *count += 1;
+                    }
+                }
             }
         }
-        model.labels.iter().cloned().zip(counts).collect()
+        labels.iter().cloned().zip(counts).collect()
     }
 }
 

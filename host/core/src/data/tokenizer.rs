@@ -3,7 +3,7 @@ use std::path::Path;
 use tokenizers::{EncodeInput, PostProcessor, Tokenizer, TruncationParams};
 
 use super::{DataError, RowError};
-use crate::model::ModelInfo;
+use crate::model::ModelSpec;
 
 /// The tokenizer of a model, set to cut texts to a length and to leave the padding to batches.
 pub(super) struct TextTokenizer {
@@ -21,7 +21,7 @@ pub(super) struct Tokens {
 impl TextTokenizer {
     /// Loads a `tokenizer.json` for texts, or for pairs of texts, of at most `max_length` tokens. Of the truncation
     /// and padding that the file may ask for only the side stays from which texts are cut.
-    pub fn load(path: &Path, model: &ModelInfo, is_pair: bool, max_length: usize) -> Result<Self, DataError> {
+    pub fn load(path: &Path, model: &ModelSpec, is_pair: bool, max_length: usize) -> Result<Self, DataError> {
         let text = std::fs::read_to_string(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
         let failed =
             |error: tokenizers::Error| DataError::Tokenizer { path: path.to_owned(), message: error.to_string() };
@@ -66,16 +66,13 @@ pub(crate) fn slow_tokenizer(folder: &Path) -> Option<&'static str> {
 }
 
 /// Refuses a tokenizer that can make ids for which the model has no embedding.
-fn check_vocabulary(tokenizer: &Tokenizer, path: &Path, model: &ModelInfo) -> Result<(), DataError> {
+fn check_vocabulary(tokenizer: &Tokenizer, path: &Path, model: &ModelSpec) -> Result<(), DataError> {
     let vocabulary = tokenizer.get_vocab(true);
     let largest = vocabulary.values().max().map_or(-1, |&id| i64::from(id));
-    if largest < model.vocab_size {
-        return Ok(());
+    match model.inputs.vocab_size().filter(|vocab_size| largest >= *vocab_size) {
+        Some(vocab_size) => {
+            Err(DataError::Vocabulary { path: path.to_owned(), tokens: vocabulary.len(), largest, vocab_size })
+        }
+        None => Ok(()),
     }
-    Err(DataError::Vocabulary {
-        path: path.to_owned(),
-        tokens: vocabulary.len(),
-        largest,
-        vocab_size: model.vocab_size,
-    })
 }

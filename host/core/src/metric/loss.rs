@@ -1,4 +1,5 @@
-use super::{Metric, count_labels};
+use super::Metric;
+use crate::task::has_label;
 use crate::{Batch, Outputs, Result};
 
 /// The model's own loss, averaged over all labels (a batch with more labels weighs more).
@@ -15,7 +16,7 @@ impl Metric for MeanLoss {
 
     fn update(&mut self, batch: &Batch, outputs: &Outputs) -> Result<()> {
         let (Some(loss), Some(labels)) = (outputs.tensor("loss"), batch.get("labels")) else { return Ok(()) };
-        let num_labels = count_labels(labels)?;
+        let num_labels = has_label(labels)?.f_sum(None::<tch::Kind>)?.f_int64_value(&[])?;
         if num_labels > 0 {
             self.sum += loss.f_double_value(&[])? * num_labels as f64;
             self.num_labels += num_labels;

@@ -1,14 +1,14 @@
 //! How good a model's predictions are.
 
-mod accuracy;
+mod classes;
 mod loss;
+mod numbers;
 
-use tch::Tensor;
+use crate::{Batch, Outputs, Result, Task};
 
-pub use accuracy::Accuracy;
-pub use loss::MeanLoss;
-
-use crate::{Batch, Outputs, Result};
+use classes::{Accuracy, MicroF1};
+use loss::MeanLoss;
+use numbers::{MeanAbsoluteError, Pearson};
 
 /// A number that is gathered over the batches of an evaluation.
 pub trait Metric {
@@ -22,15 +22,15 @@ pub trait Metric {
     fn value(&self) -> Option<f64>;
 }
 
-/// The metrics of a classifier: `loss` and `accuracy`.
-pub fn classification() -> Vec<Box<dyn Metric>> {
-    vec![Box::new(MeanLoss::default()), Box::new(Accuracy::default())]
+/// The metrics of a task: the model's own `loss`, and `accuracy` of one class, `f1` of several classes at once, and `mae`
+/// and `pearson` of numbers.
+pub fn metrics(task: &Task) -> Vec<Box<dyn Metric>> {
+    let loss = Box::new(MeanLoss::default());
+    match task {
+        Task::SingleLabel { .. } | Task::TokenLabels { .. } | Task::MaskedLm { .. } => {
+            vec![loss, Box::new(Accuracy::default())]
+        }
+        Task::MultiLabel { .. } => vec![loss, Box::new(MicroF1::default())],
+        Task::Regression { .. } => vec![loss, Box::new(MeanAbsoluteError::default()), Box::new(Pearson::default())],
+    }
 }
-
-/// How many labels of a batch count: those that are not −100.
-fn count_labels(labels: &Tensor) -> Result<i64> {
-    Ok(labels.f_ne(IGNORED_LABEL)?.f_sum(None::<tch::Kind>)?.f_int64_value(&[])?)
-}
-
-/// The label of positions and rows that are not to be predicted.
-const IGNORED_LABEL: i64 = -100;

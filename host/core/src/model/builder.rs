@@ -15,18 +15,34 @@ pub(super) enum Init {
     Ones,
 }
 
-/// Collects the parameters of a model while its layers are made. They are allocated here and filled later, from a
-/// checkpoint, from another model or at random, so that a layer's definition need not know which.
+/// Collects the parameters and the modules of a model while its layers are made. Parameters are allocated here and filled
+/// later, from a checkpoint, from another model or at random, so that a layer's definition need not know which.
 pub(super) struct Builder {
-    device: Device,
-    initializer_range: f64,
+    /// `None` where parameters are only counted.
+    device: Option<Device>,
+    /// The standard deviation of [`Init::Normal`].
+    pub initializer_range: f64,
     parameters: Parameters,
     inits: IndexMap<String, Init>,
+    modules: Vec<String>,
+    num_elements: u128,
 }
 
 impl Builder {
-    pub fn new(device: Device, initializer_range: f64) -> Self {
-        Self { device, initializer_range, parameters: Parameters::new(), inits: IndexMap::new() }
+    pub fn new(device: Device) -> Self {
+        Self { device: Some(device), ..Self::counting() }
+    }
+
+    /// A builder that counts the numbers of a model and allocates none of them: its tensors are undefined.
+    pub fn counting() -> Self {
+        Self {
+            device: None,
+            initializer_range: 0.02,
+            parameters: Parameters::new(),
+            inits: IndexMap::new(),
+            modules: vec![],
+            num_elements: 0,
+        }
     }
 
     /// The place in the tree of names at which a part makes its parameters: `at("bert")`.
@@ -34,8 +50,18 @@ impl Builder {
         Scope { builder: self, path: name.to_owned() }
     }
 
+    /// How many numbers there are in all parameters; the largest `u128` if there are more.
+    pub fn num_elements(&self) -> u128 {
+        self.num_elements
+    }
+
     pub fn finish(self) -> Unfilled {
-        Unfilled { initializer_range: self.initializer_range, parameters: self.parameters, inits: self.inits }
+        Unfilled {
+            initializer_range: self.initializer_range,
+            parameters: self.parameters,
+            inits: self.inits,
+            modules: self.modules,
+        }
     }
 }
 
@@ -52,11 +78,29 @@ impl Scope<'_> {
 
     /// Makes the parameter `name` of that shape, float32, without values.
     pub fn parameter(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor> {
-        let tensor = Tensor::f_empty(shape, (Kind::Float, self.builder.device))?;
+        let count = shape.iter().fold(1_u128, |product, size| product.saturating_mul(size.unsigned_abs().into()));
+        self.builder.num_elements = self.builder.num_elements.saturating_add(count);
+        let Some(device) = self.builder.device else { return Ok(Tensor::new()) };
+        let tensor = Tensor::f_empty(shape, (Kind::Float, device))?;
         let name = format!("{}.{name}", self.path);
         self.builder.inits.insert(name.clone(), init);
         self.builder.parameters.insert(name, tensor.shallow_clone());
         Ok(tensor)
+    }
+
+    /// Gives the parameter `own`, by its whole name, the name `name` here besides: both are one parameter.
+    pub fn tied(&mut self, name: &str, own: &str) -> Tensor {
+        let name = format!("{}.{name}", self.path);
+        // A parameter is made before it is tied; a builder that counts makes none.
+        self.builder.parameters.tie(name, own).map_or_else(Tensor::new, Tensor::shallow_clone)
+    }
+
+    /// Makes the output of the module at this place one that can be asked for, by the name that is returned.
+    pub fn module(&mut self) -> String {
+        if self.builder.device.is_some() {
+            self.builder.modules.push(self.path.clone());
+        }
+        self.path.clone()
     }
 }
 
@@ -66,6 +110,8 @@ pub(super) struct Unfilled {
     initializer_range: f64,
     parameters: Parameters,
     inits: IndexMap<String, Init>,
+    /// The names of the modules whose output can be asked for.
+    pub modules: Vec<String>,
 }
 
 impl Unfilled {

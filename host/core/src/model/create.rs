@@ -4,10 +4,9 @@ use std::path::Path;
 
 use tch::Device;
 
-use super::checkpoint::{self, Checkpoint, Filled};
-use super::config::{DEFAULT_LABELS, ModelConfig};
-use super::registry::{self, Architecture};
-use super::transformer::{Draft, Transformer};
+use super::families::{self, Architecture};
+use super::huggingface::{Checkpoint, DEFAULT_LABELS, Filled, ModelConfig, fill};
+use super::pretrained::{Draft, Pretrained};
 use super::{Model, ModelError};
 use crate::Result;
 use crate::classes::{are_default, listed};
@@ -54,7 +53,7 @@ pub struct Loaded {
 /// allocated.
 pub fn load(folder: &Path, options: &LoadOptions) -> Result<Loaded> {
     let mut config = ModelConfig::read_folder(folder)?;
-    let architecture = registry::choose(&config, options.architecture.as_deref())?;
+    let architecture = families::choose(&config, options.architecture.as_deref())?;
     let checkpoint = Checkpoint::open(folder, architecture.family)?;
     checkpoint.check_sizes(&config, architecture.family)?;
     let is_other_class = config.architecture().map_or(checkpoint.is_body(), |name| name != architecture.name);
@@ -69,14 +68,14 @@ pub fn load(folder: &Path, options: &LoadOptions) -> Result<Loaded> {
     let draft = draft(architecture, &mut config, options)?;
     // transformers leaves two unnamed classes out of a classifier's config; a body's has none because it has none.
     let names_no_classes = own_labels.is_none() && options.labels.is_none();
-    if is_other_class && names_no_classes && !draft.info.labels.is_empty() {
+    if is_other_class && names_no_classes && !draft.spec.task.labels().is_empty() {
         let path = config.path().to_owned();
         return Err(ModelError::NoLabels { path, architecture: architecture.name }.into());
     }
-    let is_other_count = draft.info.labels.len() != own_labels.map_or(DEFAULT_LABELS.len(), |labels| labels.len());
-    let Filled { new, left_out } =
-        checkpoint::fill(&draft.unfilled, &checkpoint, architecture, is_other_class || is_other_count)?;
-    let model = Box::new(Transformer::new(draft, config, options.device, options.trainable)?);
+    let is_other_count =
+        draft.spec.task.labels().len() != own_labels.map_or(DEFAULT_LABELS.len(), |labels| labels.len());
+    let Filled { new, left_out } = fill(&draft.unfilled, &checkpoint, architecture, is_other_class || is_other_count)?;
+    let model = Box::new(Pretrained::new(draft, config, options.device, options.trainable)?);
     Ok(Loaded { model, new, left_out })
 }
 
@@ -88,15 +87,15 @@ pub fn load(folder: &Path, options: &LoadOptions) -> Result<Loaded> {
 /// As [`load`], without those of weights.
 pub fn from_config(file: &Path, options: &LoadOptions) -> Result<Box<dyn Model>> {
     let mut config = ModelConfig::read(file)?;
-    if let (None, Some(wanted)) = (config.model_type(), options.architecture.as_deref().and_then(registry::find)) {
+    if let (None, Some(wanted)) = (config.model_type(), options.architecture.as_deref().and_then(families::find)) {
         config.set("model_type", wanted.family.model_type);
     }
-    let architecture = registry::choose(&config, options.architecture.as_deref())?;
+    let architecture = families::choose(&config, options.architecture.as_deref())?;
     let draft = draft(architecture, &mut config, options)?;
     for (name, _) in draft.unfilled.parameters().iter() {
         draft.unfilled.initialize(name)?;
     }
-    Ok(Box::new(Transformer::new(draft, config, options.device, options.trainable)?))
+    Ok(Box::new(Pretrained::new(draft, config, options.device, options.trainable)?))
 }
 
 /// Makes a student of a teacher: copies of its embeddings, its pooler and its head, and of the layers named, in that
@@ -105,13 +104,14 @@ pub fn from_config(file: &Path, options: &LoadOptions) -> Result<Box<dyn Model>>
 /// # Errors
 ///
 /// A layer that the teacher does not have, no layers at all, or a teacher that was not loaded from Hugging Face layout
-/// (a TorchScript module has no layers by name).
+/// (its layers have no names).
 pub fn from_layers(teacher: &dyn Model, layers: &[usize]) -> Result<Box<dyn Model>> {
-    let info = teacher.info();
-    let (Some(architecture), Some(config)) = (registry::find(&info.architecture), teacher.config()) else {
-        return Err(ModelError::UnnamedLayers { architecture: info.architecture.clone() }.into());
+    let spec = teacher.spec();
+    let (Some(architecture), Some(config), Some(num_layers)) =
+        (families::find(&spec.architecture), teacher.config(), spec.num_layers)
+    else {
+        return Err(ModelError::UnnamedLayers { architecture: spec.architecture.clone() }.into());
     };
-    let num_layers = info.num_layers;
     if layers.is_empty() {
         return Err(ModelError::NoLayers { num_layers }.into());
     }
@@ -122,7 +122,7 @@ pub fn from_layers(teacher: &dyn Model, layers: &[usize]) -> Result<Box<dyn Mode
     let mut config = config.clone();
     config.set(family.num_layers, layers.len());
     let device = teacher.device();
-    let draft = (architecture.draft)(architecture, &config, device)?;
+    let draft = Draft::new(architecture, &config, device)?;
     tch::no_grad(|| -> Result<()> {
         for (name, tensor) in draft.unfilled.parameters().iter() {
             if let Some(source) = teacher.parameters().get(&family.name_in_teacher(name, layers)) {
@@ -131,7 +131,7 @@ pub fn from_layers(teacher: &dyn Model, layers: &[usize]) -> Result<Box<dyn Mode
         }
         Ok(())
     })?;
-    Ok(Box::new(Transformer::new(draft, config, device, true)?))
+    Ok(Box::new(Pretrained::new(draft, config, device, true)?))
 }
 
 /// Defines the model that `config` describes once it says what `options` ask for.
@@ -140,5 +140,5 @@ fn draft(architecture: &Architecture, config: &mut ModelConfig, options: &LoadOp
     if let Some(labels) = &options.labels {
         config.set_labels(labels)?;
     }
-    (architecture.draft)(architecture, config, options.device)
+    Draft::new(architecture, config, options.device)
 }

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use super::checkpoint::Mismatch;
+use super::huggingface::Mismatch;
 use crate::Fault;
 use crate::error::os_reason;
 

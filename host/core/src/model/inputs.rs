@@ -1,6 +1,7 @@
 use tch::{Device, Kind, Tensor};
 
-use super::{ModelError, ModelInfo};
+use super::{InputSpec, ModelError};
+use crate::task::{IGNORED_LABEL, Task};
 use crate::{Batch, Result};
 
 /// What a model reads of a batch, checked.
@@ -17,7 +18,7 @@ pub(super) struct Inputs {
 
 impl Inputs {
     /// Takes `input_ids`, and `attention_mask` and `token_type_ids` where present, out of a batch on `device`.
-    pub fn new(batch: &Batch, info: &ModelInfo, device: Device) -> Result<Self> {
+    pub fn new(batch: &Batch, spec: &InputSpec, device: Device) -> Result<Self> {
         const EXPECTED: &str = "integers [batch, length]";
         let name = "input_ids";
         let ids = batch.get(name).ok_or(ModelError::NoInput { name, expected: EXPECTED })?;
@@ -25,17 +26,18 @@ impl Inputs {
         if rows == 0 || length == 0 {
             return Err(unlike(name, ids, "at least one example of at least one token"));
         }
-        if length as usize > info.max_length {
-            let expected = format!("at most {} tokens; set `max_length` of the data to that or less", info.max_length);
+        if let Some(limit) = spec.max_length.filter(|limit| length as usize > *limit) {
+            let expected = format!("at most {limit} tokens; set `max_length` of the data to that or less");
             return Err(ModelError::Input { name, found: format!("{length} tokens long"), expected }.into());
         }
         check_integers(name, ids, &[rows, length], device)?;
-        check_range(name, ids, info.vocab_size, "words in its vocabulary")?;
+        check_range(name, ids, spec.count(name), "words in its vocabulary")?;
 
-        let token_types = batch.get("token_type_ids");
+        let name = "token_type_ids";
+        let token_types = batch.get(name).filter(|_| spec.reads(name));
         if let Some(types) = token_types {
-            check_integers("token_type_ids", types, &[rows, length], device)?;
-            check_range("token_type_ids", types, info.type_vocab_size, "token types")?;
+            check_integers(name, types, &[rows, length], device)?;
+            check_range(name, types, spec.count(name), "token types")?;
         }
         Ok(Self {
             ids: ids.shallow_clone(),
@@ -44,6 +46,26 @@ impl Inputs {
             length,
         })
     }
+}
+
+/// Checks that `labels` are what a task's loss compares with these logits.
+pub(super) fn check_labels(task: &Task, labels: &Tensor, logits: &Tensor) -> Result<()> {
+    let name = "labels";
+    let shape = logits.size();
+    let Some((&outputs, positions)) = shape.split_last() else { return Ok(()) };
+    if !task.labels_are_classes() {
+        let is_one = outputs == 1 && labels.size() == positions;
+        if !labels.is_floating_point() || (labels.size() != shape && !is_one) {
+            return Err(unlike(name, labels, format!("float32 {:?}", if outputs == 1 { positions } else { &shape })));
+        }
+        return check_device(name, labels, logits.device());
+    }
+    check_integers(name, labels, positions, logits.device())?;
+    if labels.device() == Device::Cpu {
+        let counted = labels.f_masked_select(&labels.f_ne(IGNORED_LABEL)?)?;
+        check_range(name, &counted, Some(outputs), "classes, and -100 is ignored")?;
+    }
+    Ok(())
 }
 
 /// `attention_mask`, unless it is known to mask nothing.
@@ -61,7 +83,7 @@ fn mask(batch: &Batch, shape: &[i64], device: Device) -> Result<Option<Tensor>> 
 }
 
 /// Checks that a tensor holds integers, has `shape` and lies on `device`.
-pub(super) fn check_integers(name: &'static str, tensor: &Tensor, shape: &[i64], device: Device) -> Result<()> {
+fn check_integers(name: &'static str, tensor: &Tensor, shape: &[i64], device: Device) -> Result<()> {
     if !matches!(tensor.f_kind()?, Kind::Int64 | Kind::Int) || tensor.size() != shape {
         return Err(unlike(name, tensor, format!("int64 {shape:?}")));
     }
@@ -70,7 +92,8 @@ pub(super) fn check_integers(name: &'static str, tensor: &Tensor, shape: &[i64],
 
 /// Checks that indices lie in `0..count`, where looking is free. On another device it would stall every step: there
 /// the data loader's own check, before the batch was moved, is what stands.
-pub(super) fn check_range(name: &'static str, indices: &Tensor, count: i64, of: &str) -> Result<()> {
+fn check_range(name: &'static str, indices: &Tensor, count: Option<i64>, of: &str) -> Result<()> {
+    let Some(count) = count else { return Ok(()) };
     if indices.device() != Device::Cpu || indices.numel() == 0 {
         return Ok(());
     }

@@ -1,77 +1,95 @@
 //! Models: a forward from a batch to named outputs, and named parameters.
 //!
-//! A model is a `Transformer` made of a body, maybe a pooler, and a head. A folder holds what a family
-//! of models has of its own (`bert/`); `nn/` and `heads/` hold what families share. A new class of transformers is a
-//! function that puts parts together, and its line in `registry.rs`.
+//! A model is a body and a head ([`heads`]) in the shell that all share ([`pretrained`]). `families/` has a file for each
+//! family of models, which puts together what `layers/` offers; `huggingface/` reads and writes their folders. A new family
+//! is its file and its line in `families/mod.rs`.
 
-mod bert;
 mod builder;
-mod checkpoint;
-mod config;
 mod create;
-mod demand;
 mod error;
+mod families;
 mod heads;
+mod huggingface;
 mod inputs;
+mod layers;
 mod memory;
-mod nn;
 mod parameters;
-mod registry;
-mod taps;
-mod transformer;
+mod pass;
+mod pretrained;
 
 use std::path::Path;
 
 use tch::Device;
 
-pub use checkpoint::Mismatch;
-pub use config::ModelConfig;
 pub use create::{LoadOptions, Loaded, from_config, from_layers, load};
 pub use error::ModelError;
+pub use huggingface::{Mismatch, ModelConfig};
 pub use parameters::Parameters;
+pub use pass::Pass;
 
-use crate::{Batch, OutputRequest, Outputs, Result};
-
-/// Whether a forward is part of training: dropout is active in `Train` only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    Train,
-    Eval,
-}
+use crate::{Batch, Result, Task};
 
 /// What the rest of a run needs to know of a model without knowing which it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelInfo {
+pub struct ModelSpec {
     /// The name of its class in Hugging Face transformers, such as `BertForSequenceClassification`.
     pub architecture: String,
-    pub num_layers: usize,
-    pub hidden_size: i64,
-    pub num_attention_heads: i64,
-    pub vocab_size: i64,
-    /// The longest input in tokens.
-    pub max_length: usize,
-    pub type_vocab_size: i64,
+    pub inputs: InputSpec,
+    pub task: Task,
+    /// The sizes of its layers; `None` where it has none that are known.
+    pub num_layers: Option<usize>,
+    pub hidden_size: Option<i64>,
+    pub num_attention_heads: Option<i64>,
+}
+
+/// What a model reads of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputSpec {
+    /// `input_ids`, and what it reads beside them if it is there; each `[batch, length]`.
+    pub columns: Vec<InputColumn>,
+    /// The longest input in tokens; `None` if there is no limit.
+    pub max_length: Option<usize>,
     pub pad_token_id: i64,
-    /// The names of the classes, by index.
-    pub labels: Vec<String>,
-    /// Whether there is a label for each token (`[batch, length]`) or one for each example (`[batch]`).
-    pub labels_per_token: bool,
+}
+
+/// A column of integers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputColumn {
+    pub name: &'static str,
+    /// Its numbers are 0 to `count` − 1; `None` if there is no limit.
+    pub count: Option<i64>,
+}
+
+impl InputSpec {
+    /// Whether the model reads the column `name`.
+    pub fn reads(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column.name == name)
+    }
+
+    /// How many numbers the column `name` may hold; `None` if there is no limit, or no such column.
+    pub fn count(&self, name: &str) -> Option<i64> {
+        self.columns.iter().find(|column| column.name == name)?.count
+    }
+
+    pub fn vocab_size(&self) -> Option<i64> {
+        self.count("input_ids")
+    }
 }
 
 /// A teacher or a student.
 pub trait Model {
-    fn info(&self) -> &ModelInfo;
+    fn spec(&self) -> &ModelSpec;
 
-    /// The `config.json` that the model was made from; `None` for one that has none, such as a TorchScript module.
+    /// The `config.json` that the model was made from; `None` for one that has none.
     fn config(&self) -> Option<&ModelConfig>;
 
     /// All parameters under Hugging Face's names. Changing a tensor in place changes the model.
     fn parameters(&self) -> &Parameters;
 
-    /// Runs the model on a batch: `input_ids` `[batch, length]`, and `attention_mask`, `token_type_ids`, `labels` where
-    /// present; other columns are left alone. Computes what is asked for and no more. A gradient graph is built unless
-    /// the caller runs under no-grad.
-    fn forward(&self, batch: &Batch, request: &OutputRequest, mode: Mode) -> Result<Outputs>;
+    /// Runs the model on a batch: the columns of [`InputSpec`] and `labels` where present; other columns are left alone.
+    /// Computes what the pass asks for and no more, and hands it to the pass. A gradient graph is built unless the caller
+    /// runs under no-grad.
+    fn forward(&self, batch: &Batch, pass: &mut Pass) -> Result<()>;
 
     /// Writes the model to a folder in Hugging Face layout (`config.json`, `model.safetensors`).
     fn save(&self, folder: &Path) -> Result<()>;

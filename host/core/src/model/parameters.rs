@@ -1,10 +1,13 @@
 use indexmap::IndexMap;
 use tch::Tensor;
 
-/// The tensors of a model by name, in the order of its definition.
+/// The tensors of a model by name, in the order of its definition. Tied parameters are one tensor, which has a name of
+/// its own and others besides.
 #[derive(Debug, Default)]
 pub struct Parameters {
     tensors: IndexMap<String, Tensor>,
+    /// The own name of the tensor that has this name besides.
+    tied: IndexMap<String, String>,
 }
 
 impl Parameters {
@@ -16,12 +19,26 @@ impl Parameters {
         self.tensors.insert(name.into(), tensor);
     }
 
-    pub fn get(&self, name: &str) -> Option<&Tensor> {
-        self.tensors.get(name)
+    /// Gives the tensor `own` the name `name` besides. Returns the tensor; `None` if there is none.
+    pub fn tie(&mut self, name: impl Into<String>, own: &str) -> Option<&Tensor> {
+        let tensor = self.tensors.get(own)?;
+        self.tied.insert(name.into(), own.to_owned());
+        Some(tensor)
     }
 
+    /// The tensor that has this name.
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(self.tied.get(name).map_or(name, String::as_str))
+    }
+
+    /// All tensors under their own names: each of them once.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// The names that tensors have besides their own, each with the own one.
+    pub fn tied(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.tied.iter().map(|(name, own)| (name.as_str(), own.as_str()))
     }
 
     /// How many numbers there are in all tensors together.

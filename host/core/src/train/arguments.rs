@@ -2,7 +2,7 @@ use serde_json::{Map, Value};
 use tch::{Kind, Tensor};
 
 use super::TrainError;
-use crate::model::ModelInfo;
+use crate::model::ModelSpec;
 use crate::{Batch, Result};
 
 /// The extra arguments of a model's forward: columns that this model sees besides, or in place of, those of the batch.
@@ -23,14 +23,11 @@ enum Column {
 /// What transformers' models are told to return; Brewer's return what is read.
 const SWITCHES: &[&str] = &["output_hidden_states", "output_attentions", "return_dict"];
 
-/// What models read of a batch.
-const COLUMNS: &[&str] = &["attention_mask", "token_type_ids", "labels"];
-
 impl ForwardArguments {
     /// The arguments that stand at `key` (`teacher.args`): an integer fills a column of the shape of `input_ids`, a list
     /// of integers is the row of every example. Switches of transformers that choose outputs are accepted and have no
     /// effect, because what is read is computed.
-    pub fn new(key: &str, args: &Map<String, Value>, model: &ModelInfo) -> Result<Self, TrainError> {
+    pub fn new(key: &str, args: &Map<String, Value>, model: &ModelSpec) -> Result<Self, TrainError> {
         let mut columns = vec![];
         for (name, value) in args {
             let wrong = |expected: String| TrainError::Value {
@@ -44,8 +41,10 @@ impl ForwardArguments {
                 }
                 continue;
             }
-            if !COLUMNS.contains(&name.as_str()) {
-                let known = [COLUMNS, SWITCHES].concat().join(", ");
+            let columns_of_model = model.inputs.columns.iter().map(|column| column.name);
+            let columns_of_model = columns_of_model.filter(|name| *name != "input_ids").chain(["labels"]);
+            if !columns_of_model.clone().any(|column| column == name) {
+                let known = columns_of_model.chain(SWITCHES.iter().copied()).collect::<Vec<_>>().join(", ");
                 return Err(wrong(format!("an argument that {} takes: {known}", model.architecture)));
             }
             let column = match value {

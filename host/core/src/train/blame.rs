@@ -7,7 +7,6 @@ use super::stepper::{NotFinite, Stepper};
 use super::task::Prepared;
 use super::{Session, TrainError};
 use crate::loss::{Loss, Term};
-use crate::model::Mode;
 use crate::{Features, Outputs, Result};
 
 impl Session {
@@ -33,7 +32,7 @@ impl Session {
 
     /// The parts of the loss whose gradient is not finite, each with the place at which it ceases to be.
     fn origins(&mut self, task: usize, batch: &Prepared, step: u64, stepper: &Stepper) -> Result<Vec<String>> {
-        let adapted = self.tasks[task].adapt(batch, step, Mode::Train)?;
+        let adapted = self.tasks[task].adapt(batch, step, true)?;
         let (features, outputs) = adapted.student;
         let teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
         let loss = self.distiller.loss(&features, &teachers)?;

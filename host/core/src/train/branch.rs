@@ -7,8 +7,7 @@ use super::ForwardArguments;
 use crate::classes::{ClassMatching, Classes};
 use crate::features::FeaturesForm;
 use crate::loss::{LossError, Side};
-use crate::model::Mode;
-use crate::{AdaptContext, Adaptor, Batch, Features, Model, OutputRequest, Outputs, Result, Role};
+use crate::{AdaptContext, Adaptor, Batch, Features, Model, OutputRequest, Outputs, Pass, Result, Role};
 
 /// A model and its adaptor: from a batch to features.
 pub struct Branch {
@@ -43,7 +42,7 @@ impl Branch {
 
     /// The same branch of a teacher, whose classes are matched with the student's.
     pub fn with_classes(self, student: &[String]) -> Result<Self> {
-        let classes = Classes::new(&self.model.info().labels, student, self.model.device())?;
+        let classes = Classes::new(self.model.spec().task.labels(), student, self.model.device())?;
         Ok(Self { classes: Some(classes), ..self })
     }
 
@@ -60,11 +59,12 @@ impl Branch {
         }
     }
 
-    /// The features of a batch, and the outputs that they were made from. A teacher runs without grad.
-    pub fn features(&mut self, batch: &Batch, step: u64, mode: Mode) -> Result<(Features, Outputs)> {
+    /// The features of a batch, and the outputs that they were made from. A teacher runs without grad, and is never in
+    /// training.
+    pub fn features(&mut self, batch: &Batch, step: u64, is_training: bool) -> Result<(Features, Outputs)> {
         match self.role {
-            Role::Student => self.forward(batch, step, mode),
-            Role::Teacher(_) => tch::no_grad(|| self.forward(batch, step, Mode::Eval)),
+            Role::Student => self.forward(batch, step, is_training),
+            Role::Teacher(_) => tch::no_grad(|| self.forward(batch, step, false)),
         }
     }
 
@@ -77,14 +77,16 @@ impl Branch {
         Ok((Features { modules, ..features }, outputs))
     }
 
-    fn forward(&mut self, batch: &Batch, step: u64, mode: Mode) -> Result<(Features, Outputs)> {
+    fn forward(&mut self, batch: &Batch, step: u64, is_training: bool) -> Result<(Features, Outputs)> {
         let context = AdaptContext { role: self.role, task: self.task.clone(), step };
         let in_own_order = self.classes.as_ref().map(|classes| classes.batch_of_teacher(batch)).transpose()?.flatten();
         let seen = in_own_order.as_ref().unwrap_or(batch);
         let with_arguments = (!self.arguments.is_empty()).then(|| self.arguments.with(seen)).transpose()?;
         let seen = with_arguments.as_ref().unwrap_or(seen);
         loop {
-            let mut outputs = self.model.forward(seen, &self.request, mode)?;
+            let mut pass = Pass::new(&self.request, is_training);
+            self.model.forward(seen, &mut pass)?;
+            let mut outputs = pass.into_outputs();
             self.put_in_order(&mut outputs)?;
             let features = self.adaptor.adapt(&context, batch, &outputs);
             let modules = self.module_outputs(&outputs)?;

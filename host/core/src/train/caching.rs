@@ -10,7 +10,6 @@ use crate::cache::layout::{Layout, Probe};
 use crate::cache::{CacheError, CacheKey, CacheSpec, TeacherCache};
 use crate::data::{ModelBatches, TeacherView};
 use crate::distiller::Distiller;
-use crate::model::Mode;
 use crate::{Device, Features, Result};
 
 /// How a teacher's features are kept.
@@ -123,7 +122,8 @@ impl Task {
     /// token more of padding.
     fn layout(&mut self, index: usize, lengths: &[usize], distiller: &dyn Distiller, device: Device) -> Result<Layout> {
         let (shortest, length) = shortest(lengths);
-        let more = usize::from(length < self.teachers[index].model.info().max_length);
+        let limit = self.teachers[index].model.spec().inputs.max_length;
+        let more = usize::from(limit.is_none_or(|limit| length < limit));
         let mut features = |examples: &[usize], more| {
             let batch = self.prepare(self.views.padded_batches(examples, more)?, 0, device)?;
             Ok::<Features, crate::Error>(self.teacher_features(index, &batch, 0)?.0)
@@ -153,7 +153,7 @@ impl Task {
             return Ok(());
         }
         let batch = self.prepare(self.views.padded_batches(&[shortest, longest], 0)?, 0, device)?;
-        let adapted = tch::no_grad(|| self.adapt(&batch, 0, Mode::Eval))?;
+        let adapted = tch::no_grad(|| self.adapt(&batch, 0, false))?;
         let student = adapted.student.0;
         let mut teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
         let live = scalars(&tch::no_grad(|| distiller.loss(&student, &teachers))?, 0)?;

@@ -16,7 +16,6 @@ use crate::callback::{Action, Scalars};
 use crate::data::ModelBatches;
 use crate::distiller::Distiller;
 use crate::loss::{Loss, Term};
-use crate::model::Mode;
 use crate::out_of_memory::{OutOfMemory, TRAINING_KEYS};
 use crate::random::split_mix;
 use crate::{Callback, Features, Model, Result, libtorch};
@@ -82,7 +81,7 @@ impl Session {
             let examples = task.loader.examples(0);
             let first = &examples[..examples.len().min(task.loader.batch_size())];
             let batch = task.prepare(task.views.batches(first)?, 0, self.device)?;
-            let adapted = libtorch::guarded(|| task.adapt(&batch, 0, Mode::Eval)).map_err(|error| {
+            let adapted = libtorch::guarded(|| task.adapt(&batch, 0, false)).map_err(|error| {
                 let during = "the check of the first batch".to_owned();
                 OutOfMemory::or_else(error, during, batch.student(), TRAINING_KEYS, |error| error)
             })?;
@@ -260,7 +259,7 @@ impl Session {
     }
 
     fn loss(&mut self, task: usize, batch: &Prepared, step: u64) -> Result<Loss> {
-        let adapted = self.tasks[task].adapt(batch, step, Mode::Train)?;
+        let adapted = self.tasks[task].adapt(batch, step, true)?;
         self.tasks[task].verify(self.distiller.as_ref(), batch, &adapted)?;
         let teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
         self.distiller.loss(&adapted.student.0, &teachers)

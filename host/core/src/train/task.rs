@@ -4,7 +4,6 @@ use crate::cache::CacheDtype;
 use crate::data::{Loader, ModelBatches, Ready, TeacherInput, Views};
 use crate::distiller::Distiller;
 use crate::loss::Side;
-use crate::model::Mode;
 use crate::{AdaptContext, Batch, BatchPostprocessor, Device, Features, Outputs, Result, Role};
 
 /// What is learnt from what on which data. Most runs have one task; all tasks of a run train one student.
@@ -73,12 +72,12 @@ impl Task {
         Ok(Prepared(ModelBatches { student, teachers, ..batches }))
     }
 
-    pub(super) fn adapt(&mut self, batch: &Prepared, step: u64, mode: Mode) -> Result<Adapted> {
+    pub(super) fn adapt(&mut self, batch: &Prepared, step: u64, is_training: bool) -> Result<Adapted> {
         let mut teachers = vec![];
         for index in 0..self.teachers.len() {
             teachers.push(self.teacher_features(index, batch, step)?);
         }
-        Ok(Adapted { student: self.student.features(batch.student(), step, mode)?, teachers })
+        Ok(Adapted { student: self.student.features(batch.student(), step, is_training)?, teachers })
     }
 
     /// A teacher's features of a batch: out of its cache, or else made and put there.
@@ -94,7 +93,7 @@ impl Task {
             Ready::Outputs(outputs) => {
                 teacher.adapt(batch.of_teacher(index), outputs.to_device(teacher.model.device())?, step)?
             }
-            Ready::Nothing => teacher.features(batch.of_teacher(index), step, Mode::Eval)?,
+            Ready::Nothing => teacher.features(batch.of_teacher(index), step, false)?,
         };
         if let Some(cache) = self.views.teachers.get(index).and_then(|view| view.cache.as_ref()) {
             cache.write(&batch.0.examples, &made.0)?;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use brewer::model::{LoadOptions, Loaded, Model, load};
-use brewer::{Batch, OutputRequest, Outputs};
+use brewer::{Batch, OutputRequest, Outputs, Pass};
 use safetensors::tensor::{Dtype, SafeTensors, View, serialize_to_file};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -63,6 +63,20 @@ pub fn read_tensors(path: &Path) -> HashMap<String, Tensor> {
 /// The recorded batch: `input_ids`, `attention_mask`, `labels`.
 pub fn batch_of(io: &HashMap<String, Tensor>) -> Batch {
     ["input_ids", "attention_mask", "labels"].iter().map(|&name| (name, io[name].shallow_clone())).collect()
+}
+
+/// What a model returns in evaluation.
+pub fn run(model: &dyn Model, batch: &Batch, request: &OutputRequest) -> Outputs {
+    let mut pass = Pass::evaluation(request);
+    model.forward(batch, &mut pass).unwrap();
+    pass.into_outputs()
+}
+
+/// What a model returns in training.
+pub fn train(model: &dyn Model, batch: &Batch, request: &OutputRequest) -> Outputs {
+    let mut pass = Pass::training(request);
+    model.forward(batch, &mut pass).unwrap();
+    pass.into_outputs()
 }
 
 /// A request for some layers of lists, and some tensors.

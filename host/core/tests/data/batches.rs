@@ -1,10 +1,10 @@
+use brewer::Task;
 use brewer::data::Dataset;
-use brewer::model::ModelInfo;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tch::Kind;
 
-use crate::support::{dataset, model, rows, singles, token_model};
+use crate::support::{dataset, labels, model, rows, singles, token_model, with_task};
 
 #[test]
 fn rows_with_input_ids_are_taken_as_they_are() {
@@ -31,7 +31,7 @@ fn rows_with_input_ids_are_taken_as_they_are() {
 #[test]
 fn each_column_has_its_own_padding() {
     let mut with_pad = token_model();
-    with_pad.pad_token_id = 9;
+    with_pad.inputs.pad_token_id = 9;
     let data = dataset(
         with_pad,
         &[
@@ -74,7 +74,7 @@ fn other_numbers_come_along_and_other_values_do_not() {
 
 #[test]
 fn a_model_of_tokens_takes_tokens_for_labels() {
-    let language_model = ModelInfo { labels: vec![], ..token_model() };
+    let language_model = with_task(Task::MaskedLm { vocab_size: 10 });
     let data = dataset(language_model.clone(), &[json!({ "input_ids": [4, 5], "labels": [-100, 9] })]);
     assert_eq!(rows(&data.batch(&[0]).unwrap(), "labels"), [[-100, 9]]);
     assert_eq!(data.summary(&language_model).labels, []);
@@ -91,7 +91,9 @@ fn read(examples: &[Vec<i64>]) -> Dataset {
         let halves: Vec<f64> = ids.iter().map(|&id| id as f64 + 0.5).collect();
         json!({ "input_ids": ids, "labels": labels, "halves": halves, "index": index })
     };
-    dataset(ModelInfo { pad_token_id: 1, ..token_model() }, &examples.iter().enumerate().map(row).collect::<Vec<_>>())
+    let mut model = token_model();
+    model.inputs.pad_token_id = 1;
+    dataset(model, &examples.iter().enumerate().map(row).collect::<Vec<_>>())
 }
 
 proptest! {
@@ -117,4 +119,45 @@ proptest! {
             }
         }
     }
+}
+
+/// The numbers of the column `labels`, whatever its shape.
+fn numbers(batch: &brewer::Batch) -> (Vec<i64>, Vec<f32>) {
+    let labels = batch.get("labels").unwrap();
+    assert_eq!(labels.kind(), tch::Kind::Float);
+    (labels.size(), Vec::try_from(labels.flatten(0, -1)).unwrap())
+}
+
+#[test]
+fn several_labels_of_an_example_are_a_number_for_each_class() {
+    let several = with_task(Task::MultiLabel { labels: labels() });
+    let examples = [
+        json!({ "text": "good", "label": ["positive"] }),
+        json!({ "text": "bad", "label": [] }),
+        json!({ "text": "the film", "label": [1, "negative"] }),
+        json!({ "text": "good", "label": [0.25, 1.0] }),
+    ];
+    let data = dataset(several.clone(), &examples);
+    let (shape, found) = numbers(&data.batch(&[0, 1, 2, 3]).unwrap());
+    assert_eq!((shape, found), (vec![4, 2], vec![0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.25, 1.0]));
+    let counts = [("negative".to_owned(), 1), ("positive".to_owned(), 3)];
+    assert_eq!(data.summary(&several).labels, counts);
+    // A row without labels says nothing of any class.
+    let data = dataset(several, &[examples[0].clone(), json!({ "text": "bad" })]);
+    let (_, found) = numbers(&data.batch(&[0, 1]).unwrap());
+    assert_eq!(found[..2], [0.0, 1.0]);
+    assert!(found[2..].iter().all(|number| number.is_nan()), "{found:?}");
+}
+
+#[test]
+fn a_number_is_a_label_of_a_regression() {
+    let score = with_task(Task::Regression { labels: vec!["score".to_owned()] });
+    let data = dataset(score.clone(), &[json!({ "text": "good", "label": 4 }), json!({ "text": "bad", "label": 0.5 })]);
+    assert_eq!(numbers(&data.batch(&[0, 1]).unwrap()), (vec![2], vec![4.0, 0.5]));
+    assert!(data.summary(&score).labels.is_empty());
+    let both = with_task(Task::Regression { labels: labels() });
+    let data = dataset(both, &[json!({ "input_ids": [4], "labels": [4, 0.5] }), json!({ "input_ids": [5, 4] })]);
+    let (shape, found) = numbers(&data.batch(&[0, 1]).unwrap());
+    assert_eq!((shape, &found[..2]), (vec![2, 2], &[4.0, 0.5][..]));
+    assert!(found[2].is_nan() && found[3].is_nan());
 }

@@ -2,13 +2,13 @@
 
 use brewer::Fault;
 use brewer::data::{DataConfig, DataError, Dataset, TextColumns};
-use brewer::model::ModelInfo;
+use brewer::model::ModelSpec;
 use serde_json::{Value, json};
 
 use crate::support::{Files, model, token_model};
 
 /// The message for rows of which the last is wrong.
-fn refused(model: ModelInfo, rows: &[Value]) -> String {
+fn refused(model: ModelSpec, rows: &[Value]) -> String {
     let files = Files::new(model);
     let message = files.read_rows(rows).unwrap_err();
     let place = format!("train.jsonl:{}: ", rows.len());
@@ -252,7 +252,7 @@ fn tokenizers() {
     files.config = DataConfig::default();
 
     // The tokenizer is refused before a row is: this one has no text.
-    files.model.vocab_size = 9;
+    files.model.inputs.columns[0].count = Some(9);
     assert_eq!(
         files.read_rows(&[json!({ "text": 1 })]).unwrap_err(),
         "tokenizer.json: the tokenizer does not fit the model: its 10 tokens go up to id 9, the model's vocabulary has \

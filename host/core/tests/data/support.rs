@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 
-use brewer::Batch;
 use brewer::data::{DataConfig, Dataset};
-use brewer::model::ModelInfo;
+use brewer::model::{InputColumn, InputSpec, ModelSpec};
+use brewer::{Batch, Task};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -13,23 +13,36 @@ pub const CLS: i64 = 2;
 pub const SEP: i64 = 3;
 
 /// A classifier of two classes that fits the test tokenizer.
-pub fn model() -> ModelInfo {
-    ModelInfo {
+pub fn model() -> ModelSpec {
+    ModelSpec {
         architecture: "BertForSequenceClassification".to_owned(),
-        num_layers: 2,
-        hidden_size: 8,
-        num_attention_heads: 2,
-        vocab_size: VOCABULARY.len() as i64,
-        max_length: 12,
-        type_vocab_size: 2,
-        pad_token_id: 0,
-        labels: vec!["negative".to_owned(), "positive".to_owned()],
-        labels_per_token: false,
+        inputs: InputSpec {
+            columns: vec![
+                InputColumn { name: "input_ids", count: Some(VOCABULARY.len() as i64) },
+                InputColumn { name: "attention_mask", count: Some(2) },
+                InputColumn { name: "token_type_ids", count: Some(2) },
+            ],
+            max_length: Some(12),
+            pad_token_id: 0,
+        },
+        task: Task::SingleLabel { labels: labels() },
+        num_layers: Some(2),
+        hidden_size: Some(8),
+        num_attention_heads: Some(2),
     }
 }
 
-pub fn token_model() -> ModelInfo {
-    ModelInfo { labels_per_token: true, ..model() }
+pub fn token_model() -> ModelSpec {
+    with_task(Task::TokenLabels { labels: labels() })
+}
+
+/// The same model with another task.
+pub fn with_task(task: Task) -> ModelSpec {
+    ModelSpec { task, ..model() }
+}
+
+pub fn labels() -> Vec<String> {
+    vec!["negative".to_owned(), "positive".to_owned()]
 }
 
 /// A `tokenizer.json` as BERT has it, with the padding and the truncation that some are saved with.
@@ -70,11 +83,11 @@ pub fn tokenizer() -> Value {
 pub struct Files {
     folder: TempDir,
     pub config: DataConfig,
-    pub model: ModelInfo,
+    pub model: ModelSpec,
 }
 
 impl Files {
-    pub fn new(model: ModelInfo) -> Self {
+    pub fn new(model: ModelSpec) -> Self {
         let files = Self { folder: TempDir::new().unwrap(), config: DataConfig::default(), model };
         files.write("tokenizer.json", tokenizer().to_string());
         files
@@ -105,7 +118,7 @@ impl Files {
     }
 }
 
-pub fn dataset(model: ModelInfo, rows: &[Value]) -> Dataset {
+pub fn dataset(model: ModelSpec, rows: &[Value]) -> Dataset {
     Files::new(model).read_rows(rows).unwrap()
 }
 

@@ -45,7 +45,7 @@ fn long_texts_are_cut_between_their_special_tokens() {
     files.config.max_length = None;
     let words = ["bad"; 40].join(" ");
     let data = files.read_rows(&[json!({ "text": words })]).unwrap();
-    assert_eq!(data.length(0), files.model.max_length);
+    assert_eq!(Some(data.length(0)), files.model.inputs.max_length);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_tokenizer_that_cuts_at_the_left_still_does() {
 #[test]
 fn a_model_with_one_type_gets_no_token_type_ids() {
     let mut distil = model();
-    distil.type_vocab_size = 0;
+    distil.inputs.columns.retain(|column| column.name != "token_type_ids");
     let data = dataset(distil, &[json!({ "text": "good" })]);
     let batch = data.batch(&[0]).unwrap();
     assert_eq!(batch.names().collect::<Vec<_>>(), ["input_ids", "attention_mask"]);

@@ -3,9 +3,9 @@
 use std::{path::Path, rc::Rc, sync::atomic::AtomicBool};
 
 use brewer::{
-    Batch, Model, OutputRequest, Outputs, Parameters,
+    Batch, Model, Outputs, Parameters, Pass, Task,
     callback::{Action, Callback, Scalars},
-    model::{Mode, ModelConfig, ModelInfo},
+    model::{InputSpec, ModelConfig, ModelSpec},
 };
 use tch::Device;
 
@@ -62,7 +62,7 @@ impl Batches for Vec<Batch> {
 }
 
 struct Student {
-    info: ModelInfo,
+    spec: ModelSpec,
     parameters: Parameters,
     outputs: Outputs,
 }
@@ -73,25 +73,21 @@ impl Student {
         for (name, spec) in &case.parameters {
             parameters.insert(name, make(name, spec)?);
         }
-        let info = ModelInfo {
+        let spec = ModelSpec {
             architecture: "Bench".to_owned(),
-            num_layers: 1,
-            hidden_size: 1,
-            num_attention_heads: 1,
-            vocab_size: i64::MAX,
-            max_length: usize::MAX,
-            type_vocab_size: i64::MAX,
-            pad_token_id: 0,
-            labels: vec![],
-            labels_per_token: false,
+            inputs: InputSpec { columns: vec![], max_length: None, pad_token_id: 0 },
+            task: Task::SingleLabel { labels: vec![] },
+            num_layers: None,
+            hidden_size: None,
+            num_attention_heads: None,
         };
-        Ok(Self { info, parameters, outputs: roles::outputs(case)? })
+        Ok(Self { spec, parameters, outputs: roles::outputs(case)? })
     }
 }
 
 impl Model for Student {
-    fn info(&self) -> &ModelInfo {
-        &self.info
+    fn spec(&self) -> &ModelSpec {
+        &self.spec
     }
 
     fn config(&self) -> Option<&ModelConfig> {
@@ -103,8 +99,9 @@ impl Model for Student {
     }
 
     /// What the case says, whatever the batch is.
-    fn forward(&self, _batch: &Batch, _request: &OutputRequest, _mode: Mode) -> brewer::Result<Outputs> {
-        self.outputs.to_device(Device::Cpu)
+    fn forward(&self, _batch: &Batch, pass: &mut Pass) -> brewer::Result<()> {
+        pass.return_all(self.outputs.to_device(Device::Cpu)?);
+        Ok(())
     }
 
     fn save(&self, folder: &Path) -> brewer::Result<()> {

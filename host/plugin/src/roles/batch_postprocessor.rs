@@ -1,6 +1,6 @@
 //! The role `batch-postprocessor`.
 
-use brewer::{AdaptContext, Batch, BatchPostprocessor, model::ModelInfo};
+use brewer::{AdaptContext, Batch, BatchPostprocessor, model::ModelSpec};
 use tch::{Tensor, no_grad};
 
 use super::{guest_context, place, returned, unlike};
@@ -20,7 +20,7 @@ use crate::{
 /// A component in the role of a batch post-processor.
 pub struct PluginBatchPostprocessor {
     guest: Guest<Exports>,
-    readers: Vec<ModelInfo>,
+    readers: Vec<ModelSpec>,
 }
 
 /// By how much a batch may grow before what the models take of it counts as the plugin's: twice the examples are what an
@@ -32,7 +32,7 @@ impl PluginBatchPostprocessor {
     /// them is refused.
     ///
     /// Errors: [`Error::Load`](crate::Error::Load) if it does not export the role, or if it fails while it starts.
-    pub fn new(plugin: &Plugin, readers: Vec<ModelInfo>) -> Result<Self> {
+    pub fn new(plugin: &Plugin, readers: Vec<ModelSpec>) -> Result<Self> {
         Ok(Self { guest: Guest::new(plugin)?, readers })
     }
 
@@ -68,7 +68,7 @@ impl PluginBatchPostprocessor {
 }
 
 /// What the models take of the batch that came back beyond what they take of the one that was given.
-fn growth(given: &Batch, returned: &Batch, readers: &[ModelInfo]) -> Cost {
+fn growth(given: &Batch, returned: &Batch, readers: &[ModelSpec]) -> Cost {
     let of_models =
         |batch: &Batch| readers.iter().fold(Cost::default(), |sum, reader| sum.plus(&training_cost(batch, reader)));
     of_models(returned).minus(&of_models(given).times(FREE_GROWTH))

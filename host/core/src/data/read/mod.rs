@@ -12,7 +12,7 @@ use super::dataset::Reader;
 use super::format::Row;
 use super::teacher_outputs::{Growing, TEACHER_CACHE};
 use super::{DataConfig, DataError, Dataset, format};
-use crate::model::ModelInfo;
+use crate::model::ModelSpec;
 
 pub use progress::ReadProgress;
 use progress::Teller;
@@ -21,7 +21,7 @@ use progress::Teller;
 struct Context<'a> {
     path: &'a Path,
     config: &'a DataConfig,
-    model: &'a ModelInfo,
+    model: &'a ModelSpec,
     /// The most tokens of an example.
     max_length: usize,
 }
@@ -29,14 +29,15 @@ struct Context<'a> {
 pub(super) fn read(
     path: &Path,
     config: &DataConfig,
-    model: &ModelInfo,
+    model: &ModelSpec,
     tokenizer: Option<&Path>,
     reader: Reader,
     on_read: &dyn Fn(&ReadProgress<'_>),
 ) -> Result<Dataset, DataError> {
-    let max_length = config.max_length.map_or(model.max_length, |length| length.get());
-    if max_length > model.max_length {
-        return Err(DataError::MaxLength { found: max_length, limit: model.max_length });
+    let limit = model.inputs.max_length.unwrap_or(usize::MAX);
+    let max_length = config.max_length.map_or(limit, |length| length.get());
+    if max_length > limit {
+        return Err(DataError::MaxLength { found: max_length, limit });
     }
     let context = Context { path, config, model, max_length };
     let mut rows = format::open(path)?;

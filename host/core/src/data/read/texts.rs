@@ -65,6 +65,7 @@ struct Texts<'a> {
 
 impl<'a> Texts<'a> {
     fn new(context: &'a Context<'a>, tokenizer: TextTokenizer) -> Self {
+        let has_types = context.model.inputs.count(TOKEN_TYPE_IDS).is_some_and(|count| count >= 2);
         Self {
             context,
             tokenizer,
@@ -72,8 +73,8 @@ impl<'a> Texts<'a> {
             waiting_bytes: 0,
             offsets: vec![0],
             input_ids: Numbers::new(),
-            token_type_ids: (context.model.type_vocab_size >= 2).then(Numbers::new),
-            labels: Labels::new(&context.config.label, context.model),
+            token_type_ids: has_types.then(Numbers::new),
+            labels: Labels::new(&context.config.label, &context.model.task),
             truncated: 0,
             ignored: IndexSet::new(),
         }
@@ -125,7 +126,7 @@ impl<'a> Texts<'a> {
     fn finish(self) -> Result<Dataset, DataError> {
         let per_token =
             |name: &str, numbers, padding| Column { name: name.to_owned(), numbers, shape: Shape::PerToken, padding };
-        let mut columns = vec![per_token(INPUT_IDS, self.input_ids, self.context.model.pad_token_id)];
+        let mut columns = vec![per_token(INPUT_IDS, self.input_ids, self.context.model.inputs.pad_token_id)];
         columns.extend(self.token_type_ids.map(|numbers| per_token(TOKEN_TYPE_IDS, numbers, 0)));
         let has_label_column = self.labels.is_named();
         columns.extend(self.labels.finish(self.context.path)?);

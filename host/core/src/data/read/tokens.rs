@@ -56,7 +56,7 @@ impl<'a> Examples<'a> {
             context,
             offsets: vec![0],
             input_ids: Numbers::new(),
-            labels: Labels::new(&context.config.label, context.model),
+            labels: Labels::new(&context.config.label, &context.model.task),
             columns: IndexMap::new(),
             ignored: IndexSet::new(),
         }
@@ -86,14 +86,15 @@ impl<'a> Examples<'a> {
             return Err(RowError::NoTokens);
         }
         if ids.len() > max_length {
-            let whose =
-                if max_length < model.max_length { "the data's max_length" } else { "the model's longest input" };
+            let is_of_model = model.inputs.max_length.is_some_and(|limit| max_length >= limit);
+            let whose = if is_of_model { "the model's longest input" } else { "the data's max_length" };
             return Err(RowError::TooLong { tokens: ids.len(), limit: max_length, whose });
         }
         for (position, value) in ids.iter().enumerate() {
             let id = value.as_i64().ok_or_else(|| wrong_element(INPUT_IDS, position, value, "an integer"))?;
-            if !(0..model.vocab_size).contains(&id) {
-                return Err(RowError::TokenId { id, position, vocab_size: model.vocab_size });
+            let vocab_size = model.inputs.vocab_size().unwrap_or(i64::MAX);
+            if !(0..vocab_size).contains(&id) {
+                return Err(RowError::TokenId { id, position, vocab_size });
             }
             self.input_ids.push(Number::Int(id));
         }
@@ -128,8 +129,7 @@ impl<'a> Examples<'a> {
         let limit = match name {
             ATTENTION_MASK => 2,
             // A model without types does not read them.
-            TOKEN_TYPE_IDS if self.context.model.type_vocab_size > 0 => self.context.model.type_vocab_size,
-            TOKEN_TYPE_IDS => i64::MAX,
+            TOKEN_TYPE_IDS => self.context.model.inputs.count(TOKEN_TYPE_IDS).unwrap_or(i64::MAX),
             _ => return Ok(()),
         };
         let elements = list(name, value)?;
@@ -148,7 +148,7 @@ impl<'a> Examples<'a> {
     }
 
     fn finish(self) -> Result<Dataset, DataError> {
-        let pad_token_id = self.context.model.pad_token_id;
+        let pad_token_id = self.context.model.inputs.pad_token_id;
         let mut columns = vec![Column {
             name: INPUT_IDS.to_owned(),
             numbers: self.input_ids,

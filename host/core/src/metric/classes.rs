@@ -1,0 +1,86 @@
+use tch::{Kind, Tensor};
+
+use super::Metric;
+use crate::task::has_label;
+use crate::{Batch, Outputs, Result};
+
+/// The share of labels that have the largest logit, over examples (`[batch, classes]`) or tokens
+/// (`[batch, length, classes]`).
+#[derive(Debug, Default)]
+pub struct Accuracy {
+    num_correct: i64,
+    num_labels: i64,
+}
+
+impl Metric for Accuracy {
+    fn name(&self) -> &str {
+        "accuracy"
+    }
+
+    fn update(&mut self, batch: &Batch, outputs: &Outputs) -> Result<()> {
+        let (Some(logits), Some(labels)) = (outputs.tensor("logits"), batch.get("labels")) else { return Ok(()) };
+        let counts = has_label(labels)?;
+        self.num_correct += count(&logits.f_argmax(-1, false)?.f_eq_tensor(labels)?.f_logical_and(&counts)?)?;
+        self.num_labels += count(&counts)?;
+        Ok(())
+    }
+
+    fn value(&self) -> Option<f64> {
+        (self.num_labels > 0).then(|| self.num_correct as f64 / self.num_labels as f64)
+    }
+}
+
+/// `2·TP / (2·TP + FP + FN)` over the classes of all examples together, of logits and labels `[batch, classes]`. A class is
+/// predicted if its probability is above 0.5, thus its logit above 0. It is 1 where there was nothing to find and nothing
+/// was found.
+#[derive(Debug, Default)]
+pub struct MicroF1 {
+    num_hits: i64,
+    /// Classes that were predicted or hold, but not both.
+    num_errors: i64,
+    num_labels: i64,
+}
+
+impl Metric for MicroF1 {
+    fn name(&self) -> &str {
+        "f1"
+    }
+
+    fn update(&mut self, batch: &Batch, outputs: &Outputs) -> Result<()> {
+        let (Some(logits), Some(labels)) = (outputs.tensor("logits"), batch.get("labels")) else { return Ok(()) };
+        let counts = has_label(labels)?;
+        let (predicted, holds) = (logits.f_gt(0.0)?, labels.f_gt(0.5)?);
+        self.num_hits += count(&predicted.f_logical_and(&holds)?.f_logical_and(&counts)?)?;
+        self.num_errors += count(&predicted.f_logical_xor(&holds)?.f_logical_and(&counts)?)?;
+        self.num_labels += count(&counts)?;
+        Ok(())
+    }
+
+    fn value(&self) -> Option<f64> {
+        let (hits, errors) = (2 * self.num_hits, self.num_errors);
+        let f1 = if hits + errors == 0 { 1.0 } else { hits as f64 / (hits + errors) as f64 };
+        (self.num_labels > 0).then_some(f1)
+    }
+}
+
+/// How often a tensor of booleans is true.
+fn count(holds: &Tensor) -> Result<i64> {
+    Ok(holds.f_sum(None::<Kind>)?.f_int64_value(&[])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f1_of_several_classes_by_hand() {
+        let mut metric = MicroF1::default();
+        assert_eq!(metric.value(), None);
+        let batch = [("labels", Tensor::from_slice2(&[[1.0_f32, 0.0, 1.0], [0.0, f32::NAN, f32::NAN]]))];
+        let mut outputs = Outputs::new();
+        outputs.insert("logits", Some(Tensor::from_slice2(&[[2.0_f32, 1.0, -1.0], [-1.0, 3.0, 3.0]])));
+        metric.update(&batch.into_iter().collect(), &outputs).unwrap();
+        // One hit, one class too many, one missed; what has no label does not count.
+        assert_eq!(metric.value(), Some(2.0 / 4.0));
+    }
+}

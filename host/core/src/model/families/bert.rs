@@ -1,0 +1,344 @@
+//! BERT (Devlin et al., arXiv:1810.04805), as transformers computes it. Its layers are those of RoBERTa, too.
+
+use serde::Deserialize;
+use tch::Tensor;
+
+use super::{Architecture, Body, Family, Network, Size};
+use crate::model::builder::{Builder, Scope};
+use crate::model::heads::Head;
+use crate::model::huggingface::ModelConfig;
+use crate::model::inputs::Inputs;
+use crate::model::layers::{Activation, Dropout, Embedding, LayerNorm, Linear, SelfAttention, padding_bias};
+use crate::model::{InputColumn, InputSpec, ModelError, ModelSpec, Pass};
+use crate::{Result, Task};
+
+static FAMILY: Family = Family {
+    model_type: "bert",
+    body: "bert.",
+    pooler: "bert.pooler.",
+    layers: "bert.encoder.layer.",
+    num_layers: "num_hidden_layers",
+    sizes: &[
+        Size { key: "vocab_size", tensor: "bert.embeddings.word_embeddings.weight", dim: 0 },
+        Size { key: "hidden_size", tensor: "bert.embeddings.word_embeddings.weight", dim: 1 },
+        Size { key: "max_position_embeddings", tensor: "bert.embeddings.position_embeddings.weight", dim: 0 },
+        Size { key: "type_vocab_size", tensor: "bert.embeddings.token_type_embeddings.weight", dim: 0 },
+        Size { key: "intermediate_size", tensor: "bert.encoder.layer.0.intermediate.dense.weight", dim: 0 },
+    ],
+};
+
+pub(super) static ARCHITECTURES: [Architecture; 2] = [
+    Architecture { name: "BertForSequenceClassification", family: &FAMILY, build: sequence_classification },
+    Architecture { name: "BertForTokenClassification", family: &FAMILY, build: token_classification },
+];
+
+fn sequence_classification(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
+    let bert = BertConfig::new(config)?;
+    let task = config.sequence_task()?;
+    let body = Bert::new(&bert, builder)?;
+    let mut pooler = builder.at("bert.pooler");
+    let head = Head::Sequence {
+        before: Dropout::NONE,
+        pooler: Some(pooler.module()),
+        dense: Linear::new(pooler.at("dense"), bert.hidden_size, bert.hidden_size)?,
+        activation: Activation::Tanh,
+        after: bert.head_dropout(),
+        output: Linear::new(builder.at("classifier"), bert.hidden_size, task.num_outputs())?,
+    };
+    Ok(Network { spec: bert.spec(bert.max_position_embeddings, task), body: Box::new(body), head })
+}
+
+fn token_classification(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
+    let bert = BertConfig::new(config)?;
+    let task = config.token_task()?;
+    let body = Bert::new(&bert, builder)?;
+    let head = Head::Tokens {
+        dropout: bert.head_dropout(),
+        output: Linear::new(builder.at("classifier"), bert.hidden_size, task.num_outputs())?,
+    };
+    Ok(Network { spec: bert.spec(bert.max_position_embeddings, task), body: Box::new(body), head })
+}
+
+/// What BERT reads of its `config.json`. Keys with a default are those that transformers fills in, too; the sizes of
+/// the model are never guessed.
+#[derive(Debug, Deserialize)]
+pub(super) struct BertConfig {
+    pub vocab_size: i64,
+    pub hidden_size: i64,
+    pub num_hidden_layers: i64,
+    pub num_attention_heads: i64,
+    pub intermediate_size: i64,
+    #[serde(default = "default_activation")]
+    pub hidden_act: Activation,
+    #[serde(default = "default_dropout")]
+    pub hidden_dropout_prob: f64,
+    #[serde(default = "default_dropout")]
+    pub attention_probs_dropout_prob: f64,
+    pub classifier_dropout: Option<f64>,
+    #[serde(default = "default_positions")]
+    pub max_position_embeddings: i64,
+    #[serde(default = "default_types")]
+    pub type_vocab_size: i64,
+    #[serde(default = "default_range")]
+    pub initializer_range: f64,
+    #[serde(default = "default_epsilon")]
+    pub layer_norm_eps: f64,
+    #[serde(default = "default_padding")]
+    pub pad_token_id: Option<i64>,
+    #[serde(default)]
+    is_decoder: bool,
+    #[serde(default)]
+    add_cross_attention: bool,
+    position_embedding_type: Option<String>,
+}
+
+fn default_activation() -> Activation {
+    Activation::Gelu
+}
+
+fn default_dropout() -> f64 {
+    0.1
+}
+
+fn default_positions() -> i64 {
+    512
+}
+
+fn default_types() -> i64 {
+    2
+}
+
+fn default_range() -> f64 {
+    0.02
+}
+
+fn default_epsilon() -> f64 {
+    1e-12
+}
+
+fn default_padding() -> Option<i64> {
+    Some(0)
+}
+
+impl BertConfig {
+    /// Reads and checks the keys.
+    pub fn new(config: &ModelConfig) -> Result<Self, ModelError> {
+        let bert: Self = config.parse()?;
+        bert.check().map_err(|reason| config.invalid(reason))?;
+        Ok(bert)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        super::check_sizes(&[
+            ("vocab_size", self.vocab_size),
+            ("hidden_size", self.hidden_size),
+            ("num_hidden_layers", self.num_hidden_layers),
+            ("num_attention_heads", self.num_attention_heads),
+            ("intermediate_size", self.intermediate_size),
+            ("max_position_embeddings", self.max_position_embeddings),
+            ("type_vocab_size", self.type_vocab_size),
+        ])?;
+        super::check_heads(("hidden_size", self.hidden_size), ("num_attention_heads", self.num_attention_heads))?;
+        super::check_probabilities(&[
+            ("hidden_dropout_prob", Some(self.hidden_dropout_prob)),
+            ("attention_probs_dropout_prob", Some(self.attention_probs_dropout_prob)),
+            ("classifier_dropout", self.classifier_dropout),
+        ])?;
+        super::check_positive(&[
+            ("initializer_range", self.initializer_range),
+            ("layer_norm_eps", self.layer_norm_eps),
+        ])?;
+        super::check_padding(self.pad_token_id, self.vocab_size)?;
+        if self.is_decoder || self.add_cross_attention {
+            return Err("`is_decoder` or `add_cross_attention` is true; only encoders are supported".to_owned());
+        }
+        match self.position_embedding_type.as_deref() {
+            None | Some("absolute") => Ok(()),
+            Some(other) => Err(format!("`position_embedding_type` is `{other}`; only `absolute` is supported")),
+        }
+    }
+
+    pub fn head_dropout(&self) -> Dropout {
+        Dropout(self.classifier_dropout.unwrap_or(self.hidden_dropout_prob))
+    }
+
+    pub fn spec(&self, max_length: i64, task: Task) -> ModelSpec {
+        ModelSpec {
+            architecture: String::new(),
+            inputs: InputSpec {
+                columns: vec![
+                    InputColumn { name: "input_ids", count: Some(self.vocab_size) },
+                    InputColumn { name: "attention_mask", count: Some(2) },
+                    InputColumn { name: "token_type_ids", count: Some(self.type_vocab_size) },
+                ],
+                max_length: Some(max_length as usize),
+                pad_token_id: self.pad_token_id.unwrap_or(0),
+            },
+            task,
+            num_layers: Some(self.num_hidden_layers as usize),
+            hidden_size: Some(self.hidden_size),
+            num_attention_heads: Some(self.num_attention_heads),
+        }
+    }
+}
+
+struct Bert {
+    embeddings: Embeddings,
+    encoder: Encoder,
+}
+
+impl Bert {
+    fn new(config: &BertConfig, builder: &mut Builder) -> Result<Self> {
+        builder.initializer_range = config.initializer_range;
+        Ok(Self {
+            embeddings: Embeddings::new(builder.at("bert.embeddings"), config)?,
+            encoder: Encoder::new(builder.at("bert.encoder"), config)?,
+        })
+    }
+}
+
+impl Body for Bert {
+    fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Option<Tensor>> {
+        let embedded = self.embeddings.forward(inputs, pass)?;
+        self.encoder.forward(embedded, inputs.mask.as_ref(), pass)
+    }
+}
+
+/// The sum of word, position and token type embeddings, normalized.
+struct Embeddings {
+    name: String,
+    words: Embedding,
+    positions: Embedding,
+    token_types: Embedding,
+    norm: LayerNorm,
+    dropout: Dropout,
+}
+
+impl Embeddings {
+    fn new(mut scope: Scope, config: &BertConfig) -> Result<Self> {
+        let size = config.hidden_size;
+        Ok(Self {
+            name: scope.module(),
+            words: Embedding::new(scope.at("word_embeddings"), config.vocab_size, size, config.pad_token_id)?,
+            positions: Embedding::new(scope.at("position_embeddings"), config.max_position_embeddings, size, None)?,
+            token_types: Embedding::new(scope.at("token_type_embeddings"), config.type_vocab_size, size, None)?,
+            norm: LayerNorm::new(scope.at("LayerNorm"), size, config.layer_norm_eps)?,
+            dropout: Dropout(config.hidden_dropout_prob),
+        })
+    }
+
+    /// `[batch, length, hidden]`.
+    fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor> {
+        let types = match &inputs.token_types {
+            Some(types) => self.token_types.forward(types)?,
+            None => self.token_types.first(1)?,
+        };
+        let positions = self.positions.first(inputs.length)?;
+        let sum = self.words.forward(&inputs.ids)?.f_add_(&types)?.f_add_(&positions)?;
+        let embedded = self.dropout.forward(self.norm.forward(&sum)?, pass)?;
+        pass.module(&self.name, &embedded);
+        Ok(embedded)
+    }
+}
+
+/// BERT's layers.
+pub(super) struct Encoder {
+    layers: Vec<Layer>,
+}
+
+impl Encoder {
+    pub fn new(mut scope: Scope, config: &BertConfig) -> Result<Self> {
+        let mut scope = scope.at("layer");
+        let layers = (0..config.num_hidden_layers).map(|index| Layer::new(scope.at(index), config));
+        Ok(Self { layers: layers.collect::<Result<_>>()? })
+    }
+
+    /// From the embeddings' output `[batch, length, hidden]` and the mask `[batch, length]`, 0 for padding, the last
+    /// layer's output; `None` where it is not needed.
+    pub fn forward(&self, embedded: Tensor, mask: Option<&Tensor>, pass: &mut Pass) -> Result<Option<Tensor>> {
+        let bias = mask.map(|mask| padding_bias(mask, embedded.f_kind()?)).transpose()?;
+        let mut hidden = embedded;
+        pass.hidden_state(0, &hidden);
+        for (index, layer) in self.layers.iter().enumerate() {
+            if !pass.needs_layer(index) {
+                return Ok(None);
+            }
+            let output = pass.layer(index, |pass| layer.forward(&hidden, bias.as_ref(), pass))?;
+            let Some(output) = output else { return Ok(None) };
+            hidden = output;
+            pass.hidden_state(index + 1, &hidden);
+        }
+        Ok(Some(hidden))
+    }
+}
+
+struct Layer {
+    name: String,
+    attention: SelfAttention,
+    attention_names: [String; 3],
+    attention_output: Output,
+    intermediate: Linear,
+    intermediate_name: String,
+    activation: Activation,
+    output: Output,
+    output_name: String,
+}
+
+impl Layer {
+    fn new(mut scope: Scope, config: &BertConfig) -> Result<Self> {
+        let (size, inner) = (config.hidden_size, config.intermediate_size);
+        let dropout = Dropout(config.attention_probs_dropout_prob);
+        let names = ["query", "key", "value"];
+        let mut at = scope.at("attention");
+        Ok(Self {
+            attention: SelfAttention::new(at.at("self"), names, size, config.num_attention_heads, dropout)?,
+            attention_names: [at.at("self").module(), at.at("output").module(), at.module()],
+            attention_output: Output::new(at.at("output"), size, config)?,
+            intermediate: Linear::new(scope.at("intermediate.dense"), size, inner)?,
+            intermediate_name: scope.at("intermediate").module(),
+            activation: config.hidden_act,
+            output: Output::new(scope.at("output"), inner, config)?,
+            output_name: scope.at("output").module(),
+            name: scope.module(),
+        })
+    }
+
+    /// The layer's output, of the shape of `hidden`; `None` if only its attention probabilities are needed.
+    fn forward(&self, hidden: &Tensor, bias: Option<&Tensor>, pass: &mut Pass) -> Result<Option<Tensor>> {
+        let [of_context, of_output, of_attention] = &self.attention_names;
+        let Some(context) = self.attention.forward(hidden, bias, pass)? else { return Ok(None) };
+        pass.module(of_context, &context);
+        let attended = self.attention_output.forward(&context, hidden, pass)?;
+        pass.module(of_output, &attended);
+        pass.module(of_attention, &attended);
+        let inner = self.activation.forward(&self.intermediate.forward(&attended)?)?;
+        pass.module(&self.intermediate_name, &inner);
+        let output = self.output.forward(&inner, &attended, pass)?;
+        pass.module(&self.output_name, &output);
+        pass.module(&self.name, &output);
+        Ok(Some(output))
+    }
+}
+
+/// A dense layer, a residual and their norm: the end of the attention and of the feed-forward block.
+struct Output {
+    dense: Linear,
+    norm: LayerNorm,
+    dropout: Dropout,
+}
+
+impl Output {
+    fn new(mut scope: Scope, input: i64, config: &BertConfig) -> Result<Self> {
+        let size = config.hidden_size;
+        Ok(Self {
+            dense: Linear::new(scope.at("dense"), input, size)?,
+            norm: LayerNorm::new(scope.at("LayerNorm"), size, config.layer_norm_eps)?,
+            dropout: Dropout(config.hidden_dropout_prob),
+        })
+    }
+
+    fn forward(&self, input: &Tensor, residual: &Tensor, pass: &Pass) -> Result<Tensor> {
+        let sum = self.dropout.forward(self.dense.forward(input)?, pass)?.f_add_(residual)?;
+        self.norm.forward(&sum)
+    }
+}

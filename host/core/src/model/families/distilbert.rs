@@ -1,0 +1,273 @@
+//! DistilBERT (Sanh et al., arXiv:1910.01108), as transformers computes it: BERT without token types and without a pooler.
+
+use serde::Deserialize;
+use tch::Tensor;
+
+use super::{Architecture, Body, Family, Network, Size};
+use crate::model::builder::{Builder, Scope};
+use crate::model::heads::Head;
+use crate::model::huggingface::ModelConfig;
+use crate::model::inputs::Inputs;
+use crate::model::layers::{Activation, Dropout, Embedding, LayerNorm, Linear, SelfAttention, padding_bias};
+use crate::model::{InputColumn, InputSpec, ModelError, ModelSpec, Pass};
+use crate::{Result, Task};
+
+static FAMILY: Family = Family {
+    model_type: "distilbert",
+    body: "distilbert.",
+    pooler: "distilbert.pooler.",
+    layers: "distilbert.transformer.layer.",
+    num_layers: "n_layers",
+    sizes: &[
+        Size { key: "vocab_size", tensor: "distilbert.embeddings.word_embeddings.weight", dim: 0 },
+        Size { key: "dim", tensor: "distilbert.embeddings.word_embeddings.weight", dim: 1 },
+        Size { key: "max_position_embeddings", tensor: "distilbert.embeddings.position_embeddings.weight", dim: 0 },
+        Size { key: "hidden_dim", tensor: "distilbert.transformer.layer.0.ffn.lin1.weight", dim: 0 },
+    ],
+};
+
+pub(super) static ARCHITECTURES: [Architecture; 2] = [
+    Architecture { name: "DistilBertForSequenceClassification", family: &FAMILY, build: sequence_classification },
+    Architecture { name: "DistilBertForTokenClassification", family: &FAMILY, build: token_classification },
+];
+
+fn sequence_classification(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
+    let distilbert = DistilBertConfig::new(config)?;
+    let task = config.sequence_task()?;
+    let body = DistilBert::new(&distilbert, builder)?;
+    let head = Head::Sequence {
+        before: Dropout::NONE,
+        dense: Linear::new(builder.at("pre_classifier"), distilbert.dim, distilbert.dim)?,
+        activation: Activation::Relu,
+        pooler: None,
+        after: Dropout(distilbert.seq_classif_dropout),
+        output: Linear::new(builder.at("classifier"), distilbert.dim, task.num_outputs())?,
+    };
+    Ok(Network { spec: distilbert.spec(task), body: Box::new(body), head })
+}
+
+fn token_classification(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
+    let distilbert = DistilBertConfig::new(config)?;
+    let task = config.token_task()?;
+    let body = DistilBert::new(&distilbert, builder)?;
+    let head = Head::Tokens {
+        dropout: Dropout(distilbert.dropout),
+        output: Linear::new(builder.at("classifier"), distilbert.dim, task.num_outputs())?,
+    };
+    Ok(Network { spec: distilbert.spec(task), body: Box::new(body), head })
+}
+
+/// What DistilBERT reads of its `config.json`. Keys with a default are those that transformers fills in, too; the sizes of
+/// the model are never guessed.
+#[derive(Debug, Deserialize)]
+struct DistilBertConfig {
+    vocab_size: i64,
+    dim: i64,
+    n_layers: i64,
+    n_heads: i64,
+    hidden_dim: i64,
+    #[serde(default = "default_activation")]
+    activation: Activation,
+    #[serde(default = "default_dropout")]
+    dropout: f64,
+    #[serde(default = "default_dropout")]
+    attention_dropout: f64,
+    #[serde(default = "default_head_dropout")]
+    seq_classif_dropout: f64,
+    #[serde(default = "default_positions")]
+    max_position_embeddings: i64,
+    #[serde(default = "default_range")]
+    initializer_range: f64,
+    #[serde(default = "default_padding")]
+    pad_token_id: Option<i64>,
+    #[serde(default)]
+    sinusoidal_pos_embds: bool,
+}
+
+fn default_activation() -> Activation {
+    Activation::Gelu
+}
+
+fn default_dropout() -> f64 {
+    0.1
+}
+
+fn default_head_dropout() -> f64 {
+    0.2
+}
+
+fn default_positions() -> i64 {
+    512
+}
+
+fn default_range() -> f64 {
+    0.02
+}
+
+fn default_padding() -> Option<i64> {
+    Some(0)
+}
+
+/// It is no key of the config.
+const LAYER_NORM_EPSILON: f64 = 1e-12;
+
+impl DistilBertConfig {
+    /// Reads and checks the keys.
+    fn new(config: &ModelConfig) -> Result<Self, ModelError> {
+        let distilbert: Self = config.parse()?;
+        distilbert.check().map_err(|reason| config.invalid(reason))?;
+        Ok(distilbert)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        super::check_sizes(&[
+            ("vocab_size", self.vocab_size),
+            ("dim", self.dim),
+            ("n_layers", self.n_layers),
+            ("n_heads", self.n_heads),
+            ("hidden_dim", self.hidden_dim),
+            ("max_position_embeddings", self.max_position_embeddings),
+        ])?;
+        super::check_heads(("dim", self.dim), ("n_heads", self.n_heads))?;
+        super::check_probabilities(&[
+            ("dropout", Some(self.dropout)),
+            ("attention_dropout", Some(self.attention_dropout)),
+            ("seq_classif_dropout", Some(self.seq_classif_dropout)),
+        ])?;
+        super::check_positive(&[("initializer_range", self.initializer_range)])?;
+        super::check_padding(self.pad_token_id, self.vocab_size)?;
+        match self.sinusoidal_pos_embds {
+            true => Err("`sinusoidal_pos_embds` is true; only learnt positions are supported".to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    fn spec(&self, task: Task) -> ModelSpec {
+        ModelSpec {
+            architecture: String::new(),
+            inputs: InputSpec {
+                columns: vec![
+                    InputColumn { name: "input_ids", count: Some(self.vocab_size) },
+                    InputColumn { name: "attention_mask", count: Some(2) },
+                ],
+                max_length: Some(self.max_position_embeddings as usize),
+                pad_token_id: self.pad_token_id.unwrap_or(0),
+            },
+            task,
+            num_layers: Some(self.n_layers as usize),
+            hidden_size: Some(self.dim),
+            num_attention_heads: Some(self.n_heads),
+        }
+    }
+}
+
+struct DistilBert {
+    embeddings: Embeddings,
+    layers: Vec<Layer>,
+}
+
+impl DistilBert {
+    fn new(config: &DistilBertConfig, builder: &mut Builder) -> Result<Self> {
+        builder.initializer_range = config.initializer_range;
+        let embeddings = Embeddings::new(builder.at("distilbert.embeddings"), config)?;
+        let mut scope = builder.at("distilbert.transformer.layer");
+        let layers = (0..config.n_layers).map(|index| Layer::new(scope.at(index), config));
+        Ok(Self { embeddings, layers: layers.collect::<Result<_>>()? })
+    }
+}
+
+impl Body for DistilBert {
+    fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Option<Tensor>> {
+        let mut hidden = self.embeddings.forward(inputs, pass)?;
+        let bias = inputs.mask.as_ref().map(|mask| padding_bias(mask, hidden.f_kind()?)).transpose()?;
+        pass.hidden_state(0, &hidden);
+        for (index, layer) in self.layers.iter().enumerate() {
+            if !pass.needs_layer(index) {
+                return Ok(None);
+            }
+            let output = pass.layer(index, |pass| layer.forward(&hidden, bias.as_ref(), pass))?;
+            let Some(output) = output else { return Ok(None) };
+            hidden = output;
+            pass.hidden_state(index + 1, &hidden);
+        }
+        Ok(Some(hidden))
+    }
+}
+
+/// The sum of word and position embeddings, normalized.
+struct Embeddings {
+    name: String,
+    words: Embedding,
+    positions: Embedding,
+    norm: LayerNorm,
+    dropout: Dropout,
+}
+
+impl Embeddings {
+    fn new(mut scope: Scope, config: &DistilBertConfig) -> Result<Self> {
+        let size = config.dim;
+        Ok(Self {
+            name: scope.module(),
+            words: Embedding::new(scope.at("word_embeddings"), config.vocab_size, size, config.pad_token_id)?,
+            positions: Embedding::new(scope.at("position_embeddings"), config.max_position_embeddings, size, None)?,
+            norm: LayerNorm::new(scope.at("LayerNorm"), size, LAYER_NORM_EPSILON)?,
+            dropout: Dropout(config.dropout),
+        })
+    }
+
+    /// `[batch, length, hidden]`.
+    fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor> {
+        let sum = self.words.forward(&inputs.ids)?.f_add_(&self.positions.first(inputs.length)?)?;
+        let embedded = self.dropout.forward(self.norm.forward(&sum)?, pass)?;
+        pass.module(&self.name, &embedded);
+        Ok(embedded)
+    }
+}
+
+struct Layer {
+    name: String,
+    attention_name: String,
+    attention: SelfAttention,
+    attention_output: Linear,
+    attention_norm: LayerNorm,
+    feed_forward_name: String,
+    inner: Linear,
+    activation: Activation,
+    outer: Linear,
+    dropout: Dropout,
+    output_norm: LayerNorm,
+}
+
+impl Layer {
+    fn new(mut scope: Scope, config: &DistilBertConfig) -> Result<Self> {
+        let (size, inner) = (config.dim, config.hidden_dim);
+        let (names, dropout) = (["q_lin", "k_lin", "v_lin"], Dropout(config.attention_dropout));
+        Ok(Self {
+            attention: SelfAttention::new(scope.at("attention"), names, size, config.n_heads, dropout)?,
+            attention_name: scope.at("attention").module(),
+            attention_output: Linear::new(scope.at("attention.out_lin"), size, size)?,
+            attention_norm: LayerNorm::new(scope.at("sa_layer_norm"), size, LAYER_NORM_EPSILON)?,
+            feed_forward_name: scope.at("ffn").module(),
+            inner: Linear::new(scope.at("ffn.lin1"), size, inner)?,
+            activation: config.activation,
+            outer: Linear::new(scope.at("ffn.lin2"), inner, size)?,
+            dropout: Dropout(config.dropout),
+            output_norm: LayerNorm::new(scope.at("output_layer_norm"), size, LAYER_NORM_EPSILON)?,
+            name: scope.module(),
+        })
+    }
+
+    /// The layer's output, of the shape of `hidden`; `None` if only its attention probabilities are needed.
+    fn forward(&self, hidden: &Tensor, bias: Option<&Tensor>, pass: &mut Pass) -> Result<Option<Tensor>> {
+        let Some(context) = self.attention.forward(hidden, bias, pass)? else { return Ok(None) };
+        let attended = self.attention_output.forward(&context)?;
+        pass.module(&self.attention_name, &attended);
+        let attended = self.attention_norm.forward(&attended.f_add(hidden)?)?;
+        let inner = self.activation.forward(&self.inner.forward(&attended)?)?;
+        let outer = self.dropout.forward(self.outer.forward(&inner)?, pass)?;
+        pass.module(&self.feed_forward_name, &outer);
+        let output = self.output_norm.forward(&outer.f_add(&attended)?)?;
+        pass.module(&self.name, &output);
+        Ok(Some(output))
+    }
+}

@@ -1,0 +1,149 @@
+//! The parts that families of models share. Each makes its own parameters under the names that transformers gives them.
+
+mod attention;
+
+use tch::Tensor;
+
+pub(super) use attention::{SelfAttention, padding_bias};
+
+use super::Pass;
+use super::builder::{Init, Scope};
+use crate::Result;
+
+/// `x·Wᵀ + b`, with `weight` `[output, input]` and `bias` `[output]`.
+#[derive(Debug)]
+pub(super) struct Linear {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Linear {
+    pub fn new(mut scope: Scope, input: i64, output: i64) -> Result<Self> {
+        Ok(Self {
+            weight: scope.parameter("weight", &[output, input], Init::Normal)?,
+            bias: scope.parameter("bias", &[output], Init::Zeros)?,
+        })
+    }
+
+    pub fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        Ok(input.f_linear(&self.weight, Some(&self.bias))?)
+    }
+}
+
+/// A table of vectors, `weight` `[entries, size]`.
+#[derive(Debug)]
+pub(super) struct Embedding {
+    weight: Tensor,
+    padding_index: Option<i64>,
+}
+
+impl Embedding {
+    /// The row at `padding_index` starts at zero and gets no gradient.
+    pub fn new(mut scope: Scope, entries: i64, size: i64, padding_index: Option<i64>) -> Result<Self> {
+        let init = padding_index.map_or(Init::Normal, Init::NormalExceptRow);
+        Ok(Self { weight: scope.parameter("weight", &[entries, size], init)?, padding_index })
+    }
+
+    /// The vectors of `ids`, of any shape: `[…, size]`.
+    pub fn forward(&self, ids: &Tensor) -> Result<Tensor> {
+        Ok(Tensor::f_embedding(&self.weight, ids, self.padding_index.unwrap_or(-1), false, false)?)
+    }
+
+    /// The first `count` vectors, `[count, size]`: a view, not a copy.
+    pub fn first(&self, count: i64) -> Result<Tensor> {
+        Ok(self.weight.f_narrow(0, 0, count)?)
+    }
+}
+
+/// Layer normalization over the last dimension.
+#[derive(Debug)]
+pub(super) struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+    size: i64,
+    epsilon: f64,
+}
+
+impl LayerNorm {
+    pub fn new(mut scope: Scope, size: i64, epsilon: f64) -> Result<Self> {
+        Ok(Self {
+            weight: scope.parameter("weight", &[size], Init::Ones)?,
+            bias: scope.parameter("bias", &[size], Init::Zeros)?,
+            size,
+            epsilon,
+        })
+    }
+
+    pub fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        Ok(input.f_layer_norm([self.size], Some(&self.weight), Some(&self.bias), self.epsilon, true)?)
+    }
+}
+
+/// Dropout with a fixed probability; it does nothing outside training.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Dropout(pub f64);
+
+impl Dropout {
+    pub const NONE: Self = Self(0.0);
+
+    pub fn forward(self, input: Tensor, pass: &Pass) -> Result<Tensor> {
+        let probability = self.probability(pass);
+        // Even at 0 the kernel would copy its input and draw from the generator.
+        if probability == 0.0 { Ok(input) } else { Ok(input.f_dropout(probability, true)?) }
+    }
+
+    /// The probability that holds in `pass`.
+    pub fn probability(self, pass: &Pass) -> f64 {
+        if pass.is_training() { self.0 } else { 0.0 }
+    }
+}
+
+/// The activations that a config may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Activation {
+    /// With the error function, not an approximation.
+    Gelu,
+    /// With tanh in place of the error function.
+    #[serde(alias = "gelu_pytorch_tanh")]
+    GeluNew,
+    Relu,
+    #[serde(alias = "swish")]
+    Silu,
+    Tanh,
+}
+
+impl Activation {
+    pub fn forward(self, input: &Tensor) -> Result<Tensor> {
+        Ok(match self {
+            Activation::Gelu => input.f_gelu("none")?,
+            Activation::GeluNew => input.f_gelu("tanh")?,
+            Activation::Relu => input.f_relu()?,
+            Activation::Silu => input.f_silu()?,
+            Activation::Tanh => input.f_tanh()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every name, and its value at 0.7 by its formula.
+    #[test]
+    fn names_and_values() {
+        for (name, expected) in [
+            ("gelu", 0.530_625_443_443_849),
+            ("gelu_new", 0.530_570_134_705_117),
+            ("gelu_pytorch_tanh", 0.530_570_134_705_117),
+            ("relu", 0.7),
+            ("silu", 0.467_731_440_517_716),
+            ("swish", 0.467_731_440_517_716),
+            ("tanh", 0.604_367_777_117_164),
+        ] {
+            let activation: Activation = serde_json::from_value(name.into()).unwrap();
+            let found = activation.forward(&Tensor::from(0.7_f64)).unwrap().double_value(&[]);
+            assert!((found - expected).abs() < 1e-12, "{name}: {found}, expected {expected}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use tch::Device;
+
+use super::builder::Builder;
+use super::families::{Architecture, Body};
+use super::heads::{Head, POOLER_OUTPUT};
+use super::huggingface::{self, ModelConfig};
+use super::inputs::{Inputs, check_labels};
+use super::{Model, ModelError, ModelSpec, Parameters, Pass, memory};
+use crate::{Batch, Result};
+
+/// A model with a Hugging Face config: what all of them do around the parts in which they differ.
+pub(super) struct Pretrained {
+    spec: ModelSpec,
+    config: ModelConfig,
+    device: Device,
+    parameters: Parameters,
+    body: Box<dyn Body>,
+    head: Head,
+    /// The names of the modules whose output can be asked for.
+    modules: Arc<[String]>,
+}
+
+/// A model that is defined but whose parameters hold no values yet.
+pub(super) struct Draft {
+    pub spec: ModelSpec,
+    pub unfilled: super::builder::Unfilled,
+    body: Box<dyn Body>,
+    head: Head,
+}
+
+impl Draft {
+    /// Defines the model of a class that a config describes.
+    ///
+    /// # Errors
+    /// A config that is wrong, or sizes that this machine cannot hold: nothing is allocated then.
+    pub fn new(architecture: &Architecture, config: &ModelConfig, device: Device) -> Result<Self> {
+        check_memory(architecture, config)?;
+        let mut builder = Builder::new(device);
+        let network = (architecture.build)(config, &mut builder)?;
+        let spec = ModelSpec { architecture: architecture.name.to_owned(), ..network.spec };
+        Ok(Self { spec, unfilled: builder.finish(), body: network.body, head: network.head })
+    }
+}
+
+/// Whether the parameters fit the memory of this machine. They are counted with one layer and with two, so that a config
+/// of a billion layers costs nothing either.
+fn check_memory(architecture: &Architecture, config: &ModelConfig) -> Result<()> {
+    let family = architecture.family;
+    let count = |layers: u32| -> Result<u128> {
+        let mut config = config.clone();
+        config.set(family.num_layers, layers);
+        let mut builder = Builder::counting();
+        (architecture.build)(&config, &mut builder)?;
+        Ok(builder.num_elements())
+    };
+    // What is no number of layers is refused when the model is built.
+    let num_layers = config.get(family.num_layers).and_then(|layers| layers.as_u64()).unwrap_or(1).max(1);
+    let one = count(1)?;
+    let of_layer = count(2)?.saturating_sub(one);
+    let more = of_layer.saturating_mul(u128::from(num_layers - 1));
+    memory::check(one.saturating_add(more)).map_err(|found| {
+        let keys = family.sizes.iter().map(|size| size.key).chain([family.num_layers]);
+        let sizes = keys.filter_map(|key| Some(format!("`{key}` {}", config.get(key)?)));
+        let sizes = sizes.collect::<Vec<_>>().join(", ");
+        let labels = config.labels().ok().flatten().map_or(0, |labels| labels.len());
+        ModelError::from(config.invalid(format!("{found}: {sizes}, {labels} labels; make it smaller"))).into()
+    })
+}
+
+impl Pretrained {
+    /// The model of a draft that has been filled.
+    pub fn new(draft: Draft, config: ModelConfig, device: Device, trainable: bool) -> Result<Self> {
+        let Draft { spec, mut unfilled, body, head } = draft;
+        let modules = std::mem::take(&mut unfilled.modules).into();
+        Ok(Self { spec, config, device, parameters: unfilled.into_parameters(trainable)?, body, head, modules })
+    }
+}
+
+impl Model for Pretrained {
+    fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    fn config(&self) -> Option<&ModelConfig> {
+        Some(&self.config)
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn forward(&self, batch: &Batch, pass: &mut Pass) -> Result<()> {
+        let inputs = Inputs::new(batch, &self.spec.inputs, self.device)?;
+        let labels = batch.get("labels");
+        if labels.is_some() {
+            pass.offer("loss");
+        }
+        pass.offer("logits");
+        pass.offer_layers(self.spec.num_layers.unwrap_or(0));
+        if self.head.has_pooler() {
+            pass.offer(POOLER_OUTPUT);
+        }
+        pass.offer_modules(&self.modules);
+        if !pass.needs_embeddings() {
+            return Ok(());
+        }
+        let Some(last) = self.body.forward(&inputs, pass)?.filter(|_| pass.needs_top()) else { return Ok(()) };
+        let labels = labels.filter(|_| pass.wants("loss"));
+        let wants_logits = pass.wants("logits") || labels.is_some();
+        let Some(logits) = self.head.forward(&last, wants_logits, pass)? else { return Ok(()) };
+        if let Some(labels) = labels {
+            check_labels(&self.spec.task, labels, &logits)?;
+            pass.output("loss", self.spec.task.loss(&logits, labels)?);
+        }
+        pass.output("logits", logits);
+        Ok(())
+    }
+
+    fn save(&self, folder: &Path) -> Result<()> {
+        huggingface::write(folder, &self.config, &self.parameters)
+    }
+
+    fn device(&self) -> Device {
+        self.device
+    }
+}
