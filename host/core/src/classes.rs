@@ -109,8 +109,12 @@ impl ClassOrder {
         Ok(logits.f_index_select(-1, &self.tensor)?)
     }
 
-    /// Labels `[…]` of the student as the teacher's. What is no class, such as −100, stays as it is.
+    /// Labels of the student as the teacher's. Of classes `[…]`, what is no class, such as −100, stays as it is; of numbers
+    /// `[batch, classes]`, each goes to the place of its class.
     fn labels(&self, labels: &Tensor) -> Result<Tensor> {
+        if labels.is_floating_point() {
+            return Ok(labels.f_index_select(-1, &self.tensor.f_argsort(0, false)?)?);
+        }
         let labels = labels.f_to_kind(Kind::Int64)?;
         let is_class = labels.f_ge(0)?.f_logical_and(&labels.f_lt(self.indices.len() as i64)?)?;
         let of_teacher = self.tensor.f_take(&labels.f_mul(&is_class)?)?;
@@ -188,6 +192,17 @@ mod tests {
                 prop_assert_eq!(&teacher[own as usize], &student[label as usize]);
             }
         }
+    }
+
+    /// A number for each class goes where the class stands: the teacher's third class is the student's first.
+    #[test]
+    fn numbers_of_classes_are_put_into_the_teachers_order() {
+        let names = |classes: [&str; 3]| classes.map(str::to_owned).to_vec();
+        let classes = Classes::new(&names(["b", "c", "a"]), &names(["a", "b", "c"]), Device::Cpu).unwrap();
+        let mut batch = Batch::new();
+        batch.insert(LABELS, Tensor::from_slice2(&[[0.1_f32, 0.2, 0.3]]));
+        let own = classes.batch_of_teacher(&batch).unwrap().unwrap();
+        assert!(own.get(LABELS).unwrap().equal(&Tensor::from_slice2(&[[0.2_f32, 0.3, 0.1]])));
     }
 
     #[test]

@@ -228,6 +228,15 @@ impl Task {
     }
 }
 
+impl fmt::Display for Distribution {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Distribution::Softmax => "the softmax over all classes",
+            Distribution::Sigmoid => "the sigmoid of each class",
+        })
+    }
+}
+
 impl fmt::Display for Task {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {

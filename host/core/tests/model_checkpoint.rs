@@ -339,3 +339,63 @@ fn a_token_classifier_may_come_with_an_unused_pooler() {
     });
     assert_eq!(load(checkpoint.path(), &options(false)).unwrap().left_out, ["bert.pooler.dense.bias"]);
 }
+
+/// The word embeddings are the decoder, too: one parameter, one tensor, both names in the file.
+#[test]
+fn a_tied_parameter_is_one_under_all_its_names() {
+    let (words, decoder) = ("bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight");
+    let model = load_recorded("bert_masked_lm").model;
+    let parameters = model.parameters();
+    let (first, second) = (parameters.get(words).unwrap(), parameters.get(decoder).unwrap());
+    assert_eq!(first.data_ptr(), second.data_ptr());
+    let names: Vec<&str> = parameters.iter().map(|(name, _)| name).collect();
+    assert!(names.contains(&words) && !names.contains(&decoder), "once in what is trained: {names:?}");
+    let distinct: usize = parameters.iter().map(|(_, tensor)| tensor.numel()).sum();
+    assert_eq!(parameters.num_elements(), distinct);
+
+    let folder = tempfile::tempdir().unwrap();
+    model.save(folder.path()).unwrap();
+    let stored = read_tensors(&folder.path().join("model.safetensors"));
+    for (name, other) in [(words, decoder), ("cls.predictions.bias", "cls.predictions.decoder.bias")] {
+        assert_eq!(stored[name], stored[other]);
+    }
+    assert_same_parameters(&*load(folder.path(), &options(false)).unwrap().model, &*model);
+}
+
+#[test]
+fn a_tied_parameter_may_stand_under_any_of_its_names() {
+    let (words, decoder) = ("bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight");
+    let model = load_recorded("bert_masked_lm").model;
+    let checkpoint = Scratch::of("bert_masked_lm");
+    checkpoint.rename_weights(|name| Some(if name == words { decoder } else { name }.to_owned()));
+    assert_same_parameters(&*load(checkpoint.path(), &options(false)).unwrap().model, &*model);
+
+    // Two tensors that differ are no tied parameter, unless the config says that they are two.
+    let checkpoint = Scratch::of("bert_masked_lm");
+    checkpoint.change_weights(|mut tensors| {
+        let (_, mut raw) = tensors.iter().find(|(name, _)| name == words).unwrap().clone();
+        raw.bytes[..4].copy_from_slice(&7_f32.to_le_bytes());
+        tensors.push((decoder.to_owned(), raw));
+        tensors
+    });
+    assert_contains(
+        &load_error(checkpoint.path(), &options(false)),
+        &[&format!("differ under `{words}` and `{decoder}`"), "tie_word_embeddings"],
+    );
+    checkpoint.set("tie_word_embeddings", false);
+    let untied = load(checkpoint.path(), &options(false)).unwrap().model;
+    assert_eq!(untied.parameters().get(decoder).unwrap().double_value(&[0, 0]), 7.0);
+    assert_ne!(untied.parameters().get(words).unwrap().double_value(&[0, 0]), 7.0);
+}
+
+/// BERT's own checkpoints have what it was pre-trained with besides.
+#[test]
+fn what_bert_was_pretrained_with_is_left_out() {
+    let checkpoint = Scratch::of("bert_masked_lm");
+    checkpoint.change_weights(|mut tensors| {
+        let bias = tensors.iter().find(|(name, _)| name == "cls.predictions.bias").unwrap().1.clone();
+        tensors.push(("cls.seq_relationship.bias".to_owned(), bias));
+        tensors
+    });
+    assert_eq!(load(checkpoint.path(), &options(false)).unwrap().left_out, ["cls.seq_relationship.bias"]);
+}

@@ -132,6 +132,21 @@ fn distilbert_token_classification() {
 }
 
 #[test]
+fn bert_masked_lm() {
+    assert_agrees("bert_masked_lm");
+}
+
+#[test]
+fn roberta_masked_lm() {
+    assert_agrees("roberta_masked_lm");
+}
+
+#[test]
+fn distilbert_masked_lm() {
+    assert_agrees("distilbert_masked_lm");
+}
+
+#[test]
 fn fused_attention_agrees_with_explicit() {
     let io = read_tensors(&recorded(SEQUENCE).join("io.safetensors"));
     let model = load_recorded(SEQUENCE).model;

@@ -54,8 +54,11 @@ impl Assembled {
     /// What the run writes, in bytes, as far as it is known beforehand: the student and the checkpoints, each with the
     /// student and the optimizer's state, all in float32.
     pub fn output_bytes(&self) -> Result<u64> {
-        let model = 4 * self.session.student.parameters().num_elements() as u64;
-        let checkpoint = model * (1 + self.settings.optimizer.state_per_parameter() as u64);
+        let parameters = self.session.student.parameters();
+        // A tied parameter is written under each of its names; the optimizer knows it once.
+        let model = 4 * parameters.named().map(|(_, tensor)| tensor.numel() as u64).sum::<u64>();
+        let trained = 4 * parameters.num_elements() as u64;
+        let checkpoint = model + trained * self.settings.optimizer.state_per_parameter() as u64;
         Ok(checkpoint.saturating_mul(self.timetable()?.num_checkpoints() as u64).saturating_add(model))
     }
 }

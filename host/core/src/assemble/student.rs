@@ -76,7 +76,7 @@ fn complete(options: &mut LoadOptions, file: &Path, teacher: Option<&dyn Model>)
         taken.push("architecture");
         options.architecture = Some(spec.architecture.clone());
     }
-    if config.labels()?.is_none() && options.labels.is_none() {
+    if config.labels()?.is_none() && options.labels.is_none() && !spec.task.labels().is_empty() {
         taken.push(LABELS);
         options.labels = Some(spec.task.labels().to_vec());
     }

@@ -18,7 +18,8 @@ pub struct DistillationConfig {
     pub hard_label_weight: f64,
     /// Replaces `hard_label_weight` after the first optimizer step: `"none"`, `"linear_decay"`, `"linear_growth"`.
     pub hard_label_weight_scheduler: String,
-    /// `"ce"`, `"mse"`, `"reverse_kl"`, `["js", beta]` or `["dkd", alpha, beta]`.
+    /// `"ce"`, `"mse"`, `"reverse_kl"`, `["js", beta]` or `["dkd", alpha, beta]`; `"bce"` or `"mse"` where a model may find
+    /// several classes in an example, `"mse"` where it predicts numbers.
     pub kd_loss_type: NameAndParameters,
     pub kd_loss_weight: f64,
     /// Replaces `kd_loss_weight` after the first optimizer step: `"none"`, `"linear_decay"`, `"linear_growth"`.

@@ -1,7 +1,7 @@
 use tch::{Kind, Tensor};
 
 use super::{KdInputs, KdLoss};
-use crate::Result;
+use crate::{Distribution, Result};
 
 /// Decoupled knowledge distillation, `α · TCKD + β · NCKD` of the softened distributions, averaged over everything but
 /// labels (Zhao et al., “Decoupled Knowledge Distillation”, arXiv:2203.08679). TCKD is the divergence
@@ -20,6 +20,10 @@ impl Dkd {
 impl KdLoss for Dkd {
     fn name(&self) -> &str {
         "dkd"
+    }
+
+    fn distribution(&self) -> Option<Distribution> {
+        Some(Distribution::Softmax)
     }
 
     fn uses_labels(&self) -> bool {

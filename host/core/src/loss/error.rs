@@ -58,6 +58,13 @@ pub enum LossError {
     )]
     Classes { side: String, teacher: Vec<String>, student: Vec<String> },
 
+    /// Logits that mean something else.
+    #[error(
+        "the {side} is trained for {teacher} and the student for {student}, so their logits cannot be compared. Take a \
+         student of the teacher's task; `problem_type` in config.json says what a classifier is trained for"
+    )]
+    Tasks { side: String, teacher: String, student: String },
+
     /// A match names a module that the model does not have.
     #[error(
         "distillation.custom_matches: the {side} has no module `{name}` whose output can be compared{}; it has {}",

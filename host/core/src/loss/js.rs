@@ -2,7 +2,7 @@ use tch::Tensor;
 
 use super::reverse_kl::mean_kl;
 use super::{KdInputs, KdLoss};
-use crate::Result;
+use crate::{Distribution, Result};
 
 /// Generalized Jensen-Shannon divergence of the softened distributions, P the teacher's, Q the student's and
 /// M = β·P + (1 − β)·Q: `β · KL(P‖M) + (1 − β) · KL(Q‖M)`, averaged over everything but labels (Agarwal et al.,
@@ -16,6 +16,10 @@ pub struct Js {
 impl KdLoss for Js {
     fn name(&self) -> &str {
         "js"
+    }
+
+    fn distribution(&self) -> Option<Distribution> {
+        Some(Distribution::Softmax)
     }
 
     fn loss(&self, inputs: &KdInputs<'_>) -> Result<Tensor> {

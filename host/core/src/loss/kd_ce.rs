@@ -1,7 +1,7 @@
 use tch::{Kind, Tensor};
 
 use super::{KdInputs, KdLoss};
-use crate::Result;
+use crate::{Distribution, Result};
 
 /// Cross-entropy of the student's softened distribution under the teacher's:
 /// `−Σ softmax(t/τ) · log softmax(s/τ)` over labels, averaged over everything else
@@ -11,6 +11,10 @@ pub struct KdCe;
 impl KdLoss for KdCe {
     fn name(&self) -> &str {
         "ce"
+    }
+
+    fn distribution(&self) -> Option<Distribution> {
+        Some(Distribution::Softmax)
     }
 
     fn loss(&self, inputs: &KdInputs<'_>) -> Result<Tensor> {

@@ -11,6 +11,7 @@ mod error;
 mod fsp;
 mod hidden_mse;
 mod js;
+mod kd_bce;
 mod kd_ce;
 mod kd_mse;
 mod minilm_relations;
@@ -35,6 +36,7 @@ pub use error::LossError;
 pub use fsp::Fsp;
 pub use hidden_mse::HiddenMse;
 pub use js::Js;
+pub use kd_bce::KdBce;
 pub use kd_ce::KdCe;
 pub use kd_mse::KdMse;
 pub use minilm_relations::MinilmRelations;
@@ -47,8 +49,8 @@ pub use plugins::{PLUGIN_PREFIX, PluginLosses};
 pub use reverse_kl::ReverseKl;
 pub use select::{probability_shift, select_logits};
 
-use crate::Result;
 use crate::temperature::Temperature;
+use crate::{Distribution, Result};
 
 /// What a KD loss is computed from.
 #[derive(Debug)]
@@ -58,8 +60,8 @@ pub struct KdInputs<'a> {
     /// The teacher's, of the same shape and without a gradient.
     pub teacher: &'a Tensor,
     pub temperature: &'a Temperature,
-    /// The labels of the same rows, integers `[…]`, negative where there is none; for losses that use them, where the
-    /// adaptor returned any.
+    /// The labels of the same rows, for losses that use them, where the adaptor returned any: classes `[…]`, negative where
+    /// there is none, or numbers of the logits' shape, or `[…]`, NaN where there is none.
     pub labels: Option<&'a Tensor>,
 }
 
@@ -75,6 +77,12 @@ impl KdInputs<'_> {
 pub trait KdLoss {
     /// The name in `kd_loss_type`.
     fn name(&self) -> &str;
+
+    /// What it makes of logits; it is for heads that are trained for the same. `None` if it compares logits as they are, or
+    /// if only a plugin knows.
+    fn distribution(&self) -> Option<Distribution> {
+        None
+    }
 
     /// Whether it reads the labels.
     fn uses_labels(&self) -> bool {
@@ -104,7 +112,7 @@ pub trait MatchLoss {
 }
 
 /// The names that `kd_loss_type` may have.
-const KD_LOSSES: &[&str] = &["ce", "mse", "reverse_kl", "js", "dkd"];
+const KD_LOSSES: &[&str] = &["ce", "mse", "bce", "reverse_kl", "js", "dkd"];
 
 /// The KD loss that `kd_loss_type` names.
 pub fn kd_loss(spec: &NameAndParameters) -> Result<Box<dyn KdLoss>> {
@@ -112,12 +120,13 @@ pub fn kd_loss(spec: &NameAndParameters) -> Result<Box<dyn KdLoss>> {
         let loss: Box<dyn KdLoss> = match (name, parameters) {
             ("ce", []) => Box::new(KdCe),
             ("mse", []) => Box::new(KdMse),
+            ("bce", []) => Box::new(KdBce),
             ("reverse_kl", []) => Box::new(ReverseKl),
             ("js", []) => Box::new(Js { beta: 0.5 }),
             ("js", &[beta]) if 0.0 < beta && beta < 1.0 => Box::new(Js { beta }),
             ("dkd", []) => Box::new(Dkd::DEFAULT),
             ("dkd", &[alpha, beta]) => Box::new(Dkd { alpha, beta }),
-            ("ce" | "mse" | "reverse_kl", _) => return Err(Unfit::Parameters("no parameters")),
+            ("ce" | "mse" | "bce" | "reverse_kl", _) => return Err(Unfit::Parameters("no parameters")),
             ("js", _) => return Err(Unfit::Parameters(r#"["js", beta] with a number between 0 and 1"#)),
             ("dkd", _) => return Err(Unfit::Parameters(r#"["dkd", alpha, beta] with two numbers"#)),
             _ => return Err(Unfit::UnknownName),

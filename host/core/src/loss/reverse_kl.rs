@@ -1,7 +1,7 @@
 use tch::{Kind, Tensor};
 
 use super::{KdInputs, KdLoss};
-use crate::Result;
+use crate::{Distribution, Result};
 
 /// Kullback-Leibler divergence of the teacher's softened distribution from the student's own,
 /// `Σ softmax(s/τ) · (log softmax(s/τ) − log softmax(t/τ))` over labels, averaged over everything else. The student is
@@ -12,6 +12,10 @@ pub struct ReverseKl;
 impl KdLoss for ReverseKl {
     fn name(&self) -> &str {
         "reverse_kl"
+    }
+
+    fn distribution(&self) -> Option<Distribution> {
+        Some(Distribution::Softmax)
     }
 
     fn loss(&self, inputs: &KdInputs<'_>) -> Result<Tensor> {

@@ -82,15 +82,20 @@ impl Scope<'_> {
         self.builder.num_elements = self.builder.num_elements.saturating_add(count);
         let Some(device) = self.builder.device else { return Ok(Tensor::new()) };
         let tensor = Tensor::f_empty(shape, (Kind::Float, device))?;
-        let name = format!("{}.{name}", self.path);
+        let name = self.name_of(name);
         self.builder.inits.insert(name.clone(), init);
         self.builder.parameters.insert(name, tensor.shallow_clone());
         Ok(tensor)
     }
 
+    /// The whole name of the parameter `name` here.
+    pub fn name_of(&self, name: &str) -> String {
+        format!("{}.{name}", self.path)
+    }
+
     /// Gives the parameter `own`, by its whole name, the name `name` here besides: both are one parameter.
     pub fn tied(&mut self, name: &str, own: &str) -> Tensor {
-        let name = format!("{}.{name}", self.path);
+        let name = self.name_of(name);
         // A parameter is made before it is tied; a builder that counts makes none.
         self.builder.parameters.tie(name, own).map_or_else(Tensor::new, Tensor::shallow_clone)
     }

@@ -72,8 +72,8 @@ pub fn load(folder: &Path, options: &LoadOptions) -> Result<Loaded> {
         let path = config.path().to_owned();
         return Err(ModelError::NoLabels { path, architecture: architecture.name }.into());
     }
-    let is_other_count =
-        draft.spec.task.labels().len() != own_labels.map_or(DEFAULT_LABELS.len(), |labels| labels.len());
+    let num_labels = draft.spec.task.labels().len();
+    let is_other_count = num_labels > 0 && num_labels != own_labels.map_or(DEFAULT_LABELS.len(), |labels| labels.len());
     let Filled { new, left_out } = fill(&draft.unfilled, &checkpoint, architecture, is_other_class || is_other_count)?;
     let model = Box::new(Pretrained::new(draft, config, options.device, options.trainable)?);
     Ok(Loaded { model, new, left_out })

@@ -69,6 +69,16 @@ pub enum ModelError {
     #[error("{0}")]
     Mismatch(Box<Mismatch>),
 
+    /// Names of one parameter under which a checkpoint has two.
+    #[error(
+        "the weights in {} differ under `{}` and `{}`, which are one parameter of the model. If they are two, say so by \
+         `\"tie_word_embeddings\": false` in config.json",
+        folder.display(),
+        names.0,
+        names.1
+    )]
+    Untied { folder: PathBuf, names: (String, String) },
+
     #[error("the model that the student is made of has no layer {layer}: it has {num_layers}, 0 to {}", num_layers - 1)]
     NoSuchLayer { layer: usize, num_layers: usize },
 

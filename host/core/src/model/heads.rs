@@ -3,7 +3,8 @@
 use tch::Tensor;
 
 use super::Pass;
-use super::layers::{Activation, Dropout, Linear};
+use super::builder::{Init, Scope};
+use super::layers::{Activation, Dropout, LayerNorm, Linear};
 use crate::Result;
 
 /// The output that a model's pooler has.
@@ -24,6 +25,9 @@ pub(super) enum Head {
     },
     /// Logits of each token, `[batch, length, outputs]`: a linear layer.
     Tokens { dropout: Dropout, output: Linear },
+    /// Logits of each token over the vocabulary, `[batch, length, vocabulary]`: a dense layer with an activation and a norm,
+    /// and a linear layer.
+    Words { dense: Linear, activation: Activation, norm: LayerNorm, output: Linear },
 }
 
 impl Head {
@@ -50,7 +54,26 @@ impl Head {
             Head::Tokens { dropout, output } if wants_logits => {
                 Ok(Some(output.forward(&dropout.forward(last.shallow_clone(), pass)?)?))
             }
-            Head::Tokens { .. } => Ok(None),
+            Head::Words { dense, activation, norm, output } if wants_logits => {
+                let transformed = norm.forward(&activation.forward(&dense.forward(last)?)?)?;
+                Ok(Some(output.forward(&transformed)?))
+            }
+            Head::Tokens { .. } | Head::Words { .. } => Ok(None),
         }
     }
+}
+
+/// A linear layer to the vocabulary, `decoder` in `scope`. Its weight is the parameter `words`, if one is named, and its bias
+/// is the parameter `bias` of `scope`, too.
+pub(super) fn decoder(mut scope: Scope, words: Option<&str>, size: i64, vocab_size: i64) -> Result<Linear> {
+    let bias = scope.parameter("bias", &[vocab_size], Init::Zeros)?;
+    let own = scope.name_of("bias");
+    let mut decoder = scope.at("decoder");
+    let weight = match words {
+        Some(words) => decoder.tied("weight", words),
+        None => decoder.parameter("weight", &[vocab_size, size], Init::Normal)?,
+    };
+    // The same tensor under its other name.
+    drop(decoder.tied("bias", &own));
+    Ok(Linear::of(weight, bias))
 }

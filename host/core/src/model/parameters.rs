@@ -36,9 +36,15 @@ impl Parameters {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
-    /// The names that tensors have besides their own, each with the own one.
-    pub fn tied(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.tied.iter().map(|(name, own)| (name.as_str(), own.as_str()))
+    /// All names that tensors have: a tied one comes once under each of them.
+    pub fn named(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        let tied = self.tied.iter().filter_map(|(name, own)| Some((name.as_str(), self.tensors.get(own)?)));
+        self.iter().chain(tied)
+    }
+
+    /// The names that the tensor `own` has besides this one.
+    pub fn other_names(&self, own: &str) -> impl Iterator<Item = &str> {
+        self.tied.iter().filter(move |(_, other)| *other == own).map(|(name, _)| name.as_str())
     }
 
     /// How many numbers there are in all tensors together.

@@ -2,7 +2,7 @@ use tch::{Kind, Tensor};
 
 use super::flsw::around_mean;
 use super::{Temperature, TemperatureScheduler};
-use crate::Result;
+use crate::{Distribution, Result};
 
 /// Confidence weights by the student's largest probability: the less sure, the lower the temperature,
 /// `τ + β · (mean(w) − w)` with `w = 1 / (max softmax(s) + 1e-3)`
@@ -14,6 +14,10 @@ pub struct Cwsm {
 impl TemperatureScheduler for Cwsm {
     fn name(&self) -> &str {
         "cwsm"
+    }
+
+    fn distribution(&self) -> Option<Distribution> {
+        Some(Distribution::Softmax)
     }
 
     fn temperature(&self, student: &Tensor, _teacher: &Tensor, base: f64) -> Result<Temperature> {

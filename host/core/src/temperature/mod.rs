@@ -10,8 +10,8 @@ pub use constant::Constant;
 pub use cwsm::Cwsm;
 pub use flsw::Flsw;
 
-use crate::Result;
 use crate::loss::{NameAndParameters, Unfit};
+use crate::{Distribution, Result};
 
 /// What logits are divided by before the softmax.
 #[derive(Debug)]
@@ -34,6 +34,11 @@ impl Temperature {
 /// Chooses the temperature of a batch from the logits of both sides.
 pub trait TemperatureScheduler {
     fn name(&self) -> &str;
+
+    /// What it makes of logits; it is for heads that are trained for the same. `None` if it takes logits as they are.
+    fn distribution(&self) -> Option<Distribution> {
+        None
+    }
 
     /// From logits of one shape `[…, labels]` and the configured temperature. Runs without grad.
     fn temperature(&self, student: &Tensor, teacher: &Tensor, base: f64) -> Result<Temperature>;

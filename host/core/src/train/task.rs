@@ -133,12 +133,6 @@ impl Task {
         let Adapted { student, teachers } = adapted;
         let labels: Vec<String> = self.teachers.iter().map(Branch::label).collect();
         let student_label = self.student.label();
-        let side = |branch: &'_ Branch, label, features, batch: &Batch| Side {
-            adaptor: branch.adaptor.name().to_owned(),
-            label,
-            features,
-            batch_size: batch.len(),
-        };
         let student_side = side(&self.student, student_label.as_str(), &student.0, batch.student());
         let of_teachers = self.teachers.iter().zip(&labels).zip(teachers).enumerate();
         let teacher_sides: Vec<Side<'_>> = of_teachers
@@ -162,5 +156,16 @@ impl Task {
             .zip(teachers.iter().chain([student]))
             .map(|(branch, (features, _))| (branch.label(), features.summary()))
             .collect()
+    }
+}
+
+/// The features of one model, for the checks of losses.
+fn side<'a>(branch: &'a Branch, label: &'a str, features: &'a Features, batch: &Batch) -> Side<'a> {
+    Side {
+        adaptor: branch.adaptor.name().to_owned(),
+        label,
+        features,
+        batch_size: batch.len(),
+        task: &branch.model.spec().task,
     }
 }

@@ -2,7 +2,7 @@ use tch::{Kind, Tensor};
 
 use crate::describe::{describe, shape};
 use crate::loss::LossError;
-use crate::{Features, Result};
+use crate::{Features, Result, Task};
 
 /// The features of one side, and who made them, for messages.
 pub struct Side<'a> {
@@ -13,6 +13,8 @@ pub struct Side<'a> {
     pub features: &'a Features,
     /// How many examples the batch holds.
     pub batch_size: usize,
+    /// What the model predicts.
+    pub task: &'a Task,
 }
 
 impl Side<'_> {
@@ -24,6 +26,12 @@ impl Side<'_> {
             found,
             expected,
         }
+    }
+
+    /// Whether any logits are as many as the model's head has; others are the adaptor's, and so is what they mean.
+    pub fn has_logits_of_head(&self) -> bool {
+        let outputs = self.task.num_outputs();
+        self.features.logits.iter().any(|logits| logits.size().last() == Some(&outputs))
     }
 
     pub fn missing(&self, key: &'static str, needed_by: &str, hint: &str) -> LossError {
@@ -53,7 +61,7 @@ pub fn check_features(side: &Side<'_>) -> Result<()> {
     }
     check_logits_mask(side)?;
     for (index, labels) in features.labels.iter().enumerate() {
-        if !is_integer(labels) {
+        if !is_integer(labels) && (side.task.labels_are_classes() || !is_float(labels)) {
             let expected = "integers, such as int64 of [batch]".into();
             return Err(side.wrong(&format!("labels[{index}]"), describe(labels), expected).into());
         }

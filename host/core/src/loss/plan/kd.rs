@@ -10,7 +10,7 @@ use crate::loss::{
     select_logits,
 };
 use crate::temperature::TemperatureScheduler;
-use crate::{Features, Result};
+use crate::{Distribution, Features, Result};
 
 /// The loss between the logits of both sides, summed over their lists.
 pub struct KdTerm {
@@ -77,7 +77,7 @@ impl KdTerm {
     /// The labels of the logits' rows, for a loss that uses them.
     fn labels_of_rows(&self, student: &Features, index: usize, rows: &Tensor) -> Result<Option<Tensor>> {
         let Some(labels) = student.labels.get(index).filter(|_| self.loss.uses_labels()) else { return Ok(None) };
-        let is_selected = labels.size() == rows.size()[..rows.dim() - 1];
+        let is_selected = labels.size() == rows.size()[..rows.dim() - 1] || labels.size() == rows.size();
         Ok(Some(match mask_of(student, index).filter(|_| !is_selected) {
             Some(mask) => select_logits(&labels.f_unsqueeze(-1)?, mask)?.f_squeeze_dim(-1)?,
             None => labels.shallow_clone(),
@@ -145,6 +145,44 @@ impl KdTerm {
         Ok(())
     }
 
+    /// Whether what the loss makes of logits is what the models are trained for.
+    pub(super) fn check_tasks(&self, student: &Side<'_>, teacher: &Side<'_>) -> Result<()> {
+        if !student.has_logits_of_head() || !teacher.has_logits_of_head() {
+            return Ok(());
+        }
+        let (task, of_head) = (student.task, student.task.distribution());
+        if of_head != teacher.task.distribution() {
+            return Err(LossError::Tasks {
+                side: teacher.label.to_owned(),
+                teacher: teacher.task.to_string(),
+                student: task.to_string(),
+            }
+            .into());
+        }
+        let wrong = |key: &str, found: String, expected: &str| -> Result<()> {
+            let key = format!("distillation.{key}");
+            let found = format!("{found}, and the student is trained for {task}{}", meaning(of_head));
+            Err(LossError::Value { key, found, expected: expected.to_owned() }.into())
+        };
+        if let Some(of_loss) = self.loss.distribution().filter(|of_loss| Some(*of_loss) != of_head) {
+            let expected = match of_head {
+                Some(Distribution::Softmax) => "`ce`, `mse`, `reverse_kl`, `js`, `dkd` or a plugin's loss",
+                Some(Distribution::Sigmoid) => "`bce`, `mse` or a plugin's loss",
+                None => "`mse` or a plugin's loss",
+            };
+            return wrong("kd_loss_type", format!("`{}` compares {of_loss}", self.spec), expected);
+        }
+        if let Some(made) = self.scheduler.distribution().filter(|made| Some(*made) != of_head) {
+            let found = format!("`{}` reads {made}", self.scheduler.name());
+            return wrong("temperature_scheduler", found, "another one, or `none`");
+        }
+        if self.probability_shift && of_head != Some(Distribution::Softmax) {
+            let found = "it makes the label's logit the largest of all".to_owned();
+            return wrong("probability_shift", found, "false");
+        }
+        Ok(())
+    }
+
     fn check_labels(&self, student: &Side<'_>, index: usize, logits: &Tensor) -> Result<()> {
         let Some(labels) = student.features.labels.get(index) else {
             return Err(student
@@ -152,7 +190,7 @@ impl KdTerm {
                 .into());
         };
         let positions = &logits.size()[..logits.dim() - 1];
-        if labels.size() == positions {
+        if labels.size() == positions || labels.size() == logits.size() {
             return Ok(());
         }
         let selected = selected_shape(logits, mask_of(student.features, index))?;
@@ -177,6 +215,15 @@ impl fmt::Display for KdTerm {
             formatter.write_str(", shifted to the labels")?;
         }
         Ok(())
+    }
+}
+
+/// What a head's logits mean, as a clause.
+fn meaning(of_head: Option<Distribution>) -> &'static str {
+    match of_head {
+        Some(Distribution::Softmax) => ", where exactly one class holds",
+        Some(Distribution::Sigmoid) => ", where each class holds or not",
+        None => ", whose outputs are no scores of classes",
     }
 }
 

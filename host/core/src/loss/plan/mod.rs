@@ -106,6 +106,7 @@ impl LossPlan {
         if has_logits(student.features, teacher.features) {
             self.kd.check(student, teacher)?;
             if self.kd_weight.is_used() {
+                self.kd.check_tasks(student, teacher)?;
                 check_gradients(student, "logits", &student.features.logits)?;
             }
             return Ok(());

@@ -5,7 +5,7 @@ use tch::Tensor;
 
 use super::{Architecture, Body, Family, Network, Size};
 use crate::model::builder::{Builder, Scope};
-use crate::model::heads::Head;
+use crate::model::heads::{self, Head};
 use crate::model::huggingface::ModelConfig;
 use crate::model::inputs::Inputs;
 use crate::model::layers::{Activation, Dropout, Embedding, LayerNorm, Linear, SelfAttention, padding_bias};
@@ -16,6 +16,8 @@ static FAMILY: Family = Family {
     model_type: "bert",
     body: "bert.",
     pooler: "bert.pooler.",
+    // Next-sentence prediction, with which BERT was pre-trained.
+    unused: &["cls.seq_relationship."],
     layers: "bert.encoder.layer.",
     num_layers: "num_hidden_layers",
     sizes: &[
@@ -27,9 +29,10 @@ static FAMILY: Family = Family {
     ],
 };
 
-pub(super) static ARCHITECTURES: [Architecture; 2] = [
+pub(super) static ARCHITECTURES: [Architecture; 3] = [
     Architecture { name: "BertForSequenceClassification", family: &FAMILY, build: sequence_classification },
     Architecture { name: "BertForTokenClassification", family: &FAMILY, build: token_classification },
+    Architecture { name: "BertForMaskedLM", family: &FAMILY, build: masked_lm },
 ];
 
 fn sequence_classification(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
@@ -56,6 +59,21 @@ fn token_classification(config: &ModelConfig, builder: &mut Builder) -> Result<N
         dropout: bert.head_dropout(),
         output: Linear::new(builder.at("classifier"), bert.hidden_size, task.num_outputs())?,
     };
+    Ok(Network { spec: bert.spec(bert.max_position_embeddings, task), body: Box::new(body), head })
+}
+
+fn masked_lm(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
+    let bert = BertConfig::new(config)?;
+    let body = Bert::new(&bert, builder)?;
+    let mut scope = builder.at("cls.predictions");
+    let words = config.ties_words()?.then_some("bert.embeddings.word_embeddings.weight");
+    let head = Head::Words {
+        dense: Linear::new(scope.at("transform.dense"), bert.hidden_size, bert.hidden_size)?,
+        activation: bert.hidden_act,
+        norm: LayerNorm::new(scope.at("transform.LayerNorm"), bert.hidden_size, bert.layer_norm_eps)?,
+        output: heads::decoder(scope, words, bert.hidden_size, bert.vocab_size)?,
+    };
+    let task = Task::MaskedLm { vocab_size: bert.vocab_size };
     Ok(Network { spec: bert.spec(bert.max_position_embeddings, task), body: Box::new(body), head })
 }
 

@@ -16,6 +16,7 @@ static FAMILY: Family = Family {
     model_type: "distilbert",
     body: "distilbert.",
     pooler: "distilbert.pooler.",
+    unused: &[],
     layers: "distilbert.transformer.layer.",
     num_layers: "n_layers",
     sizes: &[
@@ -26,9 +27,10 @@ static FAMILY: Family = Family {
     ],
 };
 
-pub(super) static ARCHITECTURES: [Architecture; 2] = [
+pub(super) static ARCHITECTURES: [Architecture; 3] = [
     Architecture { name: "DistilBertForSequenceClassification", family: &FAMILY, build: sequence_classification },
     Architecture { name: "DistilBertForTokenClassification", family: &FAMILY, build: token_classification },
+    Architecture { name: "DistilBertForMaskedLM", family: &FAMILY, build: masked_lm },
 ];
 
 fn sequence_classification(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
@@ -55,6 +57,25 @@ fn token_classification(config: &ModelConfig, builder: &mut Builder) -> Result<N
         output: Linear::new(builder.at("classifier"), distilbert.dim, task.num_outputs())?,
     };
     Ok(Network { spec: distilbert.spec(task), body: Box::new(body), head })
+}
+
+fn masked_lm(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
+    let distilbert = DistilBertConfig::new(config)?;
+    let (size, vocab_size) = (distilbert.dim, distilbert.vocab_size);
+    let body = DistilBert::new(&distilbert, builder)?;
+    let head = Head::Words {
+        dense: Linear::new(builder.at("vocab_transform"), size, size)?,
+        activation: distilbert.activation,
+        norm: LayerNorm::new(builder.at("vocab_layer_norm"), size, LAYER_NORM_EPSILON)?,
+        output: match config.ties_words()? {
+            true => {
+                let words = "distilbert.embeddings.word_embeddings.weight";
+                Linear::tied(builder.at("vocab_projector"), words, vocab_size)?
+            }
+            false => Linear::new(builder.at("vocab_projector"), size, vocab_size)?,
+        },
+    };
+    Ok(Network { spec: distilbert.spec(Task::MaskedLm { vocab_size }), body: Box::new(body), head })
 }
 
 /// What DistilBERT reads of its `config.json`. Keys with a default are those that transformers fills in, too; the sizes of

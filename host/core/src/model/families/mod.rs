@@ -25,6 +25,9 @@ pub(super) struct Family {
     pub body: &'static str,
     /// Names of the parameters of the body that not every class has begin with this.
     pub pooler: &'static str,
+    /// Names of tensors that old checkpoints have besides, and that no class of the family here has a use for, begin with
+    /// one of these.
+    pub unused: &'static [&'static str],
     /// Names of a layer's parameters begin with this and the layer's index.
     pub layers: &'static str,
     /// The config's key of the number of layers.

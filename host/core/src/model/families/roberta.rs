@@ -5,19 +5,20 @@ use tch::{Kind, Tensor};
 
 use super::bert::{BertConfig, Encoder};
 use super::{Architecture, Body, Family, Network, Size};
-use crate::Result;
 use crate::model::builder::{Builder, Scope};
-use crate::model::heads::Head;
+use crate::model::heads::{self, Head};
 use crate::model::huggingface::ModelConfig;
 use crate::model::inputs::Inputs;
 use crate::model::layers::{Activation, Dropout, Embedding, LayerNorm, Linear};
 use crate::model::{ModelError, Pass};
+use crate::{Result, Task};
 
 const fn family(model_type: &'static str) -> Family {
     Family {
         model_type,
         body: "roberta.",
         pooler: "roberta.pooler.",
+        unused: &[],
         layers: "roberta.encoder.layer.",
         num_layers: "num_hidden_layers",
         sizes: &[
@@ -35,13 +36,16 @@ static XLM_ROBERTA: Family = family("xlm-roberta");
 static CAMEMBERT: Family = family("camembert");
 
 #[rustfmt::skip]
-pub(super) static ARCHITECTURES: [Architecture; 6] = [
+pub(super) static ARCHITECTURES: [Architecture; 9] = [
     Architecture { name: "RobertaForSequenceClassification", family: &ROBERTA, build: sequence_classification },
     Architecture { name: "RobertaForTokenClassification", family: &ROBERTA, build: token_classification },
+    Architecture { name: "RobertaForMaskedLM", family: &ROBERTA, build: masked_lm },
     Architecture { name: "XLMRobertaForSequenceClassification", family: &XLM_ROBERTA, build: sequence_classification },
     Architecture { name: "XLMRobertaForTokenClassification", family: &XLM_ROBERTA, build: token_classification },
+    Architecture { name: "XLMRobertaForMaskedLM", family: &XLM_ROBERTA, build: masked_lm },
     Architecture { name: "CamembertForSequenceClassification", family: &CAMEMBERT, build: sequence_classification },
     Architecture { name: "CamembertForTokenClassification", family: &CAMEMBERT, build: token_classification },
+    Architecture { name: "CamembertForMaskedLM", family: &CAMEMBERT, build: masked_lm },
 ];
 
 fn sequence_classification(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
@@ -69,6 +73,23 @@ fn token_classification(config: &ModelConfig, builder: &mut Builder) -> Result<N
         output: Linear::new(builder.at("classifier"), roberta.hidden_size, task.num_outputs())?,
     };
     Ok(Network { spec: roberta.spec(max_length(&roberta, padding), task), body: Box::new(body), head })
+}
+
+fn masked_lm(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
+    let (roberta, padding) = read(config)?;
+    let body = Roberta::new(&roberta, padding, builder)?;
+    let (size, vocab_size) = (roberta.hidden_size, roberta.vocab_size);
+    let mut scope = builder.at("lm_head");
+    let words = config.ties_words()?.then_some("roberta.embeddings.word_embeddings.weight");
+    let head = Head::Words {
+        dense: Linear::new(scope.at("dense"), size, size)?,
+        // Whatever `hidden_act` is.
+        activation: Activation::Gelu,
+        norm: LayerNorm::new(scope.at("layer_norm"), size, roberta.layer_norm_eps)?,
+        output: heads::decoder(scope, words, size, vocab_size)?,
+    };
+    let spec = roberta.spec(max_length(&roberta, padding), Task::MaskedLm { vocab_size });
+    Ok(Network { spec, body: Box::new(body), head })
 }
 
 /// Reads the keys, which are BERT's, and the id of the padding token.

@@ -144,6 +144,15 @@ impl ModelConfig {
         Ok(Task::TokenLabels { labels: self.labels_or_default()? })
     }
 
+    /// Whether a head over the vocabulary shares its weight with the word embeddings; it does by default.
+    pub(in crate::model) fn ties_words(&self) -> Result<bool, ModelError> {
+        match self.get("tie_word_embeddings") {
+            None | Some(Value::Null) => Ok(true),
+            Some(Value::Bool(ties)) => Ok(*ties),
+            Some(other) => Err(self.invalid(format!("`tie_word_embeddings` is {other}; expected true or false"))),
+        }
+    }
+
     /// The names of the classes; those that transformers assumes where there are none.
     fn labels_or_default(&self) -> Result<Vec<String>, ModelError> {
         Ok(self.labels()?.unwrap_or_else(|| DEFAULT_LABELS.map(str::to_owned).to_vec()))

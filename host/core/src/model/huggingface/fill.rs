@@ -33,12 +33,18 @@ pub(in crate::model) fn fill(
     let parameters = unfilled.parameters();
     let mut found = vec![];
     for (name, tensor) in parameters.iter() {
-        let is_body = name.starts_with(family.body);
-        match checkpoint.shape(name).filter(|_| is_body || !new_head) {
-            Some(shape) if shape == tensor.size() => found.push(name),
-            Some(shape) => mismatch.misshapen.push((name.to_owned(), shape, tensor.size())),
-            None if new_head && !family.is_shared(name) => filled.new.push(name.to_owned()),
-            None => mismatch.missing.push(name.to_owned()),
+        let is_wanted = |name: &&str| name.starts_with(family.body) || !new_head;
+        let names = std::iter::once(name).chain(parameters.other_names(name));
+        let stored: Vec<&str> = names.filter(is_wanted).filter(|name| checkpoint.shape(name).is_some()).collect();
+        for &name in &stored {
+            if let Some(shape) = checkpoint.shape(name).filter(|shape| *shape != tensor.size()) {
+                mismatch.misshapen.push((name.to_owned(), shape, tensor.size()));
+            }
+        }
+        match stored.is_empty() {
+            false => found.push((stored, tensor)),
+            true if new_head && !family.is_shared(name) => filled.new.push(name.to_owned()),
+            true => mismatch.missing.push(name.to_owned()),
         }
     }
     for name in checkpoint.names() {
@@ -47,7 +53,8 @@ pub(in crate::model) fn fill(
             continue;
         }
         // Classes without a pooler were once saved with one.
-        if name.starts_with(family.pooler) || (new_head && !is_body) {
+        let is_unused = name.starts_with(family.pooler) || family.unused.iter().any(|unused| name.starts_with(unused));
+        if is_unused || (new_head && !is_body) {
             filled.left_out.push(name.to_owned());
         } else {
             mismatch.extra.push(name.to_owned());
@@ -56,9 +63,16 @@ pub(in crate::model) fn fill(
     if !mismatch.is_empty() {
         return Err(ModelError::Mismatch(Box::new(mismatch)).into());
     }
-    for name in found {
-        if let Some(tensor) = parameters.get(name) {
-            checkpoint.copy(name, tensor.shallow_clone())?;
+    for (stored, tensor) in found {
+        let Some((&first, others)) = stored.split_first() else { continue };
+        checkpoint.copy(first, tensor.shallow_clone())?;
+        for &name in others {
+            let other = tensor.f_empty_like()?;
+            checkpoint.copy(name, other.shallow_clone())?;
+            if !other.f_equal(tensor)? {
+                let names = (first.to_owned(), name.to_owned());
+                return Err(ModelError::Untied { folder: checkpoint.folder().to_owned(), names }.into());
+            }
         }
     }
     for name in &filled.new {

@@ -13,14 +13,14 @@ use crate::files::{self, TemporaryFile};
 use crate::model::{ModelError, Parameters};
 
 /// Writes `config.json` and `model.safetensors` to `folder`, which is made if it is not there. The files that stood
-/// there are replaced only when both new ones are on disk.
+/// there are replaced only when both new ones are on disk. A tied parameter is written under each of its names.
 pub(in crate::model) fn write(folder: &Path, config: &ModelConfig, parameters: &Parameters) -> Result<()> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| ModelError::Write { path, source }
     };
     fs::create_dir_all(folder).map_err(failed(folder))?;
-    let views = parameters.iter().map(|(name, tensor)| Ok((name, FloatView::new(name, tensor)?)));
+    let views = parameters.named().map(|(name, tensor)| Ok((name, FloatView::new(name, tensor)?)));
     let views = views.collect::<Result<Vec<_>>>()?;
 
     let weights_path = folder.join("model.safetensors");

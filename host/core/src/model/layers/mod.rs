@@ -25,6 +25,17 @@ impl Linear {
         })
     }
 
+    /// A layer whose weight is the parameter `weight_of`, by its whole name.
+    pub fn tied(mut scope: Scope, weight_of: &str, output: i64) -> Result<Self> {
+        let weight = scope.tied("weight", weight_of);
+        Ok(Self { weight, bias: scope.parameter("bias", &[output], Init::Zeros)? })
+    }
+
+    /// A layer of tensors that are there.
+    pub fn of(weight: Tensor, bias: Tensor) -> Self {
+        Self { weight, bias }
+    }
+
     pub fn forward(&self, input: &Tensor) -> Result<Tensor> {
         Ok(input.f_linear(&self.weight, Some(&self.bias))?)
     }
