@@ -25,6 +25,11 @@ impl Batch {
         self.tensors.get(name)
     }
 
+    /// The same batch without the tensor of that name.
+    pub fn without(&self, name: &str) -> Batch {
+        self.iter().filter(|(other, _)| *other != name).map(|(name, tensor)| (name, tensor.shallow_clone())).collect()
+    }
+
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use brewer::adaptor::ByName;
 use brewer::model::{LoadOptions, Model, load};
 use brewer::train::{Branch, ForwardArguments};
-use brewer::{Batch, Device, OutputRequest, Pass, Role};
+use brewer::{Batch, Device, OutputRequest, Pass, Role, Task};
 use tch::{Kind, Tensor};
 
 fn names(names: [&str; 3]) -> Vec<String> {
@@ -35,7 +35,8 @@ fn logits_and_loss_are_about_the_students_labels() {
     let expected = own.tensor("logits").unwrap().index_select(1, &order);
 
     let branch = Branch::new(Role::Teacher(0), None, model.into(), ForwardArguments::default(), Box::new(ByName));
-    let mut branch = branch.with_classes(&names(["negative", "neutral", "positive"])).unwrap();
+    let mut branch =
+        branch.with_classes(&Task::SingleLabel { labels: names(["negative", "neutral", "positive"]) }).unwrap();
     let labels = [0, 1, 2, -100];
     let (features, outputs) = branch.features(&batch(&labels), 0, false).unwrap();
     assert!(features.logits[0].equal(&expected));

@@ -94,7 +94,7 @@ impl Assembler<'_> {
             let arguments = ForwardArguments::new("teacher.args", &spec.args, model.spec())?;
             let adaptor = self.adaptor(spec.adaptor.as_ref().or(parts.own_adaptor()), role)?;
             let branch = Branch::new(role, task_name(), model, arguments, adaptor);
-            let branch = branch.with_classes(self.student.model.spec().task.labels())?;
+            let branch = branch.with_classes(&self.student.model.spec().task)?;
             cache_requests.push(self.cache_request(parts, spec, &branch, views.of_teacher(index))?);
             branches.push(branch);
         }

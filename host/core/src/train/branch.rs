@@ -7,7 +7,7 @@ use super::ForwardArguments;
 use crate::classes::{ClassMatching, Classes};
 use crate::features::FeaturesForm;
 use crate::loss::{LossError, Side};
-use crate::{AdaptContext, Adaptor, Batch, Features, Model, OutputRequest, Outputs, Pass, Result, Role};
+use crate::{AdaptContext, Adaptor, Batch, Features, Model, OutputRequest, Outputs, Pass, Result, Role, Task};
 
 /// A model and its adaptor: from a batch to features.
 pub struct Branch {
@@ -19,6 +19,8 @@ pub struct Branch {
     pub adaptor: Box<dyn Adaptor>,
     /// A teacher's classes beside the student's. What its adaptor sees is in the student's order.
     classes: Option<Classes>,
+    /// Whether a batch's labels, which are the student's, are labels of the model's task, too.
+    has_labels: bool,
     arguments: ForwardArguments,
     request: OutputRequest,
     /// The modules whose outputs go into the features.
@@ -37,13 +39,27 @@ impl Branch {
         adaptor: Box<dyn Adaptor>,
     ) -> Self {
         let request = OutputRequest::everything();
-        Self { role, task, model, classes: None, arguments, adaptor, request, modules: vec![], form: None }
+        Self {
+            role,
+            task,
+            model,
+            classes: None,
+            has_labels: true,
+            arguments,
+            adaptor,
+            request,
+            modules: vec![],
+            form: None,
+        }
     }
 
-    /// The same branch of a teacher, whose classes are matched with the student's.
-    pub fn with_classes(self, student: &[String]) -> Result<Self> {
-        let classes = Classes::new(self.model.spec().task.labels(), student, self.model.device())?;
-        Ok(Self { classes: Some(classes), ..self })
+    /// The same branch of a teacher, whose classes are matched with those of the student's task. Labels are the student's:
+    /// a teacher of another kind of task does not see them.
+    pub fn with_classes(self, student: &Task) -> Result<Self> {
+        let own = &self.model.spec().task;
+        let classes = Classes::new(own.labels(), student.labels(), self.model.device())?;
+        let has_labels = std::mem::discriminant(own) == std::mem::discriminant(student);
+        Ok(Self { classes: Some(classes), has_labels, ..self })
     }
 
     /// A teacher's classes beside the student's; `None` of the student.
@@ -79,8 +95,10 @@ impl Branch {
 
     fn forward(&mut self, batch: &Batch, step: u64, is_training: bool) -> Result<(Features, Outputs)> {
         let context = AdaptContext { role: self.role, task: self.task.clone(), step };
-        let in_own_order = self.classes.as_ref().map(|classes| classes.batch_of_teacher(batch)).transpose()?.flatten();
-        let seen = in_own_order.as_ref().unwrap_or(batch);
+        let unlabelled = (!self.has_labels).then(|| batch.without("labels"));
+        let seen = unlabelled.as_ref().unwrap_or(batch);
+        let in_own_order = self.classes.as_ref().map(|classes| classes.batch_of_teacher(seen)).transpose()?.flatten();
+        let seen = in_own_order.as_ref().unwrap_or(seen);
         let with_arguments = (!self.arguments.is_empty()).then(|| self.arguments.with(seen)).transpose()?;
         let seen = with_arguments.as_ref().unwrap_or(seen);
         loop {

@@ -61,8 +61,9 @@ pub fn check_features(side: &Side<'_>) -> Result<()> {
     }
     check_logits_mask(side)?;
     for (index, labels) in features.labels.iter().enumerate() {
-        if !is_integer(labels) && (side.task.labels_are_classes() || !is_float(labels)) {
-            let expected = "integers, such as int64 of [batch]".into();
+        if !is_integer(labels) && !is_float(labels) {
+            let expected =
+                "integers, such as int64 of [batch], or floats where a model does not predict classes".into();
             return Err(side.wrong(&format!("labels[{index}]"), describe(labels), expected).into());
         }
     }
@@ -149,6 +150,6 @@ fn is_float(tensor: &Tensor) -> bool {
     matches!(tensor.kind(), Kind::Float | Kind::Half | Kind::BFloat16 | Kind::Double)
 }
 
-fn is_integer(tensor: &Tensor) -> bool {
+pub fn is_integer(tensor: &Tensor) -> bool {
     matches!(tensor.kind(), Kind::Int64 | Kind::Int | Kind::Int16 | Kind::Int8 | Kind::Uint8)
 }

@@ -3,6 +3,7 @@ use std::fmt;
 use tch::{Kind, Tensor};
 
 use super::Side;
+use super::check::is_integer;
 use crate::describe::{describe, shape};
 use crate::loss::plugins::{make_kd_loss, make_temperature_scheduler};
 use crate::loss::{
@@ -189,8 +190,13 @@ impl KdTerm {
                 .missing("labels", "probability_shift", "Return the batch's labels, one tensor for each of `logits`.")
                 .into());
         };
+        if student.task.labels_are_classes() && !is_integer(labels) {
+            let expected = "integers, such as int64 of [batch]".into();
+            return Err(student.wrong(&format!("labels[{index}]"), describe(labels), expected).into());
+        }
         let positions = &logits.size()[..logits.dim() - 1];
-        if labels.size() == positions || labels.size() == logits.size() {
+        let is_of_outputs = !student.task.labels_are_classes() && labels.size() == logits.size();
+        if labels.size() == positions || is_of_outputs {
             return Ok(());
         }
         let selected = selected_shape(logits, mask_of(student.features, index))?;
