@@ -147,6 +147,36 @@ fn distilbert_masked_lm() {
 }
 
 #[test]
+fn electra_sequence_classification() {
+    assert_agrees("electra_sequence_classification");
+}
+
+#[test]
+fn electra_token_classification() {
+    assert_agrees("electra_token_classification");
+}
+
+#[test]
+fn electra_masked_lm() {
+    assert_agrees("electra_masked_lm");
+}
+
+#[test]
+fn albert_sequence_classification() {
+    assert_agrees("albert_sequence_classification");
+}
+
+#[test]
+fn albert_token_classification() {
+    assert_agrees("albert_token_classification");
+}
+
+#[test]
+fn albert_masked_lm() {
+    assert_agrees("albert_masked_lm");
+}
+
+#[test]
 fn fused_attention_agrees_with_explicit() {
     let io = read_tensors(&recorded(SEQUENCE).join("io.safetensors"));
     let model = load_recorded(SEQUENCE).model;

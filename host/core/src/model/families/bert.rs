@@ -18,7 +18,7 @@ static FAMILY: Family = Family {
     pooler: "bert.pooler.",
     // Next-sentence prediction, with which BERT was pre-trained.
     unused: &["cls.seq_relationship."],
-    layers: "bert.encoder.layer.",
+    layers: Some("bert.encoder.layer."),
     num_layers: "num_hidden_layers",
     sizes: &[
         Size { key: "vocab_size", tensor: "bert.embeddings.word_embeddings.weight", dim: 0 },
@@ -209,7 +209,7 @@ impl Bert {
     fn new(config: &BertConfig, builder: &mut Builder) -> Result<Self> {
         builder.initializer_range = config.initializer_range;
         Ok(Self {
-            embeddings: Embeddings::new(builder.at("bert.embeddings"), config)?,
+            embeddings: Embeddings::new(builder.at("bert.embeddings"), config, config.hidden_size)?,
             encoder: Encoder::new(builder.at("bert.encoder"), config)?,
         })
     }
@@ -223,7 +223,7 @@ impl Body for Bert {
 }
 
 /// The sum of word, position and token type embeddings, normalized.
-struct Embeddings {
+pub(super) struct Embeddings {
     name: String,
     words: Embedding,
     positions: Embedding,
@@ -233,8 +233,8 @@ struct Embeddings {
 }
 
 impl Embeddings {
-    fn new(mut scope: Scope, config: &BertConfig) -> Result<Self> {
-        let size = config.hidden_size;
+    /// Embeddings of vectors of `size`.
+    pub fn new(mut scope: Scope, config: &BertConfig, size: i64) -> Result<Self> {
         Ok(Self {
             name: scope.module(),
             words: Embedding::new(scope.at("word_embeddings"), config.vocab_size, size, config.pad_token_id)?,
@@ -245,8 +245,8 @@ impl Embeddings {
         })
     }
 
-    /// `[batch, length, hidden]`.
-    fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor> {
+    /// `[batch, length, size]`.
+    pub fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor> {
         let types = match &inputs.token_types {
             Some(types) => self.token_types.forward(types)?,
             None => self.token_types.first(1)?,

@@ -17,7 +17,7 @@ static FAMILY: Family = Family {
     body: "distilbert.",
     pooler: "distilbert.pooler.",
     unused: &[],
-    layers: "distilbert.transformer.layer.",
+    layers: Some("distilbert.transformer.layer."),
     num_layers: "n_layers",
     sizes: &[
         Size { key: "vocab_size", tensor: "distilbert.embeddings.word_embeddings.weight", dim: 0 },

@@ -1,7 +1,9 @@
 //! The families of models that can be loaded, a file each. A new family is its file and its line in `FAMILIES`.
 
+mod albert;
 mod bert;
 mod distilbert;
+mod electra;
 mod roberta;
 
 use tch::Tensor;
@@ -14,7 +16,13 @@ use super::{ModelError, ModelSpec, Pass};
 use crate::Result;
 
 /// The classes of each family.
-static FAMILIES: [&[Architecture]; 3] = [&bert::ARCHITECTURES, &roberta::ARCHITECTURES, &distilbert::ARCHITECTURES];
+static FAMILIES: [&[Architecture]; 5] = [
+    &bert::ARCHITECTURES,
+    &roberta::ARCHITECTURES,
+    &distilbert::ARCHITECTURES,
+    &electra::ARCHITECTURES,
+    &albert::ARCHITECTURES,
+];
 
 /// Models that share a body: where their parameters stand in a checkpoint and their sizes in a config.
 #[derive(Debug)]
@@ -28,8 +36,8 @@ pub(super) struct Family {
     /// Names of tensors that old checkpoints have besides, and that no class of the family here has a use for, begin with
     /// one of these.
     pub unused: &'static [&'static str],
-    /// Names of a layer's parameters begin with this and the layer's index.
-    pub layers: &'static str,
+    /// Names of a layer's parameters begin with this and the layer's index; `None` where all layers share theirs.
+    pub layers: Option<&'static str>,
     /// The config's key of the number of layers.
     pub num_layers: &'static str,
     /// The config's other sizes, as the weights show them.
@@ -120,7 +128,7 @@ impl Family {
 
     /// The layer that a parameter belongs to.
     pub fn layer_of(&self, name: &str) -> Option<u32> {
-        name.strip_prefix(self.layers)?.split_once('.')?.0.parse().ok()
+        name.strip_prefix(self.layers?)?.split_once('.')?.0.parse().ok()
     }
 
     /// Whether every class of the family has the parameter.
@@ -130,11 +138,13 @@ impl Family {
 
     /// The parameter of layer `chosen[i]` that becomes the parameter `name` of layer i; other parameters keep theirs.
     pub fn name_in_teacher(&self, name: &str, chosen: &[usize]) -> String {
-        let place = name.strip_prefix(self.layers).and_then(|rest| rest.split_once('.'));
-        match place.and_then(|(index, rest)| Some((chosen.get(index.parse::<usize>().ok()?)?, rest))) {
-            Some((layer, rest)) => format!("{}{layer}.{rest}", self.layers),
-            None => name.to_owned(),
-        }
+        let in_teacher = || {
+            let layers = self.layers?;
+            let (index, rest) = name.strip_prefix(layers)?.split_once('.')?;
+            let layer = chosen.get(index.parse::<usize>().ok()?)?;
+            Some(format!("{layers}{layer}.{rest}"))
+        };
+        in_teacher().unwrap_or_else(|| name.to_owned())
     }
 }
 

@@ -19,7 +19,7 @@ const fn family(model_type: &'static str) -> Family {
         body: "roberta.",
         pooler: "roberta.pooler.",
         unused: &[],
-        layers: "roberta.encoder.layer.",
+        layers: Some("roberta.encoder.layer."),
         num_layers: "num_hidden_layers",
         sizes: &[
             Size { key: "vocab_size", tensor: "roberta.embeddings.word_embeddings.weight", dim: 0 },

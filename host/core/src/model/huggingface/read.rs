@@ -83,7 +83,8 @@ impl Checkpoint {
         });
         let has = format!("there are {layers} layers");
         let of_layers = (family.num_layers, layers, has, self.folder.as_path());
-        for (key, found, shown, file) in in_shape.chain([of_layers]) {
+        let of_layers = family.layers.map(|_| of_layers);
+        for (key, found, shown, file) in in_shape.chain(of_layers) {
             // What is no number is refused with all other keys that are wrong in themselves.
             let is_other = |value: &&Value| value.is_number() && value.as_i64() != Some(found);
             let Some(value) = config.get(key).filter(is_other) else { continue };
