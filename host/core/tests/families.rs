@@ -1,0 +1,164 @@
+//! What every family of models does alike. Its numbers are compared in `model_parity.rs`.
+
+mod common;
+
+use brewer::model::{from_config, from_layers, load};
+use brewer::{Batch, OutputRequest, Pass};
+use common::{
+    Scratch, as_class, batch_of, computed, load_error, load_recorded, options, read_tensors, recorded, request, run,
+};
+use serde_json::Value;
+use tch::{Kind, Tensor};
+
+/// A model of each family, what its layers' parameters begin with, and the class for whole examples.
+const FAMILIES: [(&str, &str, &str); 6] = [
+    ("bert_masked_lm", "bert.encoder.layer.", "BertForSequenceClassification"),
+    ("roberta_masked_lm", "roberta.encoder.layer.", "RobertaForSequenceClassification"),
+    ("xlm_roberta_token_classification", "roberta.encoder.layer.", "XLMRobertaForSequenceClassification"),
+    ("camembert_sequence_classification", "roberta.encoder.layer.", "CamembertForTokenClassification"),
+    ("distilbert_masked_lm", "distilbert.transformer.layer.", "DistilBertForSequenceClassification"),
+    ("electra_masked_lm", "electra.encoder.layer.", "ElectraForSequenceClassification"),
+];
+
+fn recorded_batch(name: &str) -> Batch {
+    batch_of(&read_tensors(&recorded(name).join("io.safetensors")))
+}
+
+fn is_nan(tensor: &Tensor) -> bool {
+    tensor.isnan().any().int64_value(&[]) != 0
+}
+
+/// Broken weights in the last layer show whether it was run.
+#[test]
+fn layers_above_the_last_wanted_one_are_not_run() {
+    for (name, layers, _) in FAMILIES {
+        let model = load_recorded(name).model;
+        for (parameter, tensor) in model.parameters().iter() {
+            if parameter.starts_with(&format!("{layers}2.")) {
+                let _ = tch::no_grad(|| tensor.shallow_clone().fill_(f64::NAN));
+            }
+        }
+        let batch = recorded_batch(name);
+        let outputs = run(&*model, &batch, &request(&[], &[("hidden_states", 2), ("attentions", 1)]));
+        assert!(!is_nan(outputs.layer("hidden_states", 2).unwrap()), "{name}");
+        assert!(!is_nan(outputs.layer("attentions", 1).unwrap()), "{name}");
+        assert_eq!(computed(&outputs, "hidden_states"), [false, false, true, false], "{name}");
+        assert!(is_nan(run(&*model, &batch, &request(&["logits"], &[])).tensor("logits").unwrap()), "{name}");
+    }
+}
+
+#[test]
+fn every_module_that_is_offered_is_there() {
+    for (name, layers, _) in FAMILIES {
+        let model = load_recorded(name).model;
+        let batch = recorded_batch(name);
+        let mut everything = OutputRequest::everything();
+        let offered = run(&*model, &batch, &everything).modules().to_vec();
+        offered.iter().for_each(|module| everything.add_module(module));
+        let outputs = run(&*model, &batch, &everything);
+        for module in &offered {
+            assert_eq!(outputs.module(module).unwrap_or_else(|| panic!("{module}")).size()[..2], [3, 11], "{module}");
+        }
+        for layer in 0..3 {
+            let hidden = outputs.layer("hidden_states", layer + 1).unwrap();
+            assert!(outputs.module(&format!("{layers}{layer}")).unwrap().equal(hidden), "{name}");
+        }
+        let projections = offered.iter().filter(|module| module.starts_with(&format!("{layers}0.attention")));
+        assert!(projections.count() >= 4, "query, key, value and what comes of them: {offered:?}");
+    }
+}
+
+#[test]
+fn a_student_of_some_layers_is_made_of_any_family() {
+    for (name, layers, _) in FAMILIES {
+        let teacher = load_recorded(name).model;
+        let student = from_layers(&*teacher, &[2]).unwrap();
+        assert_eq!(student.spec().num_layers, Some(1));
+        for (parameter, tensor) in student.parameters().iter() {
+            let of_teacher = parameter.replace(&format!("{layers}0."), &format!("{layers}2."));
+            assert_eq!(tensor, teacher.parameters().get(&of_teacher).unwrap(), "{parameter}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        student.save(folder.path()).unwrap();
+        assert_eq!(load(folder.path(), &options(false)).unwrap().model.spec(), student.spec());
+    }
+    // Its layers are one, so a student of some of them runs it less often.
+    let teacher = load_recorded("albert_sequence_classification").model;
+    let student = from_layers(&*teacher, &[0]).unwrap();
+    let batch = recorded_batch("albert_sequence_classification");
+    let wanted = request(&[], &[("hidden_states", 1)]);
+    let hidden = |outputs: brewer::Outputs| outputs.layer("hidden_states", 1).unwrap().shallow_clone();
+    assert_eq!(hidden(run(&*student, &batch, &wanted)), hidden(run(&*teacher, &batch, &wanted)));
+}
+
+#[test]
+fn any_body_gets_another_head() {
+    for (name, _, class) in FAMILIES {
+        let loaded = load(&recorded(name), &as_class(class, &["a", "b"])).unwrap();
+        assert_eq!(loaded.model.spec().architecture, class);
+        assert_eq!(loaded.model.spec().task.labels(), ["a", "b"]);
+        assert!(!loaded.new.is_empty() && !loaded.left_out.is_empty(), "{name}");
+        let random = from_config(&recorded(name).join("config.json"), &as_class(class, &["a", "b"])).unwrap();
+        assert_eq!(random.spec(), loaded.model.spec());
+    }
+}
+
+#[test]
+fn a_body_alone_is_read_whatever_its_prefix() {
+    for (name, prefix, class) in [
+        ("xlm_roberta_sequence_classification", "roberta.", "XLMRobertaForSequenceClassification"),
+        ("distilbert_sequence_classification", "distilbert.", "DistilBertForSequenceClassification"),
+    ] {
+        let checkpoint = Scratch::of(name);
+        checkpoint.set("architectures", vec!["Body"]);
+        checkpoint.rename_weights(|name| name.strip_prefix(prefix).map(str::to_owned));
+        let loaded = load(checkpoint.path(), &as_class(class, &["a", "b"])).unwrap();
+        let whole = load_recorded(name).model;
+        let words = format!("{prefix}embeddings.word_embeddings.weight");
+        assert_eq!(loaded.model.parameters().get(&words), whole.parameters().get(&words));
+    }
+}
+
+#[test]
+fn inputs_are_what_the_family_reads() {
+    let distilbert = load_recorded("distilbert_sequence_classification").model;
+    let mut batch = recorded_batch("distilbert_sequence_classification");
+    let logits = |batch: &Batch| {
+        let outputs = run(&*distilbert, batch, &request(&["logits"], &[]));
+        outputs.tensor("logits").unwrap().shallow_clone()
+    };
+    let expected = logits(&batch);
+    assert!(!distilbert.spec().inputs.reads("token_type_ids"));
+    batch.insert("token_type_ids", batch.get("input_ids").unwrap().shallow_clone());
+    assert_eq!(logits(&batch), expected, "it has no types, so it reads none");
+
+    // Of 40 positions, two stand for padding and for the ids below it.
+    let roberta = load_recorded("roberta_sequence_classification").model;
+    assert_eq!(roberta.spec().inputs.max_length, Some(38));
+    let of_length = |length: i64| [("input_ids", Tensor::full([1, length], 5, (Kind::Int64, tch::Device::Cpu)))];
+    let everything = OutputRequest::everything();
+    run(&*roberta, &of_length(38).into_iter().collect(), &everything);
+    let too_long = of_length(39).into_iter().collect();
+    let error = roberta.forward(&too_long, &mut Pass::evaluation(&everything)).unwrap_err().to_string();
+    assert!(error.contains("39 tokens long; the model takes at most 38 tokens"), "{error}");
+}
+
+#[test]
+fn configs_that_a_family_does_not_support_are_refused() {
+    for (name, key, value, expected) in [
+        ("distilbert_masked_lm", "sinusoidal_pos_embds", Value::Bool(true), "only learnt positions are supported"),
+        ("distilbert_masked_lm", "dim", Value::from(25), "`dim` is 25, but in "),
+        ("distilbert_masked_lm", "n_layers", Value::from(2), "`n_layers` is 2, but in "),
+        ("distilbert_masked_lm", "dropout", Value::from(1), "`dropout` is 1; expected 0 or more and less than 1"),
+        ("roberta_masked_lm", "pad_token_id", Value::from(39), "expected more than 40, because positions count from"),
+        ("electra_masked_lm", "embedding_size", Value::from(24), "`embedding_size` is 24, but in "),
+        ("albert_masked_lm", "num_hidden_groups", Value::from(2), "only 1 is supported, with which all layers are one"),
+        ("albert_masked_lm", "num_hidden_layers", Value::from(i64::MAX), "expected at most 1024"),
+        ("bert_masked_lm", "tie_word_embeddings", Value::from("yes"), "expected true or false"),
+    ] {
+        let checkpoint = Scratch::of(name);
+        checkpoint.set(key, value);
+        let error = load_error(checkpoint.path(), &options(false));
+        assert!(error.contains(expected), "{name} {key}: {error}");
+    }
+}
