@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use tch::Device;
 
-use super::builder::Builder;
+use super::builder::{Builder, Unfilled};
 use super::families::{Architecture, Body};
 use super::heads::{Head, POOLER_OUTPUT};
 use super::huggingface::{self, ModelConfig};
@@ -26,7 +26,7 @@ pub(super) struct Pretrained {
 /// A model that is defined but whose parameters hold no values yet.
 pub(super) struct Draft {
     pub spec: ModelSpec,
-    pub unfilled: super::builder::Unfilled,
+    pub unfilled: Unfilled,
     body: Box<dyn Body>,
     head: Head,
 }
@@ -45,8 +45,8 @@ impl Draft {
     }
 }
 
-/// Whether the parameters fit the memory of this machine. They are counted with one layer and with two, so that a config
-/// of a billion layers costs nothing either.
+/// Whether the parameters fit the memory of this machine. They are counted with one layer and with two, so that it takes no
+/// longer to refuse a billion layers.
 fn check_memory(architecture: &Architecture, config: &ModelConfig) -> Result<()> {
     let family = architecture.family;
     let count = |layers: u32| -> Result<u128> {
@@ -61,12 +61,12 @@ fn check_memory(architecture: &Architecture, config: &ModelConfig) -> Result<()>
     let one = count(1)?;
     let of_layer = count(2)?.saturating_sub(one);
     let more = of_layer.saturating_mul(u128::from(num_layers - 1));
+    let num_labels = config.labels()?.map_or(0, |labels| labels.len());
     memory::check(one.saturating_add(more)).map_err(|found| {
         let keys = family.sizes.iter().map(|size| size.key).chain([family.num_layers]);
         let sizes = keys.filter_map(|key| Some(format!("`{key}` {}", config.get(key)?)));
         let sizes = sizes.collect::<Vec<_>>().join(", ");
-        let labels = config.labels().ok().flatten().map_or(0, |labels| labels.len());
-        ModelError::from(config.invalid(format!("{found}: {sizes}, {labels} labels; make it smaller"))).into()
+        ModelError::from(config.invalid(format!("{found}: {sizes}, {num_labels} labels; make it smaller"))).into()
     })
 }
 
