@@ -101,14 +101,15 @@ fn what_a_plugin_needs_and_does_not_get_is_said_before_the_run() {
     let manifest = |key: &str| {
         let manifest = json!({ "name": "a", "version": "1.0.0", key: ["read-values"] });
         let manifest: Manifest = serde_json::from_value(manifest).unwrap();
-        manifest.embed(fs::read(plugin("sequence-classification")).unwrap()).unwrap()
+        manifest.embed(fs::read(plugin("guest-misbehaving")).unwrap()).unwrap()
     };
+    let mine = ["--plugin", "mine.wasm", "--plugin-config", r#"{ "do": "behave" }"#];
     workspace.write("mine.wasm", manifest("permissions"));
     let expected = ["mine.wasm: asks for `read-values`", "--grant read-values"];
-    workspace.refuses_to(&["check", "--plugin", "mine.wasm"], &expected);
-    workspace.refuses_to(&["run", "--plugin", "mine.wasm"], &expected);
+    workspace.refuses_to(&[&["check"], &mine[..]].concat(), &expected);
+    workspace.refuses_to(&[&["run"], &mine[..]].concat(), &expected);
     workspace.write("mine.wasm", manifest("optional_permissions"));
-    let finished = workspace.start(&["check", "--plugin", "mine.wasm", "--grant", "dataset"]);
+    let finished = workspace.start(&[&["check"], &mine[..], &["--grant", "dataset"]].concat());
     assert_eq!(finished.code, 0, "{}", finished.stderr);
     for note in ["mine.wasm can use `read-values`", "mine.wasm is granted `dataset` and cannot use it"] {
         assert!(finished.stderr.contains(note), "`{note}`: {}", finished.stderr);
@@ -123,7 +124,7 @@ fn what_a_plugin_says_of_itself_moves_nothing_on_the_screen() {
         "license": "MIT\u{200b}", "config_schema": { "title": "\u{2066}" },
     });
     let manifest: Manifest = serde_json::from_value(manifest).unwrap();
-    let component = manifest.embed(fs::read(plugin("sequence-classification")).unwrap()).unwrap();
+    let component = manifest.embed(fs::read(plugin("guest-misbehaving")).unwrap()).unwrap();
     workspace.write("odd\n\u{202e}.wasm", component);
     let inspected = workspace.start(&["plugin", "inspect", "odd\n\u{202e}.wasm"]);
     let expected =

@@ -42,12 +42,18 @@ pub fn set_num_threads(threads: Option<u16>) {
             // It fails where the pool is there already; then it stays as it is.
             let _ = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).build_global();
         }
-        None if std::env::var_os("OMP_NUM_THREADS").is_some() => {}
         None => {
             let available = std::thread::available_parallelism().map_or(i32::MAX, |available| available.get() as i32);
-            tch::set_num_threads(num_threads().min(available));
+            tch::set_num_threads(omp_num_threads().unwrap_or_else(|| num_threads().min(available)));
         }
     }
+}
+
+/// The number in `OMP_NUM_THREADS`, of a list the one for the outermost level. libtorch by itself lowers it to the number
+/// of cores.
+fn omp_num_threads() -> Option<i32> {
+    let text = std::env::var("OMP_NUM_THREADS").ok()?;
+    text.split(',').next()?.trim().parse().ok().filter(|threads| (1..=1024).contains(threads))
 }
 
 /// The version of the libtorch that this program runs with: `2.11.0`; `None` if it does not say.

@@ -118,7 +118,11 @@ fn seconds(limits: &Limits) -> u64 {
 pub fn serve_compiler(seconds: u64, bytes: u64) -> ExitCode {
     let compiled = restrict(seconds, bytes).map_err(|error| error.to_string()).and_then(|()| {
         let mut component = Vec::new();
-        io::stdin().read_to_end(&mut component).map_err(|error| error.to_string())?;
+        match io::stdin().read_to_end(&mut component) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => return Ok(Err(Refusal::OutOfMemory)),
+            Err(error) => return Err(error.to_string()),
+        }
         let engine = wasmtime::Engine::new(&engine::config()).map_err(|error| format!("{error:#}"))?;
         Ok(compiled(&engine, &component))
     });

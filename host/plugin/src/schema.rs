@@ -154,11 +154,11 @@ mod tests {
     #[test]
     fn a_schema_may_not_multiply_nor_turn_in_circles() {
         let mut steps = Map::new();
-        for step in 0..40 {
+        for step in 0..20 {
             let next = json!({ "$ref": format!("#/$defs/{}", step + 1) });
             steps.insert(step.to_string(), json!({ "anyOf": [next, next] }));
         }
-        steps.insert("40".to_owned(), json!({ "type": "string" }));
+        steps.insert("20".to_owned(), json!({ "type": "string" }));
         let doubling = json!({ "$ref": "#/$defs/0", "$defs": steps });
         assert!(refusal(doubling).contains("more than 10000 schemas"));
         assert!(refusal(json!({ "$ref": "#" })).contains("a part of"));

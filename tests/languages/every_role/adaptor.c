@@ -91,6 +91,6 @@ Action on_checkpoint(uint64_t step) {
     metrics_report("parameters", model_parameter_names().count);
     metrics_report("rank", model_parameter_shape("w").count);
     metrics_report("norm", model_parameter_statistics("w").norm);
-    metrics_report("step", step);
+    metrics_report("at_step", step);
     return metrics_value("dev_accuracy") > 0.9 ? ACTION_STOP : ACTION_CONTINUE;
 }

@@ -63,5 +63,5 @@ def on_checkpoint(step):
     report("parameters", len(parameter_names()))
     report("rank", len(parameter_shape("w")))
     report("norm", parameter_statistics("w").norm)
-    report("step", step)
+    report("at_step", step)
     return metric("dev_accuracy") > 0.9

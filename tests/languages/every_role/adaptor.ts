@@ -82,7 +82,7 @@ function onCheckpoint(step: number) {
     report("parameters", parameterNames().length);
     report("rank", parameterShape("w").length);
     report("norm", parameterStatistics("w").norm);
-    report("step", step);
+    report("at_step", step);
     return metric("dev_accuracy") > 0.9;
 }
 

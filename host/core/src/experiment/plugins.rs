@@ -173,8 +173,10 @@ impl Experiment {
             return Some(remove_others("plugins.batch_postprocessor", "task", "a batch post-processor"));
         }
         let (losses, schedulers) = self.named_plugins();
+        // A name that leads to no plugin is probably a misspelt one: it is reported where it is looked up.
         let unnamed = |names: &BTreeSet<&str>, specs: &BTreeMap<String, PluginSpec>| {
-            specs.keys().find(|name| !names.contains(name.as_str())).cloned()
+            let is_misspelt = names.iter().any(|name| !specs.contains_key(*name));
+            specs.keys().find(|name| !is_misspelt && !names.contains(name.as_str())).cloned()
         };
         if let Some(name) = unnamed(&losses, &self.plugins.losses) {
             let what = match self.distiller {

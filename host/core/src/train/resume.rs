@@ -110,11 +110,13 @@ fn line_of(checkpoint: &Path, state: &TrainingState) -> Option<CheckpointLine> {
 /// What keeps a run of `earlier` from being resumed as one of `own`. Differences that a run may have on the way are
 /// put into `notes`.
 ///
-/// Paths are not compared, because their files are, by digest; neither is the device, which is compared as what it is.
+/// Paths and digests of plugins are not compared, because [`RunRecord`] compares the files; neither is the device, which is
+/// compared as what it is.
 fn difference(earlier: &Experiment, own: &Experiment, notes: &mut Vec<String>) -> Option<String> {
     let comparable = |experiment: &Experiment| {
         let mut experiment = experiment.clone();
         experiment.paths_mut().into_iter().for_each(|(.., path)| *path = PathBuf::new());
+        experiment.plugins_mut().for_each(|spec| spec.sha256 = None);
         experiment.training.device = String::new();
         serde_json::from_str::<Value>(&experiment.to_json()).ok()
     };
@@ -137,7 +139,11 @@ fn compare(key: &[&str], earlier: Option<&Value>, own: Option<&Value>, notes: &m
         }
         _ if earlier == own => None,
         _ => {
-            let said = format!("`{}` is {} and was {}", key.join("."), shown(own), shown(earlier));
+            let key_name = key.join(".");
+            let said = match (shown(own), shown(earlier)) {
+                (Some(own), Some(earlier)) => format!("`{key_name}` is {own} and was {earlier}"),
+                _ => format!("`{key_name}` has changed"),
+            };
             match freedom(key) {
                 Freedom::Longer if is_longer(earlier, own) => {
                     notes.push(format!("{said}: the run is lengthened, and schedules follow the new length"));
@@ -154,12 +160,12 @@ fn compare(key: &[&str], earlier: Option<&Value>, own: Option<&Value>, notes: &m
     }
 }
 
-/// A value for people, of whom none reads long ones.
-fn shown(value: Option<&Value>) -> String {
+/// A value for people; `None` if it is too long to be read.
+fn shown(value: Option<&Value>) -> Option<String> {
     const LONGEST: usize = 60;
     match value {
-        None | Some(Value::Null) => "not set".to_owned(),
-        Some(value) => Some(value.to_string()).filter(|text| text.len() <= LONGEST).unwrap_or("another".to_owned()),
+        None | Some(Value::Null) => Some("not set".to_owned()),
+        Some(value) => Some(value.to_string()).filter(|text| text.len() <= LONGEST),
     }
 }
 
