@@ -7,7 +7,7 @@ use brewer::data::{DataConfig, Dataset};
 use brewer::experiment::{Experiment, PluginSpec, StudentSpec};
 use brewer::loss::Term;
 use brewer::model::ModelSpec;
-use brewer::train::{Checked, Task, Timetable};
+use brewer::train::{Checked, Timetable, TrainingTask};
 use brewer::{Device, Model};
 use brewer_plugin_host::printable;
 use console::style;
@@ -32,7 +32,7 @@ pub fn print(command: &str, experiment: &Experiment, assembled: &Assembled, term
     rows.extend(adaptor_rows(&session.tasks));
     rows.extend(plugin_rows(experiment));
     rows.extend(data_rows(experiment, assembled));
-    let caches = session.tasks.iter().flat_map(Task::caches);
+    let caches = session.tasks.iter().flat_map(TrainingTask::caches);
     rows.extend(caches.map(|(teacher, cache)| vec!["cache".into(), teacher, crate::cache::described(cache)]));
     rows.extend(loss_rows(terms));
     rows.push(steps_row(experiment, timetable));
@@ -107,7 +107,7 @@ fn notes(assembled: &Assembled) -> Vec<Vec<String>> {
         .collect()
 }
 
-fn adaptor_rows(tasks: &[Task]) -> Vec<Vec<String>> {
+fn adaptor_rows(tasks: &[TrainingTask]) -> Vec<Vec<String>> {
     let mut rows: Vec<Vec<String>> = vec![];
     for branch in tasks.iter().flat_map(|task| task.teachers.iter().chain([&task.student])) {
         let row = vec!["adaptor".to_owned(), branch.adaptor.name().to_owned(), branch.adaptor.identity()];

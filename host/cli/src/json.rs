@@ -9,7 +9,7 @@ use brewer::cache::TeacherCache;
 use brewer::callback::Scalars;
 use brewer::evaluation::Evaluation;
 use brewer::experiment::Experiment;
-use brewer::train::{Checked, Outcome, Task, Timetable};
+use brewer::train::{Checked, Outcome, Timetable, TrainingTask};
 use brewer_plugin_host::bench;
 use serde_json::{Map, Value, json};
 
@@ -109,7 +109,7 @@ fn data_files(experiment: &Experiment) -> Vec<&Path> {
     train.chain(configs.iter().filter_map(|data| data.dev.as_deref())).collect()
 }
 
-fn split_of(task: &Task) -> String {
+fn split_of(task: &TrainingTask) -> String {
     task.name.as_ref().map_or("train".to_owned(), |name| format!("{name}_train"))
 }
 

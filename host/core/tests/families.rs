@@ -11,13 +11,14 @@ use serde_json::Value;
 use tch::{Kind, Tensor};
 
 /// A model of each family, what its layers' parameters begin with, and the class for whole examples.
-const FAMILIES: [(&str, &str, &str); 6] = [
+const FAMILIES: [(&str, &str, &str); 7] = [
     ("bert_masked_lm", "bert.encoder.layer.", "BertForSequenceClassification"),
     ("roberta_masked_lm", "roberta.encoder.layer.", "RobertaForSequenceClassification"),
     ("xlm_roberta_token_classification", "roberta.encoder.layer.", "XLMRobertaForSequenceClassification"),
     ("camembert_sequence_classification", "roberta.encoder.layer.", "CamembertForTokenClassification"),
     ("distilbert_masked_lm", "distilbert.transformer.layer.", "DistilBertForSequenceClassification"),
     ("electra_masked_lm", "electra.encoder.layer.", "ElectraForSequenceClassification"),
+    ("mpnet_sequence_classification", "mpnet.encoder.layer.", "MPNetForSequenceClassification"),
 ];
 
 fn recorded_batch(name: &str) -> Batch {

@@ -177,6 +177,11 @@ fn albert_masked_lm() {
 }
 
 #[test]
+fn mpnet_sequence_classification() {
+    assert_agrees("mpnet_sequence_classification");
+}
+
+#[test]
 fn fused_attention_agrees_with_explicit() {
     let io = read_tensors(&recorded(SEQUENCE).join("io.safetensors"));
     let model = load_recorded(SEQUENCE).model;

@@ -55,7 +55,8 @@ Tensor temperature_soften(Temperature self, Tensor logits);
 Tensor kd_student(KdInputs inputs);
 Tensor kd_teacher(KdInputs inputs);
 Temperature kd_temperature(KdInputs inputs);
-/* The labels of the rows, INT64 [...]: -100 where a row has none. Reading them fails if there are none. */
+/* The labels of the rows, INT64 [...]: -100 where a row has none. Where a model may find several classes in an example, or
+   predicts numbers: FLOAT32, NaN where a row has none. Reading them fails if there are none. */
 bool kd_has_labels(KdInputs inputs);
 Tensor kd_labels(KdInputs inputs);
 

@@ -1,6 +1,6 @@
 use super::student::Student;
 use crate::classes::{ClassMatching, Classes, listed};
-use crate::train::{Branch, Task};
+use crate::train::{Branch, TrainingTask};
 
 /// A decision that the experiment leaves open and that changes what is trained.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct Note {
     pub text: String,
 }
 
-pub(super) fn notes(student: &Student, tasks: &[Task]) -> Vec<Note> {
+pub(super) fn notes(student: &Student, tasks: &[TrainingTask]) -> Vec<Note> {
     let mut notes = vec![];
     if !student.from_teacher.is_empty() {
         let text = format!("{} of the student are the teacher's: its config has none", and(&student.from_teacher));

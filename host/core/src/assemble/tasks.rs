@@ -14,7 +14,7 @@ use crate::digest;
 use crate::evaluation::Preparation;
 use crate::experiment::{Experiment, ExperimentError, PluginSpec, PluginSpecs, TeacherSpec};
 use crate::model::{self, LoadOptions, ModelSpec};
-use crate::train::{Branch, CacheRequest, ForwardArguments, Task};
+use crate::train::{Branch, CacheRequest, ForwardArguments, TrainingTask};
 use crate::{Adaptor, Device, Model, Result, Role, adaptor};
 
 /// What the experiment says of one task.
@@ -82,7 +82,7 @@ pub(super) struct Assembler<'a> {
 }
 
 impl Assembler<'_> {
-    pub fn task(&mut self, parts: &TaskParts<'_>, teachers: Vec<Rc<dyn Model>>) -> Result<Task> {
+    pub fn task(&mut self, parts: &TaskParts<'_>, teachers: Vec<Rc<dyn Model>>) -> Result<TrainingTask> {
         let views = self.views(parts, &teachers)?;
         let data = parts.data;
         let order = data.train_order(self.experiment.training.seed);
@@ -105,7 +105,7 @@ impl Assembler<'_> {
         let postprocessor = self.postprocessor(parts).cloned();
         let postprocessor = postprocessor.map(|spec| self.plugins.batch_postprocessor(&spec, readers)).transpose()?;
         let arguments = ForwardArguments::new("student.args", &self.experiment.student.args, model.spec())?;
-        Ok(Task {
+        Ok(TrainingTask {
             name: task_name(),
             student: Branch::new(Role::Student, task_name(), model, arguments, adaptor),
             teachers: branches,

@@ -8,7 +8,7 @@ use super::families::{Architecture, Body};
 use super::heads::{Head, POOLER_OUTPUT};
 use super::huggingface::{self, ModelConfig};
 use super::inputs::{Inputs, check_labels};
-use super::{Model, ModelError, ModelSpec, Parameters, Pass, memory};
+use super::{Model, ModelSpec, Parameters, Pass, memory};
 use crate::{Batch, Result};
 
 /// A model with a Hugging Face config: what all of them do around the parts in which they differ.
@@ -66,7 +66,7 @@ fn check_memory(architecture: &Architecture, config: &ModelConfig) -> Result<()>
         let keys = family.sizes.iter().map(|size| size.key).chain([family.num_layers]);
         let sizes = keys.filter_map(|key| Some(format!("`{key}` {}", config.get(key)?)));
         let sizes = sizes.collect::<Vec<_>>().join(", ");
-        ModelError::from(config.invalid(format!("{found}: {sizes}, {num_labels} labels; make it smaller"))).into()
+        config.invalid(format!("{found}: {sizes}, {num_labels} labels; make it smaller")).into()
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::feed::Feed;
 use super::session::{is_of_plugin, scalars};
-use super::{Session, Task, TrainingState};
+use super::{Session, TrainingState, TrainingTask};
 use crate::cache::layout::{Layout, Probe};
 use crate::cache::{CacheError, CacheKey, CacheSpec, TeacherCache};
 use crate::data::{ModelBatches, TeacherView};
@@ -66,7 +66,7 @@ impl Session {
             if interrupt.load(Ordering::Relaxed) {
                 return Ok(false);
             }
-            if self.tasks.iter().flat_map(Task::caches).all(|(_, cache)| cache.missing().is_empty()) {
+            if self.tasks.iter().flat_map(TrainingTask::caches).all(|(_, cache)| cache.missing().is_empty()) {
                 return Ok(true);
             }
             let (task, batches) = feed.next()?;
@@ -80,7 +80,7 @@ impl Session {
     }
 }
 
-impl Task {
+impl TrainingTask {
     /// Waits until caches on disk have what was put there.
     pub(super) fn flush_caches(&self) -> Result<()> {
         self.caches().try_for_each(|(_, cache)| cache.flush())

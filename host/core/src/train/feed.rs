@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Task, TaskOrder};
+use super::{TaskOrder, TrainingTask};
 use crate::Result;
 use crate::data::{Loader, ModelBatches, Views};
 
@@ -20,7 +20,7 @@ struct Stream {
 
 impl Feed {
     /// The feed after `steps` forward steps.
-    pub fn new(tasks: &[Task], mut order: TaskOrder, steps: u64) -> Self {
+    pub fn new(tasks: &[TrainingTask], mut order: TaskOrder, steps: u64) -> Self {
         let mut taken = vec![0; tasks.len()];
         (0..steps).for_each(|_| taken[order.next_task()] += 1);
         let streams = tasks.iter().zip(taken);

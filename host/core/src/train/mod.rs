@@ -39,7 +39,7 @@ pub use run_folder::{RunFolder, TokenizerFiles};
 pub use run_record::RunRecord;
 pub use schedule::{Schedule, ScheduleConfig, ScheduleName};
 pub use session::{Checked, CheckedFeatures, Outcome, Session, Settings};
-pub use task::Task;
+pub use task::TrainingTask;
 pub use task_order::TaskOrder;
 pub use timetable::Timetable;
 pub use training_state::TrainingState;

@@ -9,8 +9,8 @@ use super::optimizer::OptimizerConfig;
 use super::stepper::Stepper;
 use super::task::Prepared;
 use super::{
-    CheckpointReport, Observer, RunFolder, ScheduleConfig, StepReport, Task, TaskOrder, Timetable, TrainError,
-    TrainingConfig, TrainingState,
+    CheckpointReport, Observer, RunFolder, ScheduleConfig, StepReport, TaskOrder, Timetable, TrainError,
+    TrainingConfig, TrainingState, TrainingTask,
 };
 use crate::callback::{Action, Scalars};
 use crate::data::ModelBatches;
@@ -25,7 +25,7 @@ pub struct Session {
     /// The model that all tasks train.
     pub student: Rc<dyn Model>,
     /// At least one.
-    pub tasks: Vec<Task>,
+    pub tasks: Vec<TrainingTask>,
     pub task_order: TaskOrder,
     pub distiller: Box<dyn Distiller>,
     /// Run at each checkpoint, in this order.

@@ -7,7 +7,7 @@ use crate::loss::Side;
 use crate::{AdaptContext, Batch, BatchPostprocessor, Device, Features, Outputs, Result, Role};
 
 /// What is learnt from what on which data. Most runs have one task; all tasks of a run train one student.
-pub struct Task {
+pub struct TrainingTask {
     /// `None` where there is only one.
     pub name: Option<String>,
     /// The student with this task's adaptor.
@@ -45,7 +45,7 @@ pub(super) struct Adapted {
     pub teachers: Vec<(Features, Outputs)>,
 }
 
-impl Task {
+impl TrainingTask {
     /// The batches on the device, after the post-processor; it sees a teacher's batch only where that is not the
     /// student's.
     pub(super) fn prepare(&mut self, batches: ModelBatches, step: u64, device: Device) -> Result<Prepared> {

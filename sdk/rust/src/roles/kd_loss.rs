@@ -12,7 +12,8 @@ pub struct KdInputs {
     /// The teacher's logits, without a gradient.
     pub teacher: Tensor,
     pub temperature: Temperature,
-    /// The labels of the rows, where there are any: integers `[…]` for logits `[…, classes]`, -100 for a row without one.
+    /// The labels of the rows, where there are any: integers `[…]` for logits `[…, classes]`, -100 for a row without one. Where
+    /// a model may find several classes in an example, or predicts numbers: floats, NaN for a row without any.
     pub labels: Option<Tensor>,
 }
 

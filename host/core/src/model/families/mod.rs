@@ -4,6 +4,7 @@ mod albert;
 mod bert;
 mod distilbert;
 mod electra;
+mod mpnet;
 mod roberta;
 
 use tch::Tensor;
@@ -16,12 +17,13 @@ use super::{ModelError, ModelSpec, Pass};
 use crate::Result;
 
 /// The classes of each family.
-static FAMILIES: [&[Architecture]; 5] = [
+static FAMILIES: [&[Architecture]; 6] = [
     &bert::ARCHITECTURES,
     &roberta::ARCHITECTURES,
     &distilbert::ARCHITECTURES,
     &electra::ARCHITECTURES,
     &albert::ARCHITECTURES,
+    &mpnet::ARCHITECTURES,
 ];
 
 /// Models that share a body: where their parameters stand in a checkpoint and their sizes in a config.

@@ -182,7 +182,7 @@ impl Embeddings {
 
 /// The position of each token `[batch, length]`: tokens that are not padding are counted from the padding's id + 1 on, and
 /// padding stands at its own id.
-fn positions(ids: &Tensor, padding: i64) -> Result<Tensor> {
+pub(super) fn positions(ids: &Tensor, padding: i64) -> Result<Tensor> {
     let is_token = ids.f_ne(padding)?.f_to_kind(Kind::Int64)?;
     Ok(is_token.f_cumsum(1, Kind::Int64)?.f_mul(&is_token)?.f_add_scalar(padding)?)
 }
