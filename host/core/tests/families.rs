@@ -2,7 +2,7 @@
 
 mod common;
 
-use brewer::model::{from_config, from_layers, load};
+use brewer::model::{Model, from_config, from_layers, load};
 use brewer::{Batch, OutputRequest, Pass};
 use common::{
     Scratch, as_class, batch_of, computed, load_error, load_recorded, options, read_tensors, recorded, request, run,
@@ -162,4 +162,77 @@ fn configs_that_a_family_does_not_support_are_refused() {
         let error = load_error(checkpoint.path(), &options(false));
         assert!(error.contains(expected), "{name} {key}: {error}");
     }
+}
+
+/// Models over the vocabulary: the word embeddings, and their other name.
+const TIED: [(&str, &str, &str); 5] = [
+    ("bert_masked_lm", "bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"),
+    ("roberta_masked_lm", "roberta.embeddings.word_embeddings.weight", "lm_head.decoder.weight"),
+    ("distilbert_masked_lm", "distilbert.embeddings.word_embeddings.weight", "vocab_projector.weight"),
+    ("electra_masked_lm", "electra.embeddings.word_embeddings.weight", "generator_lm_head.weight"),
+    ("albert_masked_lm", "albert.embeddings.word_embeddings.weight", "predictions.decoder.weight"),
+];
+
+fn assert_same_parameters(found: &dyn Model, expected: &dyn Model) {
+    assert_eq!(found.parameters().iter().count(), expected.parameters().iter().count());
+    for (name, tensor) in expected.parameters().iter() {
+        assert_eq!(found.parameters().get(name).unwrap(), tensor, "{name}");
+    }
+}
+
+/// One parameter, one tensor, all names in the file.
+#[test]
+fn a_tied_parameter_is_one_under_all_its_names() {
+    for (name, words, decoder) in TIED {
+        let model = load_recorded(name).model;
+        let parameters = model.parameters();
+        let (first, second) = (parameters.get(words).unwrap(), parameters.get(decoder).unwrap());
+        assert_eq!(first.data_ptr(), second.data_ptr());
+        let trained: Vec<&str> = parameters.iter().map(|(name, _)| name).collect();
+        assert!(trained.contains(&words) && !trained.contains(&decoder), "{trained:?}");
+
+        let folder = tempfile::tempdir().unwrap();
+        model.save(folder.path()).unwrap();
+        let stored = read_tensors(&folder.path().join("model.safetensors"));
+        assert_eq!(stored[words], stored[decoder]);
+        assert_same_parameters(&*load(folder.path(), &options(false)).unwrap().model, &*model);
+    }
+}
+
+#[test]
+fn a_tied_parameter_may_stand_under_any_of_its_names() {
+    for (name, words, decoder) in TIED {
+        let model = load_recorded(name).model;
+        let checkpoint = Scratch::of(name);
+        checkpoint.rename_weights(|name| Some(if name == words { decoder } else { name }.to_owned()));
+        assert_same_parameters(&*load(checkpoint.path(), &options(false)).unwrap().model, &*model);
+
+        // Two tensors that differ are no tied parameter, unless the config says that they are two.
+        let checkpoint = Scratch::of(name);
+        checkpoint.change_weights(|mut tensors| {
+            let (_, mut raw) = tensors.iter().find(|(name, _)| name == words).unwrap().clone();
+            raw.bytes[..4].copy_from_slice(&7_f32.to_le_bytes());
+            tensors.push((decoder.to_owned(), raw));
+            tensors
+        });
+        let error = load_error(checkpoint.path(), &options(false));
+        let expected = format!("differ under `{words}` and `{decoder}`, which are one parameter of the model");
+        assert!(error.contains(&expected) && error.contains("tie_word_embeddings"), "{error}");
+        checkpoint.set("tie_word_embeddings", false);
+        let untied = load(checkpoint.path(), &options(false)).unwrap().model;
+        assert_eq!(untied.parameters().get(decoder).unwrap().double_value(&[0, 0]), 7.0);
+        assert_ne!(untied.parameters().get(words).unwrap().double_value(&[0, 0]), 7.0);
+    }
+}
+
+/// BERT's own checkpoints have what it was pre-trained with besides.
+#[test]
+fn what_bert_was_pretrained_with_is_left_out() {
+    let checkpoint = Scratch::of("bert_masked_lm");
+    checkpoint.change_weights(|mut tensors| {
+        let bias = tensors.iter().find(|(name, _)| name == "cls.predictions.bias").unwrap().1.clone();
+        tensors.push(("cls.seq_relationship.bias".to_owned(), bias));
+        tensors
+    });
+    assert_eq!(load(checkpoint.path(), &options(false)).unwrap().left_out, ["cls.seq_relationship.bias"]);
 }
