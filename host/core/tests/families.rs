@@ -25,26 +25,22 @@ fn recorded_batch(name: &str) -> Batch {
     batch_of(&read_tensors(&recorded(name).join("io.safetensors")))
 }
 
-fn is_nan(tensor: &Tensor) -> bool {
-    tensor.isnan().any().int64_value(&[]) != 0
-}
-
-/// Broken weights in the last layer show whether it was run.
+/// Weights of another shape in the last layer show whether it was run: it would fail.
 #[test]
 fn layers_above_the_last_wanted_one_are_not_run() {
     for (name, layers, _) in FAMILIES {
         let model = load_recorded(name).model;
         for (parameter, tensor) in model.parameters().iter() {
             if parameter.starts_with(&format!("{layers}2.")) {
-                let _ = tch::no_grad(|| tensor.shallow_clone().fill_(f64::NAN));
+                tensor.shallow_clone().set_data(&Tensor::zeros([7], (Kind::Float, tch::Device::Cpu)));
             }
         }
         let batch = recorded_batch(name);
         let outputs = run(&*model, &batch, &request(&[], &[("hidden_states", 2), ("attentions", 1)]));
-        assert!(!is_nan(outputs.layer("hidden_states", 2).unwrap()), "{name}");
-        assert!(!is_nan(outputs.layer("attentions", 1).unwrap()), "{name}");
         assert_eq!(computed(&outputs, "hidden_states"), [false, false, true, false], "{name}");
-        assert!(is_nan(run(&*model, &batch, &request(&["logits"], &[])).tensor("logits").unwrap()), "{name}");
+        assert_eq!(computed(&outputs, "attentions"), [false, true, false], "{name}");
+        let logits = request(&["logits"], &[]);
+        assert!(model.forward(&batch, &mut Pass::evaluation(&logits)).is_err(), "{name}");
     }
 }
 
