@@ -56,12 +56,12 @@ impl Each {
     pub(super) const FUNCTION: Self = Self { work: 60, temporaries: 0, gradients: 2, row: 0 };
     pub(super) const POWER: Self = Self { work: 150, temporaries: 0, gradients: 4, row: 0 };
     /// A largest element, whose gradient is shared among equal ones.
-    pub(super) const EXTREME: Self = Self { work: 20, temporaries: 0, gradients: 3, row: 0 };
+    pub(super) const EXTREME: Self = Self { work: 40, temporaries: 0, gradients: 3, row: 0 };
     /// The place of a largest element.
     pub(super) const PLACE: Self = Self { work: 60, temporaries: 0, gradients: 0, row: 0 };
     pub(super) const NORM: Self = Self { work: 120, temporaries: 1, gradients: 4, row: PART };
     /// Softmax and its logarithm.
-    pub(super) const SOFTMAX: Self = Self { work: 80, temporaries: 0, gradients: 2, row: PART };
+    pub(super) const SOFTMAX: Self = Self { work: 220, temporaries: 0, gradients: 2, row: PART };
     /// A loss that libtorch computes in one go.
     pub(super) const LOSS: Self = Self { work: 40, temporaries: 1, gradients: 3, row: 0 };
     /// A loss that libtorch puts together.
@@ -173,14 +173,17 @@ pub(super) fn slowness(kind: Kind) -> u64 {
     }
 }
 
-/// What one multiply-add of a matrix product costs. Processors multiply matrices of `float32` and `float64` with all their
-/// might; others element by element, where they have no instructions for them.
-pub(super) fn multiply_add(kind: Kind, device: Device) -> u64 {
+/// What one multiply-add costs in a product with matrices of `right` elements each on the right. Processors multiply
+/// matrices of `float32` and `float64` with all their might; others element by element where they have no instructions for
+/// them, on one core, and columns of what is larger than their caches come from memory.
+pub(super) fn multiply_add(kind: Kind, right: u64, device: Device) -> u64 {
+    const CACHED: u64 = 1 << 21;
+    let far = if right > CACHED { 4 } else { 1 };
     match (kind, device) {
         (Kind::Float, _) => 1,
         (Kind::Double, Device::Cpu) => 2,
-        (Kind::Half | Kind::BFloat16, Device::Cpu) => 40,
-        (_, Device::Cpu) => 20,
+        (Kind::Half | Kind::BFloat16, Device::Cpu) => 40 * far,
+        (_, Device::Cpu) => 20 * far,
         (Kind::Half | Kind::BFloat16, _) => 1,
         (_, _) => 50,
     }

@@ -135,7 +135,8 @@ impl Product {
     /// What it takes, with a product as large for the gradient of each operand.
     fn estimate(&self, left: &Tensor, right: &Tensor) -> OpResult<Estimate> {
         let kind = left.f_kind()?;
-        let products = self.result.saturating_mul(self.inner.max(1)).saturating_mul(multiply_add(kind, left.device()));
+        let each = multiply_add(kind, self.right / self.matrices.max(1), left.device());
+        let products = self.result.saturating_mul(self.inner.max(1)).saturating_mul(each);
         // Few products of many elements wait for memory, small matrices for their calls.
         let moved = self.left.saturating_add(self.right).saturating_add(self.result).saturating_mul(COPY);
         let moved = moved.saturating_mul(slowness(kind)).saturating_add(self.matrices.saturating_mul(PART));
@@ -160,6 +161,7 @@ mod tests {
     use tch::{Device, Kind, Tensor};
 
     use super::{COPY, MISS, PART, Product, picking};
+    use crate::limits::{Limits, Usage};
 
     /// What a product of two square matrices takes.
     fn work(size: i64, kind: Kind, needs_gradient: bool) -> (u64, u64) {
@@ -177,6 +179,24 @@ mod tests {
         assert_eq!(work(1000, Kind::Float, false).1, 0);
         for kind in [Kind::Half, Kind::BFloat16, Kind::Int64, Kind::Int8] {
             assert!(work(1000, kind, false).0 > 15 * product, "{kind:?}");
+        }
+    }
+
+    /// Of BERT-base, 32 sequences of 128 tokens: a projection of hidden states, what attention maps are made of, the
+    /// gradient included.
+    #[test]
+    fn products_of_ordinary_losses_are_within_the_default_limits() {
+        let products = [(&[32, 128, 768][..], &[768, 768][..]), (&[32, 12, 128, 64], &[32, 12, 64, 128])];
+        for kind in [Kind::Float, Kind::Half, Kind::BFloat16] {
+            for (left, right) in products {
+                // One element is enough to ask for the estimate of many.
+                let trained = |shape: &[i64]| {
+                    Tensor::zeros([1], (kind, Device::Cpu)).set_requires_grad(true).expand(shape, false)
+                };
+                let cost = Product::new(left, right).unwrap().estimate(&trained(left), &trained(right)).unwrap().cost();
+                let spent = Usage::default().spend(&Limits::default(), &cost, Device::Cpu, Default::default);
+                assert_eq!(spent, Ok(()), "{kind:?}: {left:?} and {right:?}");
+            }
         }
     }
 
