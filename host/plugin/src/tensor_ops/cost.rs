@@ -61,7 +61,7 @@ impl Each {
     pub(super) const PLACE: Self = Self { work: 60, temporaries: 0, gradients: 0, row: 0 };
     pub(super) const NORM: Self = Self { work: 120, temporaries: 1, gradients: 4, row: PART };
     /// Softmax and its logarithm.
-    pub(super) const SOFTMAX: Self = Self { work: 220, temporaries: 0, gradients: 2, row: PART };
+    pub(super) const SOFTMAX: Self = Self { work: 280, temporaries: 0, gradients: 2, row: PART };
     /// A loss that libtorch computes in one go.
     pub(super) const LOSS: Self = Self { work: 40, temporaries: 1, gradients: 3, row: 0 };
     /// A loss that libtorch puts together.
