@@ -37,7 +37,7 @@ pub fn plugin_command(folder: &Path, arguments: &[&str]) -> Command {
 
 /// Makes a project, with the packages of JavaScript installed.
 #[track_caller]
-fn new_project(folder: &Path, name: &str, language: &str, role: &str) -> Finished {
+pub fn new_project(folder: &Path, name: &str, language: &str, role: &str) -> Finished {
     let made = finished(&mut plugin_command(folder, &["new", name, "--lang", language, "--role", role]));
     assert_eq!(made.code, 0, "{}", made.stderr);
     if language.ends_with("script") {
@@ -91,33 +91,6 @@ fn a_plugin_in_typescript() {
 #[test]
 fn a_plugin_in_c() {
     made_built_and_tested("c");
-}
-
-/// Builds one source in two folders: the same component comes out.
-#[track_caller]
-fn built_twice_is_one(language: &str) {
-    let built = ["here", "in/another/place"].map(|place| {
-        let folder = tempfile::tempdir().unwrap();
-        let place = folder.path().join(place);
-        fs::create_dir_all(&place).unwrap();
-        new_project(&place, "mine", language, "adaptor");
-        let mut command = plugin_command(&place, &["build", "mine"]);
-        // What another build has left behind is no help.
-        let built = finished(command.env("CARGO_TARGET_DIR", place.join("target")));
-        assert_eq!(built.code, 0, "{}", built.stderr);
-        fs::read(place.join("mine.wasm")).unwrap()
-    });
-    assert!(built[0] == built[1], "two builds in {language} differ");
-}
-
-#[test]
-fn rust_is_built_to_the_same_bytes() {
-    built_twice_is_one("rust");
-}
-
-#[test]
-fn c_is_built_to_the_same_bytes() {
-    built_twice_is_one("c");
 }
 
 /// The roles beside the adaptor.

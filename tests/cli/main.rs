@@ -26,6 +26,7 @@ mod output;
 mod plugin_options;
 mod plugins;
 mod registries;
+mod reproducible;
 mod results;
 mod resuming;
 mod roles;

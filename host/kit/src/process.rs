@@ -2,7 +2,7 @@
 
 use std::{
     io::ErrorKind,
-    process::{Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Output, Stdio},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -15,13 +15,19 @@ pub fn run(command: &mut Command) -> Result<()> {
 
 /// Runs `command` and returns what it printed to stdout, trimmed. Its stderr is part of the error if it fails.
 pub fn capture(command: &mut Command) -> Result<String> {
+    let output = output(command)?;
+    let text = String::from_utf8(output.stdout).with_context(|| format!("`{}` printed no UTF-8", line(command)))?;
+    Ok(text.trim().to_owned())
+}
+
+/// Runs `command` and returns what it printed. Its stderr is part of the error if it fails.
+pub fn output(command: &mut Command) -> Result<Output> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| not_started(command, error))?;
     check(command, output.status).map_err(|failure| {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         if said.is_empty() { failure } else { anyhow!(said).context(failure.to_string()) }
     })?;
-    let text = String::from_utf8(output.stdout).with_context(|| format!("`{}` printed no UTF-8", line(command)))?;
-    Ok(text.trim().to_owned())
+    Ok(output)
 }
 
 /// Whether `program` can be started at all.

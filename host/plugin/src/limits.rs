@@ -173,10 +173,10 @@ impl Cost {
 }
 
 /// How many multiply-adds of `float32` a device is thought to do in a second: fewer than a core of a modest machine does.
-/// More cores than some wait for memory.
+/// More cores than a few wait for memory, and some operations run on one alone.
 fn work_per_second(device: Device) -> f64 {
     const OF_A_CORE: f64 = 1e10;
-    const CORES: i32 = 16;
+    const CORES: i32 = 4;
     const OF_A_GPU: f64 = 1e12;
     match device {
         Device::Cpu => OF_A_CORE * f64::from(tch::get_num_threads().clamp(1, CORES)),

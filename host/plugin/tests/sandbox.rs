@@ -133,9 +133,11 @@ fn hasty() -> Limits {
 
 #[test]
 fn an_operation_that_would_be_late_is_refused_before_it_starts() {
-    let message = failure(&mut guest(json!({ "do": "multiply-halves" }), hasty(), &[]));
-    for part in ["asked for what takes about", "(limit: 0.3 s)", "`limits.call_seconds`"] {
-        assert!(message.contains(part), "`{part}` is not in: {message}");
+    for deed in ["multiply-halves", "multiply-numbers", "pick-numbers"] {
+        let message = failure(&mut guest(json!({ "do": deed }), hasty(), &[]));
+        for part in ["asked for what takes about", "(limit: 0.3 s)", "`limits.call_seconds`"] {
+            assert!(message.contains(part), "{deed}: `{part}` is not in: {message}");
+        }
     }
 }
 

@@ -3,6 +3,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::reproducible::Workplace;
 use super::{Source, finished};
 use crate::process;
 
@@ -18,11 +19,11 @@ pub fn javascript(source: Source<'_>, tools: &Path) -> Result<Vec<u8>> {
             tools.display()
         );
     }
-    let made = tempfile::tempdir().context("no folder to build in")?;
-    let output = made.path().join("plugin.wasm");
+    let workplace = Workplace::new()?;
+    let output = workplace.path("plugin.wasm");
     let mut command = Command::new("node");
     command.current_dir(tools).arg(source.sdk.join("tools/build.mjs"));
     command.args([source.wit.as_os_str(), source.world.as_ref(), source.entry.as_os_str(), output.as_os_str()]);
-    process::capture(&mut command).context("the plugin could not be built")?;
+    workplace.run(&mut command).context("the plugin could not be built")?;
     finished(&output)
 }

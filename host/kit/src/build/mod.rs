@@ -3,6 +3,7 @@
 mod c;
 mod javascript;
 mod python;
+mod reproducible;
 pub mod rust;
 
 use std::fs;

@@ -1,8 +1,10 @@
+use std::fs::create_dir_all;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::reproducible::Workplace;
 use super::{Source, finished};
 use crate::process;
 
@@ -25,11 +27,16 @@ pub fn python(source: Source<'_>, tool: Option<&Path>) -> Result<Vec<u8>> {
         None => bail!("plugins in Python need componentize-py: `pip install componentize-py=={COMPONENTIZE_PY}`"),
     };
     let module = source.entry.file_stem().unwrap_or_default();
-    let made = tempfile::tempdir().context("no folder to build in")?;
-    let output = made.path().join("plugin.wasm");
+    let workplace = Workplace::new()?;
+    let plugin = workplace.copy(source.entry.parent().unwrap_or(Path::new(".")), "plugin")?;
+    let sdk = workplace.copy(source.sdk, "sdk")?;
+    // The packages that this machine's Python has are not the plugin's: in their place stands an environment without any.
+    let environment = workplace.path("environment");
+    create_dir_all(environment.join("lib/site-packages")).context("no place for an environment of Python")?;
+    let output = workplace.path("plugin.wasm");
+    command.env("VIRTUAL_ENV", environment);
     command.arg("-d").arg(source.wit).args(["-w", source.world, "componentize", "--stub-wasi"]);
-    command.arg("-p").arg(source.sdk).arg("-p").arg(source.entry.parent().unwrap_or(Path::new(".")));
-    command.arg("-o").arg(&output).arg(module);
-    process::capture(&mut command).context("the plugin could not be built")?;
+    command.arg("-p").arg(sdk).arg("-p").arg(plugin).arg("-o").arg(&output).arg(module);
+    workplace.run(&mut command).context("the plugin could not be built")?;
     finished(&output)
 }

@@ -2,7 +2,8 @@
 //! what the gradient of an operation takes shows only after the call, in the engine.
 //!
 //! The numbers are bounds for a modest machine and large tensors: an element costs as many multiply-adds of `float32` as take
-//! the same time, a tenth of a nanosecond each on one core. Memory is what most operations wait for.
+//! the same time, a tenth of a nanosecond each on one core. Memory is what most operations wait for. `calibration.rs`
+//! measures them.
 
 use tch::{Device, Kind, Tensor};
 
@@ -16,6 +17,12 @@ use crate::{
 /// What an element costs that is copied or filled in.
 pub(crate) const COPY: u64 = 20;
 
+/// What an element costs that lies far from the one before: memory is waited for.
+pub(super) const MISS: u64 = 400;
+
+/// What a matrix of a batch costs beside its elements, and a row of what is normalised.
+pub(super) const PART: u64 = 1_000;
+
 /// What a node of the gradient graph costs whatever its size: some microseconds.
 const NODE: u64 = 50_000;
 
@@ -28,29 +35,37 @@ pub(super) struct Each {
     temporaries: u64,
     /// Tensors of the result's size that the gradient of one operand makes; none if there is no gradient.
     gradients: u64,
+    /// Multiply-adds for each row that is normalised or made into one number, beside those for its elements.
+    row: u64,
 }
 
 impl Each {
     /// A comparison, or a rule of logic.
-    pub(super) const LOGIC: Self = Self { work: 20, temporaries: 0, gradients: 0 };
-    /// A sum, a difference, a choice.
-    pub(super) const SIMPLE: Self = Self { work: 20, temporaries: 0, gradients: 1 };
+    pub(super) const LOGIC: Self = Self { work: 20, temporaries: 0, gradients: 0, row: 0 };
+    /// A sum, a difference.
+    pub(super) const SIMPLE: Self = Self { work: 20, temporaries: 0, gradients: 1, row: 0 };
     /// A product.
-    pub(super) const PRODUCT: Self = Self { work: 20, temporaries: 0, gradients: 2 };
-    /// A quotient, an absolute value, a clamp, a maximum.
-    pub(super) const QUOTIENT: Self = Self { work: 20, temporaries: 0, gradients: 3 };
+    pub(super) const PRODUCT: Self = Self { work: 20, temporaries: 0, gradients: 2, row: 0 };
+    /// A quotient, an absolute value, a clamp.
+    pub(super) const QUOTIENT: Self = Self { work: 40, temporaries: 0, gradients: 3, row: 0 };
+    /// The larger or the smaller of two, whose gradient goes to both where they are equal.
+    pub(super) const LARGER: Self = Self { work: 60, temporaries: 0, gradients: 4, row: 0 };
+    /// A choice by a mask, which no processor foresees.
+    pub(super) const CHOICE: Self = Self { work: 80, temporaries: 0, gradients: 2, row: 0 };
     /// An exponential, a logarithm, a root, or what is made of them.
-    pub(super) const FUNCTION: Self = Self { work: 60, temporaries: 0, gradients: 2 };
-    pub(super) const POWER: Self = Self { work: 150, temporaries: 0, gradients: 4 };
+    pub(super) const FUNCTION: Self = Self { work: 60, temporaries: 0, gradients: 2, row: 0 };
+    pub(super) const POWER: Self = Self { work: 150, temporaries: 0, gradients: 4, row: 0 };
     /// A largest element, whose gradient is shared among equal ones.
-    pub(super) const EXTREME: Self = Self { work: 20, temporaries: 0, gradients: 3 };
-    pub(super) const NORM: Self = Self { work: 80, temporaries: 1, gradients: 4 };
+    pub(super) const EXTREME: Self = Self { work: 40, temporaries: 0, gradients: 3, row: 0 };
+    /// The place of a largest element.
+    pub(super) const PLACE: Self = Self { work: 60, temporaries: 0, gradients: 0, row: 0 };
+    pub(super) const NORM: Self = Self { work: 120, temporaries: 1, gradients: 4, row: PART };
     /// Softmax and its logarithm.
-    pub(super) const SOFTMAX: Self = Self { work: 80, temporaries: 0, gradients: 2 };
+    pub(super) const SOFTMAX: Self = Self { work: 280, temporaries: 0, gradients: 2, row: PART };
     /// A loss that libtorch computes in one go.
-    pub(super) const LOSS: Self = Self { work: 40, temporaries: 1, gradients: 2 };
+    pub(super) const LOSS: Self = Self { work: 40, temporaries: 1, gradients: 3, row: 0 };
     /// A loss that libtorch puts together.
-    pub(super) const COMPOSED_LOSS: Self = Self { work: 200, temporaries: 4, gradients: 4 };
+    pub(super) const COMPOSED_LOSS: Self = Self { work: 200, temporaries: 4, gradients: 4, row: 0 };
 }
 
 /// The size of so many elements.
@@ -92,6 +107,11 @@ impl Estimate {
     pub(super) fn work(mut self, work: u64) -> Self {
         self.cost.work = self.cost.work.saturating_add(work);
         self
+    }
+
+    /// And what so many rows take.
+    pub(super) fn rows(self, rows: u64, each: Each) -> Self {
+        self.work(rows.saturating_mul(each.row))
     }
 
     /// And a copy of so many elements, that lives as long as the operation runs.
@@ -145,7 +165,7 @@ impl Estimate {
 }
 
 /// How much longer an element of that kind takes.
-fn slowness(kind: Kind) -> u64 {
+pub(super) fn slowness(kind: Kind) -> u64 {
     match kind {
         Kind::Half | Kind::BFloat16 => 4,
         Kind::Double | Kind::Int64 => 2,
@@ -153,14 +173,17 @@ fn slowness(kind: Kind) -> u64 {
     }
 }
 
-/// What one multiply-add of a matrix product costs. Processors multiply matrices of `float32` and `float64` with all their
-/// might, others element by element.
-pub(super) fn multiply_add(kind: Kind, device: Device) -> u64 {
+/// What one multiply-add costs in a product with matrices of `right` elements each on the right. Processors multiply
+/// matrices of `float32` and `float64` with all their might; others element by element where they have no instructions for
+/// them, on one core, and columns of what is larger than their caches come from memory.
+pub(super) fn multiply_add(kind: Kind, right: u64, device: Device) -> u64 {
+    const CACHED: u64 = 1 << 21;
+    let far = if right > CACHED { 4 } else { 1 };
     match (kind, device) {
         (Kind::Float, _) => 1,
         (Kind::Double, Device::Cpu) => 2,
-        (Kind::Half | Kind::BFloat16, Device::Cpu) => 100,
-        (_, Device::Cpu) => 50,
+        (Kind::Half | Kind::BFloat16, Device::Cpu) => 40 * far,
+        (_, Device::Cpu) => 20 * far,
         (Kind::Half | Kind::BFloat16, _) => 1,
         (_, _) => 50,
     }

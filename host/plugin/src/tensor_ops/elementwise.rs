@@ -18,7 +18,7 @@ use crate::{
 type Handle = Resource<Tensor>;
 
 /// What an operation on one tensor takes. Integers may become `float32`, or be copied to meet a number.
-fn of_one(this: &Tensor, each: Each) -> OpResult<Estimate> {
+pub(super) fn of_one(this: &Tensor, each: Each) -> OpResult<Estimate> {
     let (elements, kind) = (elements(&this.size())?, this.f_kind()?);
     let kind = if is_float(kind) || kind == Kind::Bool { kind } else { Kind::Int64 };
     Ok(Estimate::new(elements, kind, each).in_kind(&[this])?.gradients(&[this], elements, each))
@@ -111,7 +111,7 @@ impl State {
         of_kind(&condition, Kind::Bool)?;
         let shape = broadcast(&broadcast(&this.size(), &other.size())?, &condition.size())?;
         let elements = elements(&shape)?;
-        self.admit(&of_two(&this, &other, elements, Each::PRODUCT)?)?;
+        self.admit(&of_two(&this, &other, elements, Each::CHOICE)?)?;
         self.hold(this.f_where_self(&condition, &other)?)
     }
 
@@ -124,8 +124,8 @@ impl State {
             return Err(OpError::shape(format!("a mask of {:?} does not broadcast to {shape:?}", mask.size())));
         }
         let elements = elements(&shape)?;
-        let estimate = Estimate::new(elements, this.f_kind()?, Each::SIMPLE);
-        self.admit(&estimate.gradients(&[&this], elements, Each::SIMPLE))?;
+        let estimate = Estimate::new(elements, this.f_kind()?, Each::CHOICE);
+        self.admit(&estimate.gradients(&[&this], elements, Each::CHOICE))?;
         self.hold(guarded(|| this.f_masked_fill(&mask, number(value)))?)
     }
 

@@ -24,12 +24,13 @@ fn reduction(asked: Asked) -> Reduction {
 }
 
 impl State {
-    /// A loss of two floating-point tensors of one shape.
+    /// A loss of two floating-point tensors of one shape. It takes the norm of `rows` rows of each.
     fn pairwise(
         &mut self,
         left: Handle,
         right: Handle,
         each: Each,
+        rows: u64,
         op: impl FnOnce(&Tensor, &Tensor) -> Result<Tensor, TchError>,
     ) -> OpResult<Handle> {
         self.operation()?;
@@ -38,7 +39,7 @@ impl State {
         same_kind(&left, &right)?;
         same_shape(&left, &right)?;
         let elements = elements(&left.size())?;
-        let estimate = Estimate::new(elements, left.f_kind()?, each);
+        let estimate = Estimate::new(elements, left.f_kind()?, each).rows(rows.saturating_mul(2), Each::NORM);
         self.admit(&estimate.gradients(&[&left, &right], elements, each))?;
         self.hold(op(&left, &right)?)
     }
@@ -59,7 +60,8 @@ impl losses::Host for State {
         }
         let total = elements(&shape)?;
         let estimate = Estimate::new(total, logits.f_kind()?, Each::SOFTMAX).in_order(&logits)?;
-        let estimate = estimate.copy(labels.numel() as u64, Kind::Int64).in_order(&labels)?;
+        let rows = labels.numel() as u64;
+        let estimate = estimate.rows(rows, Each::SOFTMAX).copy(rows, Kind::Int64).in_order(&labels)?;
         self.admit(&estimate.gradients(&[&logits], total, Each::SOFTMAX))?;
         // An ignored label may be any number; class 0 stands in for it where labels are checked.
         let counted = labels.f_masked_fill(&labels.f_eq(ignore_index)?, 0)?;
@@ -77,26 +79,28 @@ impl losses::Host for State {
     }
 
     fn mean_squared_error(&mut self, input: Handle, target: Handle, asked: Asked) -> OpResult<Handle> {
-        self.pairwise(input, target, Each::LOSS, |input, target| input.f_mse_loss(target, reduction(asked)))
+        self.pairwise(input, target, Each::LOSS, 0, |input, target| input.f_mse_loss(target, reduction(asked)))
     }
 
     fn kl_divergence(&mut self, input: Handle, target: Handle, log_target: bool, asked: Asked) -> OpResult<Handle> {
-        self.pairwise(input, target, Each::COMPOSED_LOSS, |input, target| {
+        self.pairwise(input, target, Each::COMPOSED_LOSS, 0, |input, target| {
             input.f_kl_div(target, reduction(asked), log_target)
         })
     }
 
     fn binary_cross_entropy_with_logits(&mut self, logits: Handle, targets: Handle, asked: Asked) -> OpResult<Handle> {
-        self.pairwise(logits, targets, Each::COMPOSED_LOSS, |logits, targets| {
+        self.pairwise(logits, targets, Each::COMPOSED_LOSS, 0, |logits, targets| {
             logits.f_binary_cross_entropy_with_logits::<Tensor>(targets, None, None, reduction(asked))
         })
     }
 
     fn cosine_similarity(&mut self, left: Handle, right: Handle, dim: i64) -> OpResult<Handle> {
-        let dim = dimension(dim, self.handles.get(&left)?.dim())?;
+        let shape = self.handles.get(&left)?.size();
+        let dim = dimension(dim, shape.len())?;
+        let rows = elements(&shape)? / shape.get(dim).map_or(1, |&size| size.max(1) as u64);
         // PyTorch's own guard against vectors of length 0.
         const EPSILON: f64 = 1e-8;
-        self.pairwise(left, right, Each::COMPOSED_LOSS, |left, right| {
+        self.pairwise(left, right, Each::COMPOSED_LOSS, rows, |left, right| {
             Tensor::f_cosine_similarity(left, right, dim as i64, EPSILON)
         })
     }

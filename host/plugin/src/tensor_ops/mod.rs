@@ -1,5 +1,7 @@
 //! The contract's tensor: each method is counted, checked, and handed to libtorch.
 
+#[cfg(test)]
+mod calibration;
 mod checks;
 mod cost;
 mod create;
@@ -110,11 +112,11 @@ impl tensor::HostTensor for State {
     }
 
     fn maximum(&mut self, this: Handle, other: Handle) -> OpResult<Handle> {
-        self.binary(this, other, Each::QUOTIENT, Tensor::f_maximum)
+        self.binary(this, other, Each::LARGER, Tensor::f_maximum)
     }
 
     fn minimum(&mut self, this: Handle, other: Handle) -> OpResult<Handle> {
-        self.binary(this, other, Each::QUOTIENT, Tensor::f_minimum)
+        self.binary(this, other, Each::LARGER, Tensor::f_minimum)
     }
 
     fn add_scalar(&mut self, this: Handle, other: Scalar) -> OpResult<Handle> {
@@ -270,7 +272,7 @@ impl tensor::HostTensor for State {
     }
 
     fn argmax(&mut self, this: Handle, dim: i64, keep_dim: bool) -> OpResult<Handle> {
-        self.reduce_some(this, &[dim], Each::LOGIC, |this, dims| this.f_argmax(dims[0], keep_dim))
+        self.reduce_some(this, &[dim], Each::PLACE, |this, dims| this.f_argmax(dims[0], keep_dim))
     }
 
     fn softmax(&mut self, this: Handle, dim: i64) -> OpResult<Handle> {

@@ -6,7 +6,8 @@ use wasmtime::component::Resource;
 
 use super::{
     checks::{dimension, dimensions, elements, floating, is_float},
-    cost::{Each, Estimate},
+    cost::{COPY, Each, Estimate},
+    elementwise::of_one,
 };
 use crate::{
     error::{OpError, OpResult},
@@ -35,6 +36,7 @@ impl State {
         let kind = if is_float(kind) { kind } else { Kind::Int64 };
         let from = elements(&shape)?;
         let estimate = Estimate::reduced(result, from, kind, each).in_kind(&[&this])?;
+        let estimate = estimate.work(result.saturating_mul(COPY)).rows(result, each);
         self.admit(&estimate.gradients(&[&this], from, each))?;
         self.hold(guarded(|| op(&this, &dims))?)
     }
@@ -72,7 +74,13 @@ impl State {
         dim: i64,
         op: impl FnOnce(&Tensor, i64) -> Result<Tensor, TchError>,
     ) -> OpResult<Handle> {
-        let dim = dimension(dim, self.handles.get(&this)?.dim())?;
-        self.float_unary(this, Each::SOFTMAX, |this| op(this, dim as i64))
+        self.operation()?;
+        let this = self.tensor(&this)?;
+        floating(&this)?;
+        let shape = this.size();
+        let dim = dimension(dim, shape.len())?;
+        let rows = elements(&shape)? / shape.get(dim).map_or(1, |&size| size.max(1) as u64);
+        self.admit(&of_one(&this, Each::SOFTMAX)?.in_order(&this)?.rows(rows, Each::SOFTMAX))?;
+        self.hold(op(&this, dim as i64)?)
     }
 }

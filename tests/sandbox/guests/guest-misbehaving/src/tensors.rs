@@ -76,10 +76,24 @@ pub fn multiply() -> Result<()> {
     }
 }
 
-/// A product that takes `float16` a hundred times as long as `float32`.
+/// A product that takes `float16` many times as long as `float32`.
 pub fn multiply_halves() -> Result<()> {
     let matrix = Tensor::ones(&[1 << 11, 1 << 11], Kind::Float16)?;
     matrix.matmul(&matrix)?;
+    Ok(())
+}
+
+/// Products of single numbers: little to compute, but each is a call.
+pub fn multiply_numbers() -> Result<()> {
+    let numbers = Tensor::ones(&[1, 1, 1], Kind::Bfloat16)?.expand(&[1 << 26, 1, 1])?;
+    numbers.matmul(&numbers)?;
+    Ok(())
+}
+
+/// Elements that are picked one by one, and may lie anywhere.
+pub fn pick_numbers() -> Result<()> {
+    let places = Tensor::zeros(&[1], Kind::Int64)?.expand(&[1 << 27])?;
+    Tensor::ones(&[1 << 20], Kind::Boolean)?.gather(0, &places)?;
     Ok(())
 }
 
