@@ -196,3 +196,26 @@ fn logits_of_different_meaning_are_not_compared() {
     let expected = "the teacher is trained for single-label classification and the student for multi-label";
     assert!(found.contains(expected), "{found}");
 }
+
+/// A config of sizes alone, as TextBrewer's examples have them.
+#[test]
+fn a_students_config_without_classes_is_for_the_teachers_task() {
+    let teacher = recorded("bert_multi_label");
+    let distillation = json!({ "kd_loss_type": "bce" });
+    let (mut experiment, folder) = experiment(&teacher, &several(), distillation);
+    let mut config: Value = serde_json::from_slice(&std::fs::read(teacher.join("config.json")).unwrap()).unwrap();
+    for key in ["model_type", "architectures", "id2label", "label2id", "problem_type"] {
+        config.as_object_mut().unwrap().shift_remove(key).unwrap();
+    }
+    let file = folder.path().join("small.json");
+    std::fs::write(&file, config.to_string()).unwrap();
+    experiment.student.init = None;
+    experiment.student.config = Some(file);
+    let assembled = assemble(&experiment, &mut NoPlugins, &|_| {}).unwrap();
+    assert_eq!(assembled.session.student.spec().task, assembled.session.tasks[0].teachers[0].model.spec().task);
+    let notes: Vec<&str> = assembled.notes.iter().map(|note| note.text.as_str()).collect();
+    assert_eq!(
+        notes,
+        ["model type, architecture, labels and problem type of the student are the teacher's: its config has none"]
+    );
+}

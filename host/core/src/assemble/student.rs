@@ -1,6 +1,8 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use serde_json::Value;
+
 use crate::experiment::{Experiment, StudentSpec};
 use crate::model::{self, LoadOptions, Loaded, ModelConfig};
 use crate::{Device, Model, Result};
@@ -20,8 +22,13 @@ pub(super) struct Student {
 /// Makes the student as the experiment says; `teacher` is the first one.
 pub(super) fn load_student(experiment: &Experiment, teacher: Option<&dyn Model>, device: Device) -> Result<Student> {
     let StudentSpec { model, config, init, architecture, labels, .. } = &experiment.student;
-    let mut options =
-        LoadOptions { device, architecture: architecture.clone(), labels: labels.clone(), trainable: true };
+    let mut options = LoadOptions {
+        device,
+        architecture: architecture.clone(),
+        labels: labels.clone(),
+        problem_type: None,
+        trainable: true,
+    };
     if let Some(folder) = model {
         let Loaded { model, new, left_out } = model::load(folder, &options)?;
         return Ok(Student { new, left_out, ..Student::made(model, folder.clone()) });
@@ -79,6 +86,12 @@ fn complete(options: &mut LoadOptions, file: &Path, teacher: Option<&dyn Model>)
     if config.labels()?.is_none() && options.labels.is_none() && !spec.task.labels().is_empty() {
         taken.push(LABELS);
         options.labels = Some(spec.task.labels().to_vec());
+        // What the classes are to each other belongs to them.
+        let of_teacher = teacher.and_then(Model::config).and_then(ModelConfig::problem_type).and_then(Value::as_str);
+        if let (None, Some(problem)) = (config.problem_type(), of_teacher) {
+            taken.push("problem type");
+            options.problem_type = Some(problem.to_owned());
+        }
     }
     Ok(taken)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use tch::Device;
 
 use super::families::{self, Architecture};
-use super::huggingface::{Checkpoint, DEFAULT_LABELS, Filled, ModelConfig, fill};
+use super::huggingface::{Checkpoint, DEFAULT_LABELS, Filled, ModelConfig, PROBLEM_TYPE, fill};
 use super::pretrained::{Draft, Pretrained};
 use super::{Model, ModelError};
 use crate::Result;
@@ -19,6 +19,8 @@ pub struct LoadOptions {
     pub architecture: Option<String>,
     /// The names of the classes; by default those of `config.json`.
     pub labels: Option<Vec<String>>,
+    /// The `problem_type` of a config that names none: what a head over whole examples is trained for.
+    pub problem_type: Option<String>,
     /// Whether the parameters collect gradients: a student's do, a teacher's do not.
     pub trainable: bool,
 }
@@ -26,7 +28,7 @@ pub struct LoadOptions {
 impl LoadOptions {
     /// The model as its folder has it, only to be run.
     pub fn frozen(device: Device) -> Self {
-        Self { device, architecture: None, labels: None, trainable: false }
+        Self { device, architecture: None, labels: None, problem_type: None, trainable: false }
     }
 }
 
@@ -139,6 +141,9 @@ fn draft(architecture: &Architecture, config: &mut ModelConfig, options: &LoadOp
     config.set_architecture(architecture.name);
     if let Some(labels) = &options.labels {
         config.set_labels(labels)?;
+    }
+    if let (Some(problem), None) = (&options.problem_type, config.problem_type()) {
+        config.set(PROBLEM_TYPE, problem.as_str());
     }
     Draft::new(architecture, config, options.device)
 }

@@ -21,7 +21,7 @@ pub fn recorded(name: &str) -> PathBuf {
 }
 
 pub fn options(trainable: bool) -> LoadOptions {
-    LoadOptions { device: Device::Cpu, architecture: None, labels: None, trainable }
+    LoadOptions { trainable, ..LoadOptions::frozen(Device::Cpu) }
 }
 
 /// Options for another class than the checkpoint's.

@@ -11,6 +11,9 @@ use crate::{Task, json};
 /// The classes that transformers assumes where a config names none.
 pub(in crate::model) const DEFAULT_LABELS: [&str; 2] = ["LABEL_0", "LABEL_1"];
 
+/// The key that says what a head over whole examples is trained for.
+pub(in crate::model) const PROBLEM_TYPE: &str = "problem_type";
+
 /// The most classes that a count alone may ask for: each of them gets a name.
 const MAX_LABELS: u64 = 1 << 20;
 
@@ -116,11 +119,16 @@ impl ModelConfig {
         }
     }
 
+    /// What a head over whole examples is trained for, as it stands in the file.
+    pub fn problem_type(&self) -> Option<&Value> {
+        self.get(PROBLEM_TYPE).filter(|value| !value.is_null())
+    }
+
     /// What a model predicts of an example: what `problem_type` says, or else numbers if there is one label and classes if
     /// there are more, as transformers decides.
     pub(in crate::model) fn sequence_task(&self) -> Result<Task, ModelError> {
         let labels = self.labels_or_default()?;
-        let problem = self.get("problem_type").filter(|value| !value.is_null());
+        let problem = self.problem_type();
         match problem.map(|problem| problem.as_str().unwrap_or_default()) {
             None if labels.len() == 1 => Ok(Task::Regression { labels }),
             Some("regression") => Ok(Task::Regression { labels }),

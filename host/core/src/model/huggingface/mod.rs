@@ -7,8 +7,8 @@ mod mismatch;
 mod read;
 mod write;
 
-pub(super) use config::DEFAULT_LABELS;
 pub use config::ModelConfig;
+pub(super) use config::{DEFAULT_LABELS, PROBLEM_TYPE};
 pub(super) use fill::{Filled, fill};
 pub use mismatch::Mismatch;
 pub(super) use read::Checkpoint;
