@@ -4,8 +4,8 @@ use tch::{Device, Tensor};
 use crate::Result;
 
 /// What the loader hands to a model: tensors by name, in the order in which they were inserted. The first dimension
-/// of every tensor is the batch: `input_ids` and `attention_mask` are `[batch, length]`, `labels` is `[batch]` or
-/// `[batch, length]`.
+/// of every tensor is the batch: `input_ids` and `attention_mask` are `[batch, length]`, `labels` is what the model's
+/// [`Task`](crate::Task) makes of them.
 #[derive(Debug, Default)]
 pub struct Batch {
     tensors: IndexMap<String, Tensor>,

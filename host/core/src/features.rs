@@ -16,7 +16,8 @@ pub struct Features {
     /// `[batch, length]` each, 1 where the logits of `[batch, length, labels]` count; one for all logits, or one for
     /// each.
     pub logits_mask: Vec<Tensor>,
-    /// `[batch]` or `[batch, length]` each, integers, one for each of `logits`.
+    /// `[batch]` or `[batch, length]` each, integers, one for each of `logits`; floats of the logits' shape where an example
+    /// has several classes or numbers.
     pub labels: Vec<Tensor>,
     /// Losses that the model or the adaptor computed; each is averaged to a scalar, then they are summed.
     pub losses: Vec<Tensor>,

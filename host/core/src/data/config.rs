@@ -18,7 +18,8 @@ pub struct DataConfig {
     pub dev: Option<PathBuf>,
     /// The column of the text, or the pair of columns of a sentence pair. Rows with `input_ids` need none.
     pub text: TextColumns,
-    /// The column of the label: the name of one of the student's classes, or its index there. `labels` is read as well.
+    /// The column of the label: the name of one of the student's classes, or its index there; a list of them where the
+    /// student may find several in an example; a number where it predicts one. `labels` is read as well.
     pub label: String,
     /// The most tokens of an example: longer texts are cut short. By default what the model can take.
     #[serde(skip_serializing_if = "Option::is_none")]

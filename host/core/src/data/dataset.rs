@@ -45,7 +45,8 @@ impl Dataset {
     /// file `tokenizer`; then there are `input_ids`, and `token_type_ids` if the model has a vocabulary of two types
     /// or more.
     ///
-    /// `labels` is there if any row has a label; a row without one gets −100, which losses ignore.
+    /// `labels` is there if any row has a label; a row without one gets −100, or NaN where labels are numbers, which losses
+    /// ignore.
     ///
     /// Rows may have an object for each model, `student` and `teacher`, with these columns in them; columns beside the
     /// two belong to both.

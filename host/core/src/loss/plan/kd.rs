@@ -201,7 +201,10 @@ impl KdTerm {
         }
         let selected = selected_shape(logits, mask_of(student.features, index))?;
         if labels.size() != selected[..selected.len() - 1] {
-            let expected = format!("int64 {}", shape(positions));
+            let expected = match student.task.labels_are_classes() {
+                true => format!("int64 {}", shape(positions)),
+                false => format!("float32 {}", shape(&logits.size())),
+            };
             return Err(student.wrong(&format!("labels[{index}]"), describe(labels), expected).into());
         }
         Ok(())
