@@ -8,7 +8,7 @@ use std::mem;
 use std::process::ExitCode;
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -28,6 +28,8 @@ static SIGNAL: AtomicI32 = AtomicI32::new(0);
 /// Milliseconds from the start of the program to that signal, and one more; 0 before it.
 static RAISED_AT: AtomicU64 = AtomicU64::new(0);
 static START: OnceLock<Instant> = OnceLock::new();
+/// The terminal's modes while a password is typed, or null.
+static TERMINAL: AtomicPtr<libc::termios> = AtomicPtr::new(ptr::null_mut());
 
 /// From now on a signal ends the program at once, with 128 and the signal's number as its exit code: also as the first
 /// process of a container, which a signal that nothing listens to cannot end.
@@ -38,7 +40,7 @@ pub fn listen() -> Result<()> {
         if signal == libc::SIGHUP && is_ignored(signal) {
             continue;
         }
-        // SAFETY: the handler calls nothing but atomics, the clock, `write` and `_exit`, which may all be called when a
+        // SAFETY: the handler calls nothing but atomics, the clock, `tcsetattr`, `write` and `_exit`, which may all be called when a
         // signal arrives, and leaves `errno` as it was.
         let registered = unsafe { signal_hook::low_level::register(signal, move || on_signal(signal)) };
         registered.with_context(|| format!("cannot listen for {name}"))?;
@@ -94,8 +96,31 @@ fn on_signal(signal: c_int) {
     unsafe { *libc::__errno_location() = errno };
 }
 
+/// Until it is dropped, a signal that ends the program puts the terminal back to how it is now.
+pub fn restore_terminal() -> impl Drop {
+    struct Restored;
+    impl Drop for Restored {
+        fn drop(&mut self) {
+            // What it pointed to is not freed: a handler may be reading it.
+            TERMINAL.store(ptr::null_mut(), Ordering::SeqCst);
+        }
+    }
+    // SAFETY: a `termios` of zeros is a valid one, and is only written to.
+    let mut modes: libc::termios = unsafe { mem::zeroed() };
+    // SAFETY: it writes to the variable alone.
+    if unsafe { libc::tcgetattr(libc::STDIN_FILENO, &mut modes) } == 0 {
+        TERMINAL.store(Box::into_raw(Box::new(modes)), Ordering::SeqCst);
+    }
+    Restored
+}
+
 /// Ends the process here and now: handlers of `exit` would take apart what libtorch's threads work with.
 fn end(signal: c_int, message: &str) -> ! {
+    let modes = TERMINAL.load(Ordering::SeqCst);
+    if !modes.is_null() {
+        // SAFETY: it points to modes that are never freed, and `tcsetattr` may be called when a signal arrives.
+        unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, modes) };
+    }
     say(message);
     // SAFETY: it does not return, and touches no memory.
     unsafe { libc::_exit(exit_code(signal)) }

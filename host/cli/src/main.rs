@@ -10,6 +10,7 @@ mod json;
 mod log;
 mod options;
 mod output;
+mod password;
 mod plugin;
 mod plugin_options;
 mod progress;

@@ -120,10 +120,12 @@ fn placed<'m, T: Clone + Send + Sync + 'static>(
 
 fn parse_config(argument: &str) -> Result<Value, String> {
     let text = match argument.strip_prefix('@') {
-        Some(file) => fs::read_to_string(file).map_err(|error| format!("{file} cannot be read: {error}"))?,
-        None => argument.to_owned(),
+        Some(file) => {
+            fs::read(file).map_err(|error| format!("{file} cannot be read: {}", brewer::os_reason(&error)))?
+        }
+        None => argument.as_bytes().to_vec(),
     };
-    serde_json::from_str(&text).map_err(|error| format!("it is not valid JSON: {error}"))
+    brewer::parse_json(&text).map_err(|error| format!("it is not valid JSON: {error}"))
 }
 
 fn parse_limit(argument: &str) -> Result<(String, Value), String> {

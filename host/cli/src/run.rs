@@ -84,17 +84,17 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     let begun = Instant::now();
     let session = &mut assembled.session;
     let start = resume.map(|resume| resume.state).unwrap_or_default();
+    let started_at = start.global_step;
     let mut clock = plugins.clock();
     // Weights are computed once more for the last step done.
     clock.set(start.step.saturating_sub(1));
     let observers: &mut [&mut dyn Observer] = &mut [&mut metrics, &mut progress, &mut clock];
-    let outcome = session.train(&assembled.settings, &start, &folder, observers, interrupt);
+    let outcome = session.train(&assembled.settings, start, &folder, observers, interrupt);
     progress.finish();
     let outcome = outcome?;
     let elapsed = begun.elapsed();
-    let result = |student: Option<&Path>| {
-        json::run(&experiment, outcome, start.global_step, student, &progress, elapsed.as_secs_f64())
-    };
+    let result =
+        |student: Option<&Path>| json::run(&experiment, outcome, started_at, student, &progress, elapsed.as_secs_f64());
     match outcome {
         Outcome::Interrupted { global_step } => {
             let (signal, code) = interrupt::received();

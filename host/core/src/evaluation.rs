@@ -9,7 +9,7 @@ use tch::Device;
 use crate::callback::{Action, Callback, Scalars};
 use crate::data::Loader;
 use crate::metric::metrics;
-use crate::out_of_memory::{EVALUATION_KEYS, OutOfMemory};
+use crate::out_of_memory::{EVALUATION_KEYS, OutOfMemory, described};
 use crate::train::ForwardArguments;
 use crate::{AdaptContext, Batch, BatchPostprocessor, Model, OutputRequest, Pass, Result, Role, Task, libtorch};
 
@@ -96,7 +96,7 @@ fn evaluate_batches(
             metrics.iter_mut().try_for_each(|metric| metric.update(&batch, &outputs))
         });
         measured.map_err(|error| {
-            OutOfMemory::or_else(error, "an evaluation".into(), &batch, EVALUATION_KEYS, |error| error)
+            OutOfMemory::or_else(error, "an evaluation".into(), described(&batch), EVALUATION_KEYS, |error| error)
         })?;
         num_examples += batch.len();
     }

@@ -1,7 +1,7 @@
 //! Files and folders that are on the disk as a whole or not at all.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// A file on its way to its place: it is written under a name of its own in the same folder and renamed once it is
@@ -19,9 +19,11 @@ impl TemporaryFile {
         Self { path, target: target.to_owned(), is_placed: false }
     }
 
-    /// Whether a file of this name is one that a killed process left.
-    pub fn is_leftover(name: &str) -> bool {
-        name.starts_with('.') && name.ends_with(TEMPORARY)
+    /// Whether a file of this name is one that a killed process left of `target`.
+    pub fn is_leftover(name: &str, target: &str) -> bool {
+        let process = name.strip_prefix('.').and_then(|name| name.strip_prefix(target)?.strip_prefix('.'));
+        let process = process.and_then(|process| process.strip_suffix(TEMPORARY));
+        process.is_some_and(|process| !process.is_empty() && process.bytes().all(|digit| digit.is_ascii_digit()))
     }
 
     /// Where to write.
@@ -54,9 +56,14 @@ impl Drop for TemporaryFile {
 const TEMPORARY: &str = ".tmp";
 
 /// Writes a file, in place of one that may be there: after a crash it holds the old content or the new one.
-pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+/// A link under the name that it has on the way is not followed.
+pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let file = TemporaryFile::new(path);
-    fs::write(file.path(), content)?;
+    match fs::remove_file(file.path()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    File::create_new(file.path())?.write_all(content)?;
     file.sync()?;
     file.place()?;
     sync_parent(path)
@@ -77,7 +84,12 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
 
 /// Waits until a name is on disk.
 pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), sync_folder)
+    match path.parent() {
+        // A name alone is one in the current folder.
+        Some(parent) if parent.as_os_str().is_empty() => sync_folder(Path::new(".")),
+        Some(parent) => sync_folder(parent),
+        None => Ok(()),
+    }
 }
 
 /// Puts a folder that is on disk into its place. One that stands there is `replaced` until then, so that at every

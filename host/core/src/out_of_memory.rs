@@ -33,14 +33,14 @@ impl OutOfMemory {
     pub(crate) fn or_else(
         error: Error,
         during: String,
-        batch: &Batch,
+        batch: String,
         keys: &'static str,
         otherwise: impl FnOnce(Error) -> Error,
     ) -> Error {
         match &error {
             Error::Tensor(cause) if is_out_of_memory(cause) => {
                 let wanted = Wanted(bytes_asked_for(cause));
-                Error::OutOfMemory(Box::new(Self { during, wanted, batch: described(batch), keys }))
+                Error::OutOfMemory(Box::new(Self { during, wanted, batch, keys }))
             }
             _ => otherwise(error),
         }
@@ -48,7 +48,7 @@ impl OutOfMemory {
 }
 
 /// `32 examples of 512 tokens`.
-fn described(batch: &Batch) -> String {
+pub(crate) fn described(batch: &Batch) -> String {
     let examples = batch.len();
     match batch.get("input_ids").map(Tensor::size).as_deref() {
         Some([_, tokens]) => format!("{examples} examples of {tokens} tokens"),
@@ -87,7 +87,8 @@ mod tests {
     fn memory_that_ran_out_is_told_with_the_batch() {
         let batch: Batch = [("input_ids", Tensor::zeros([2, 3], (Kind::Int64, Device::Cpu)))].into_iter().collect();
         let told = |error: TchError| {
-            OutOfMemory::or_else(error.into(), "step 7".into(), &batch, EVALUATION_KEYS, |error| error).to_string()
+            OutOfMemory::or_else(error.into(), "step 7".into(), described(&batch), EVALUATION_KEYS, |error| error)
+                .to_string()
         };
         let text = told(Tensor::f_zeros([1 << 50], (Kind::Float, Device::Cpu)).unwrap_err());
         assert!(text.starts_with("step 7: memory ran out (4294967296.0 MiB more were asked for) with"), "{text}");

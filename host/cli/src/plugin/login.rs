@@ -1,16 +1,15 @@
 //! `plugin login` and `plugin logout`: credentials, where Docker has them.
 
-use std::io::{self, Read};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use brewer_registry::{Credential, Secret};
 use clap::Args;
 use console::Term;
 
 use super::registry::{RegistryOptions, failed};
 use crate::exit::input;
-use crate::output;
+use crate::{output, password};
 
 #[derive(Args)]
 pub struct LoginOptions {
@@ -38,35 +37,29 @@ pub struct LogoutOptions {
     registry: RegistryOptions,
 }
 
-/// The longest password that is read.
-const LONGEST: u64 = 64 << 10;
-
 /// Asks the registry whether it knows the user, and stores the password where Docker would.
 pub fn login(options: &LoginOptions) -> Result<ExitCode> {
-    let terminal = Term::stderr();
     let ask = |what: &str| {
         if !console::user_attended_stderr() {
             return Err(input(anyhow!(
                 "there is no terminal to ask for the {what}; give --username and --password-stdin"
             )));
         }
-        output::prompt(what);
         Ok(())
     };
     let user = match &options.username {
         Some(user) => user.clone(),
         None => {
             ask("user")?;
-            terminal.read_line()?
+            output::prompt("user");
+            Term::stderr().read_line()?
         }
     };
     let password = if options.password_stdin {
-        let mut text = String::new();
-        io::stdin().take(LONGEST).read_to_string(&mut text).context("the password cannot be read")?;
-        text.trim_end_matches(['\r', '\n']).to_owned()
+        password::read()?
     } else {
         ask("password")?;
-        terminal.read_secure_line()?
+        password::ask("password")?
     };
     if user.is_empty() || user.contains(':') || password.is_empty() {
         return Err(input(anyhow!("a user and a password must not be empty, and a user has no `:`")));

@@ -1,6 +1,4 @@
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -36,22 +34,8 @@ pub fn pull(options: &PullOptions) -> Result<ExitCode> {
     let reference = registry::parse(&options.reference)?;
     let located = registry::pull(&options.registry.client()?, &reference, &options.trust)?;
     if let Some(output) = &options.output {
-        write(output, &located.bytes).with_context(|| format!("cannot write {}", output.display()))?;
+        brewer::write_file(output, &located.bytes).with_context(|| format!("cannot write {}", output.display()))?;
     }
     show("plugin pull", &located, options.json)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Writes a file in one go, so that nobody takes half a component for one. A file or link that has the unfinished one's
-/// name already is not written through.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(format!(".{}", std::process::id()));
-    let mut file = File::create_new(&unfinished)?;
-    let written = file.write_all(bytes).and_then(|()| fs::rename(&unfinished, path));
-    if written.is_err() {
-        // The error that is returned says what went wrong.
-        let _ = fs::remove_file(&unfinished);
-    }
-    written
 }

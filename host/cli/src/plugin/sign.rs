@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,11 +10,10 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 use brewer_registry::{Client, PrivateKey, Reference, plugin, read_small, signature};
 use clap::Args;
-use console::Term;
 
 use super::registry::{self, RegistryOptions, failed};
 use crate::exit::input;
-use crate::output;
+use crate::{output, password};
 
 #[derive(Args)]
 pub struct KeygenOptions {
@@ -36,9 +35,6 @@ pub struct SignOptions {
     registry: RegistryOptions,
 }
 
-/// The longest password that is read.
-const LONGEST: u64 = 64 << 10;
-
 /// Makes a pair of keys; what is there already is not overwritten.
 pub fn keygen(options: &KeygenOptions) -> Result<ExitCode> {
     let with = |extension: &str| {
@@ -53,7 +49,7 @@ pub fn keygen(options: &KeygenOptions) -> Result<ExitCode> {
         }
     }
     let (key, text) =
-        PrivateKey::generate(&password("password for the new key")?).map_err(|problem| anyhow!(problem))?;
+        PrivateKey::generate(&ask_for_password("password for the new key")?).map_err(|problem| anyhow!(problem))?;
     create(&private, 0o600, &text)?;
     create(&public, 0o644, &key.public().to_pem())?;
     let (private, public) = (private.display(), public.display());
@@ -82,21 +78,18 @@ pub fn sign_with(client: &Client, reference: &Reference, key: &PrivateKey) -> Re
 /// Opens a private key, with the password that the user gives.
 pub fn open(path: &Path) -> Result<PrivateKey> {
     let text = read_small(path).map_err(failed)?;
-    let password = password(&format!("password for {}", path.display()))?;
+    let password = ask_for_password(&format!("password for {}", path.display()))?;
     PrivateKey::open(&text, &password).map_err(|problem| input(anyhow!("{}: {problem}", path.display())))
 }
 
-fn password(prompt: &str) -> Result<String> {
+fn ask_for_password(prompt: &str) -> Result<String> {
     if let Ok(password) = env::var("COSIGN_PASSWORD") {
         return Ok(password);
     }
     if console::user_attended() && console::user_attended_stderr() {
-        output::prompt(prompt);
-        return Ok(Term::stderr().read_secure_line()?);
+        return password::ask(prompt);
     }
-    let mut text = String::new();
-    io::stdin().take(LONGEST).read_to_string(&mut text)?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    password::read()
 }
 
 fn create(path: &Path, mode: u32, text: &str) -> Result<()> {

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use crate::Fault;
 use crate::error::os_reason;
+use crate::memory::in_gigabytes;
 
 /// What is wrong with a cache of a teacher's outputs.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,15 @@ pub enum CacheError {
     )]
     NotByExample { teacher: String, name: String, found: String, batch: String },
 
+    /// A cache in memory that no memory holds.
+    #[error(
+        "a cache of the teacher in memory would take {} GB, and this machine has {} GB; give the teacher a cache on disk \
+         (`\"cache\": {{ \"path\": … }}`), or remove `is_caching_logits`",
+        in_gigabytes(u128::from(*num_bytes)),
+        in_gigabytes(u128::from(*total))
+    )]
+    Memory { num_bytes: u64, total: u64 },
+
     /// A loss that reads what stands in the padding.
     #[error(
         "the {teacher} cannot be cached: {part} counts what it computes for padding ({live} with the teacher, \
@@ -72,6 +82,7 @@ impl CacheError {
             | CacheError::Damaged { .. }
             | CacheError::Locked { .. }
             | CacheError::NotByExample { .. }
+            | CacheError::Memory { .. }
             | CacheError::Padding { .. }
             | CacheError::Misfit { .. } => Fault::Input,
             CacheError::Read { .. } | CacheError::Write { .. } => Fault::Run,

@@ -35,7 +35,7 @@ pub use error::CacheError;
 pub use manifest::CacheKey;
 
 use crate::lock::{FileLock, LockError};
-use crate::{Features, Result, files};
+use crate::{Features, Result, files, memory};
 use checksums::Checksums;
 use layout::Layout;
 use manifest::Manifest;
@@ -69,11 +69,17 @@ pub struct TeacherCache {
 
 impl TeacherCache {
     /// A cache in memory, of float32, for examples of these lengths in tokens.
-    pub(crate) fn in_memory(layout: Layout, lengths: Vec<usize>) -> Self {
+    ///
+    /// # Errors
+    /// If this machine's memory is smaller.
+    pub(crate) fn in_memory(layout: Layout, lengths: Vec<usize>) -> Result<Self, CacheError> {
         let offsets = offsets(&layout, &lengths, CacheDtype::Float32);
-        let values = Values::in_memory(offsets.last().copied().unwrap_or(0));
-        let checksums = Checksums::none(lengths.len());
-        Self::new(None, CacheDtype::Float32, layout, lengths, offsets, values, checksums)
+        let num_bytes = offsets.last().copied().unwrap_or(0);
+        if let Some(total) = memory::total().filter(|&total| num_bytes as u64 > total) {
+            return Err(CacheError::Memory { num_bytes: num_bytes as u64, total });
+        }
+        let (values, checksums) = (Values::in_memory(num_bytes), Checksums::none(lengths.len()));
+        Ok(Self::new(None, CacheDtype::Float32, layout, lengths, offsets, values, checksums))
     }
 
     /// The cache in a folder: a new one, or the one that is there if it was made of the same. If it is not complete,

@@ -130,6 +130,7 @@ impl Dataset {
                 integers => numbers_as_bytes(integers.ints()),
             });
         }
+        parts.extend(self.teacher_outputs.iter().flat_map(TeacherOutputs::as_bytes));
         digest::of_parts(parts.iter().map(Vec::as_slice))
     }
 

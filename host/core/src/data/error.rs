@@ -85,6 +85,8 @@ pub enum RowError {
     Json { column: usize, message: String },
     #[error("{found} instead of a row; expected one JSON object a line")]
     NotAnObject { found: String },
+    #[error("more than {limit} MiB in one line; expected one JSON object a line")]
+    LongLine { limit: u64 },
     #[error("there is no column `{column}`, which the data's `text` names; {}", columns_present(present))]
     NoColumn { column: String, present: Vec<String> },
     #[error("`{column}` is {found}; expected {expected}")]

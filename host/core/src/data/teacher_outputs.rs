@@ -139,6 +139,18 @@ fn flatten(column: &str, value: &Value, shape: &[usize], numbers: &mut Vec<f32>)
 }
 
 impl TeacherOutputs {
+    /// All that makes these outputs differ from others, in parts.
+    pub fn as_bytes(&self) -> Vec<Vec<u8>> {
+        let mut parts = vec![];
+        for (name, layers) in &self.outputs {
+            for Stored { numbers, per_token, inner } in layers {
+                parts.push(format!("{TEACHER_CACHE}.{name} {per_token} {inner:?}").into_bytes());
+                parts.push(numbers.iter().flat_map(|number| number.to_le_bytes()).collect());
+            }
+        }
+        parts
+    }
+
     /// The outputs of some examples, padded to `length` tokens: `[batch, …]` each.
     pub fn batch(&self, examples: &[usize], length: usize) -> Result<Outputs> {
         let mut outputs = Outputs::new();

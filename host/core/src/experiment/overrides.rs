@@ -1,7 +1,8 @@
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{ExperimentError, KeyError, from_json};
 use crate::data::DataConfig;
+use crate::json;
 
 /// Sets the keys of `--set`, in order. `num_epochs` and `num_steps` are two ways to say one thing: the one that is set
 /// takes the place of the one in the file.
@@ -34,7 +35,7 @@ pub(super) fn apply_all(experiment: &mut Value, arguments: &[String]) -> Result<
 /// A key that is not the data's, or that an evaluation does not read.
 pub fn data_from(arguments: &[String]) -> Result<DataConfig, ExperimentError> {
     const READ: [&str; 6] = ["dev", "text", "label", "max_length", "batch_size", "eval_batch_size"];
-    let mut value = json!({ "data": {} });
+    let mut value = serde_json::json!({ "data": {} });
     for argument in arguments {
         let wrong = |message| ExperimentError::Override { argument: argument.clone(), message };
         let key = argument.split('=').next().unwrap_or_default();
@@ -57,7 +58,14 @@ fn apply(experiment: &mut Value, argument: &str) -> Result<(), ExperimentError> 
     let error =
         |message: &str| ExperimentError::Override { argument: argument.to_owned(), message: message.to_owned() };
     let (key, value) = argument.split_once('=').ok_or_else(|| error("expected KEY=VALUE"))?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+    let value = match json::parse(value.as_bytes()) {
+        Ok(value) => value,
+        // No text begins like this; one that is meant is written in quotes.
+        Err(problem) if value.trim_start().starts_with(['{', '[']) => {
+            return Err(error(&format!("the value is broken JSON: {problem}")));
+        }
+        Err(_) => Value::String(value.to_owned()),
+    };
     let mut place = experiment;
     for part in key.split('.') {
         if part.is_empty() {

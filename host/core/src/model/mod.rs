@@ -12,7 +12,6 @@ mod heads;
 mod huggingface;
 mod inputs;
 mod layers;
-mod memory;
 mod parameters;
 mod pass;
 mod pretrained;

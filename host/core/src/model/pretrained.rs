@@ -8,8 +8,8 @@ use super::families::{Architecture, Body};
 use super::heads::{Head, POOLER_OUTPUT};
 use super::huggingface::{self, ModelConfig};
 use super::inputs::{Inputs, check_labels};
-use super::{Model, ModelSpec, Parameters, Pass, memory};
-use crate::{Batch, Result};
+use super::{Model, ModelSpec, Parameters, Pass};
+use crate::{Batch, Result, memory};
 
 /// A model with a Hugging Face config: what all of them do around the parts in which they differ.
 pub(super) struct Pretrained {
@@ -62,7 +62,7 @@ fn check_memory(architecture: &Architecture, config: &ModelConfig) -> Result<()>
     let of_layer = count(2)?.saturating_sub(one);
     let more = of_layer.saturating_mul(u128::from(num_layers - 1));
     let num_labels = config.labels()?.map_or(0, |labels| labels.len());
-    memory::check(one.saturating_add(more)).map_err(|found| {
+    memory::check_model(one.saturating_add(more)).map_err(|found| {
         let keys = family.sizes.iter().map(|size| size.key).chain([family.num_layers]);
         let sizes = keys.filter_map(|key| Some(format!("`{key}` {}", config.get(key)?)));
         let sizes = sizes.collect::<Vec<_>>().join(", ");

@@ -66,7 +66,10 @@ impl Session {
             if interrupt.load(Ordering::Relaxed) {
                 return Ok(false);
             }
-            if self.tasks.iter().flat_map(TrainingTask::caches).all(|(_, cache)| cache.missing().is_empty()) {
+            // No step of the first epoch finds its examples there.
+            let is_after_epoch = step > 0 && step % self.batches_per_epoch() as u64 == 0;
+            let is_full = |(_, cache): (String, &TeacherCache)| cache.missing().is_empty();
+            if is_after_epoch && self.tasks.iter().flat_map(TrainingTask::caches).all(is_full) {
                 return Ok(true);
             }
             let (task, batches) = feed.next()?;
@@ -111,7 +114,7 @@ impl TrainingTask {
         let layout = self.layout(index, &lengths, distiller, device)?;
         self.check_padding(index, &layout, &lengths, distiller, device)?;
         let cache = match request {
-            CacheRequest::Memory => TeacherCache::in_memory(layout, lengths),
+            CacheRequest::Memory => TeacherCache::in_memory(layout, lengths)?,
             CacheRequest::Folder { spec, key } => TeacherCache::open(&spec, key, layout, lengths)?,
         };
         self.views.teachers[index].cache = Some(Arc::new(cache));
@@ -158,7 +161,7 @@ impl TrainingTask {
         let mut teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
         let live = scalars(&tch::no_grad(|| distiller.loss(&student, &teachers))?, 0)?;
 
-        let cache = TeacherCache::in_memory(layout.clone(), vec![short, long]);
+        let cache = TeacherCache::in_memory(layout.clone(), vec![short, long])?;
         cache.write(&[0, 1], &teachers[index])?;
         teachers[index] = cache.read(&[0, 1])?.to_device(device)?;
         let cached = scalars(&tch::no_grad(|| distiller.loss(&student, &teachers))?, 0)?;

@@ -24,6 +24,8 @@ pub(super) struct CheckpointManifest {
     /// The line of `metrics.jsonl` that belongs to the checkpoint; none if its callbacks have not run.
     pub metrics_line: Option<String>,
     files: Vec<FileEntry>,
+    /// The digest of the manifest with an empty one; set when it is written.
+    sha256: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,11 +59,18 @@ impl CheckpointManifest {
             is_stopped: state.is_stopped,
             metrics_line: state.metrics_line.clone(),
             files,
+            sha256: String::new(),
         })
     }
 
-    pub fn write(&self, checkpoint: &Path) -> io::Result<()> {
-        files::write(&checkpoint.join(FILE), format!("{}\n", serde_json::to_string_pretty(self)?).as_bytes())
+    pub fn write(mut self, checkpoint: &Path) -> io::Result<()> {
+        self.sha256 = self.own_digest()?;
+        files::write(&checkpoint.join(FILE), format!("{}\n", serde_json::to_string_pretty(&self)?).as_bytes())
+    }
+
+    fn own_digest(&self) -> serde_json::Result<String> {
+        let unsigned = Self { sha256: String::new(), ..self.clone() };
+        Ok(digest::of_parts([serde_json::to_vec(&unsigned)?.as_slice()]))
     }
 
     /// The manifest of a checkpoint, whose other files are not looked at; an error says what is wrong.
@@ -73,6 +82,11 @@ impl CheckpointManifest {
         let manifest: Self = serde_json::from_slice(&text).map_err(|error| format!("{FILE} is damaged: {error}"))?;
         if manifest.format != FORMAT {
             return Err(format!("{FILE} has the format {}; this version reads {FORMAT}", manifest.format));
+        }
+        let digest = manifest.own_digest().map_err(|error| format!("{FILE}: {error}"))?;
+        if digest != manifest.sha256 {
+            let (found, saved) = (shortened(&digest), shortened(&manifest.sha256));
+            return Err(format!("{FILE} is {found}; it was saved as {saved}"));
         }
         let own = format!("step-{}", manifest.global_step);
         match checkpoint.file_name() {

@@ -36,6 +36,14 @@ pub enum TrainError {
     )]
     GradientNotFinite { step: u64, norm: f64, origin: String, parameters: String },
 
+    /// Weights that no checkpoint is worth.
+    #[error(
+        "after step {global_step} of the optimizer {parameter} holds a number that is not finite; this student is not saved. \
+         Resume from the last checkpoint with a lower learning rate (`optimizer.lr`), or with gradient clipping \
+         (`max_grad_norm`)"
+    )]
+    WeightsNotFinite { global_step: usize, parameter: String },
+
     #[error("step {step}: the total loss has the shape {shape:?}; expected a single number")]
     NotScalar { step: u64, shape: Vec<i64> },
 
@@ -86,6 +94,7 @@ impl TrainError {
             TrainError::Step { .. }
             | TrainError::NotFinite { .. }
             | TrainError::GradientNotFinite { .. }
+            | TrainError::WeightsNotFinite { .. }
             | TrainError::NotScalar { .. }
             | TrainError::Write { .. } => Fault::Run,
         }

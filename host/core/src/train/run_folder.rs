@@ -38,6 +38,9 @@ pub struct RunFolder {
 /// What a run writes into its folder, but for the student.
 const CONTENTS: &[&str] = &["checkpoints", "metrics.jsonl", "metrics.damaged.jsonl", "run.json", RESOLVED];
 
+/// The files among them that are written beside their place.
+const WRITTEN: &[&str] = &["metrics.jsonl", "run.json", RESOLVED];
+
 const RESOLVED: &str = "experiment.resolved.json";
 
 /// Where the results of earlier runs into the same folder are kept.
@@ -84,10 +87,17 @@ impl RunFolder {
     }
 
     /// Begins a new run. Results of an earlier one are moved to `earlier/N`, which is returned; its student stays in
-    /// its place until this run has one.
+    /// its place until this run has one. What a start of the same run left that never came to a checkpoint goes.
     pub fn begin(&self, experiment: &Experiment, record: &RunRecord) -> Result<Option<PathBuf>> {
-        let earlier = self.keep_earlier_results().map_err(|source| write_error(&self.path, source))?;
         let path = self.record();
+        let holds = |path: &Path, text: String| fs::read(path).is_ok_and(|found| found == text.as_bytes());
+        let is_same = holds(&path, record.to_json()) && holds(&self.experiment(), experiment.to_json());
+        let has_results = !self.checkpoints()?.is_empty() || self.student().exists();
+        let earlier = match is_same && !has_results {
+            true => Ok(None),
+            false => self.keep_earlier_results(),
+        };
+        let earlier = earlier.map_err(|source| write_error(&self.path, source))?;
         files::write(&path, record.to_json().as_bytes()).map_err(|source| write_error(&path, source))?;
         self.save_experiment(experiment)?;
         Ok(earlier)
@@ -146,7 +156,7 @@ impl RunFolder {
     /// far are on disk before the checkpoint is.
     pub fn save_checkpoint(&self, state: &TrainingState, model: &dyn Model, trained: &[Trained<'_>]) -> Result<()> {
         let folder = self.checkpoint(state.global_step);
-        self.save_whole(&folder, |partial| {
+        let save = |partial: &Path| {
             self.save_model(partial, model)?;
             save_trained(partial, trained)?;
             state.save_optimizer(partial)?;
@@ -157,7 +167,10 @@ impl RunFolder {
                 Err(source) if source.kind() != io::ErrorKind::NotFound => Err(write_error(&metrics, source).into()),
                 _ => Ok(()),
             }
-        })
+        };
+        self.save_whole(&folder, save)?;
+        // `checkpoints` and `metrics.jsonl` are names in it.
+        files::sync_folder(&self.path).map_err(|source| write_error(&self.path, source).into())
     }
 
     /// Removes the checkpoint after `global_step` optimizer steps, if it is there.
@@ -249,7 +262,7 @@ impl RunFolder {
         };
         for path in in_folder("")? {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if TemporaryFile::is_leftover(&name) {
+            if WRITTEN.iter().any(|target| TemporaryFile::is_leftover(&name, target)) {
                 fs::remove_file(&path)?;
             }
         }

@@ -16,7 +16,7 @@ use crate::callback::{Action, Scalars};
 use crate::data::ModelBatches;
 use crate::distiller::Distiller;
 use crate::loss::{Loss, Term};
-use crate::out_of_memory::{OutOfMemory, TRAINING_KEYS};
+use crate::out_of_memory::{OutOfMemory, TRAINING_KEYS, described};
 use crate::random::split_mix;
 use crate::{Callback, Features, Model, Result, libtorch};
 
@@ -83,7 +83,7 @@ impl Session {
             let batch = task.prepare(task.views.batches(first)?, 0, self.device)?;
             let adapted = libtorch::guarded(|| task.adapt(&batch, 0, false)).map_err(|error| {
                 let during = "the check of the first batch".to_owned();
-                OutOfMemory::or_else(error, during, batch.student(), TRAINING_KEYS, |error| error)
+                OutOfMemory::or_else(error, during, described(batch.student()), TRAINING_KEYS, |error| error)
             })?;
             task.check(self.distiller.as_ref(), &batch, &adapted)?;
             checked.features.extend(task.summary(&adapted));
@@ -123,14 +123,16 @@ impl Session {
     pub fn train(
         &mut self,
         settings: &Settings,
-        start: &TrainingState,
+        mut start: TrainingState,
         folder: &RunFolder,
         observers: &mut [&mut dyn Observer],
         interrupt: &AtomicBool,
     ) -> Result<Outcome> {
         let timetable = Timetable::new(&settings.training, self.batches_per_epoch())?;
         let mut stepper = Stepper::new(self, settings, &timetable)?;
-        stepper.restore(start)?;
+        stepper.restore(&start)?;
+        // The optimizer has copies of its own.
+        start.optimizer.clear();
         if start.global_step > 0 {
             self.distiller.advance(stepper.progress(&timetable))?;
         }
@@ -146,7 +148,7 @@ impl Session {
         if let Some(last) = start.step.checked_sub(1) {
             let epoch = last as usize / timetable.batches_per_epoch();
             let is_due = timetable.is_checkpoint(start.global_step as usize, epoch);
-            match start.metrics_line {
+            match &start.metrics_line {
                 Some(_) => {}
                 // An interrupt came before its callbacks, or one of them failed; an unbroken run goes through all of them.
                 None if is_due => {
@@ -159,7 +161,7 @@ impl Session {
                 }
                 None => superseded = Some(start.global_step),
             }
-            if !self.refill_caches(start, interrupt)? {
+            if !self.refill_caches(&start, interrupt)? {
                 return Ok(Outcome::Interrupted { global_step: start.global_step });
             }
         }
@@ -187,8 +189,11 @@ impl Session {
             let is_optimizer_step = timetable.is_optimizer_step(in_epoch, step);
             let lr = stepper.learning_rate();
             if is_optimizer_step {
-                libtorch::guarded(|| stepper.step())
-                    .map_err(|source| TrainError::Step { step: step as u64, source: Box::new(source) })?;
+                libtorch::guarded(|| stepper.step()).map_err(|error| {
+                    let other = |source| TrainError::Step { step: step as u64, source: Box::new(source) }.into();
+                    let (during, batch) = (format!("the optimizer's step {step}"), format!("{num_examples} examples"));
+                    OutOfMemory::or_else(error, during, batch, TRAINING_KEYS, other)
+                })?;
                 self.distiller.advance(stepper.progress(&timetable))?;
             }
             let report = StepReport {
@@ -232,6 +237,7 @@ impl Session {
                 _ => return Ok(Outcome::Interrupted { global_step }),
             }
         }
+        stepper.check_weights()?;
         Ok(Outcome::Finished)
     }
 
@@ -246,7 +252,7 @@ impl Session {
         let batch = self.tasks[task].prepare(batches, step, self.device)?;
         let in_step = |source: crate::Error| {
             let other = |source| -> crate::Error { TrainError::Step { step, source: Box::new(source) }.into() };
-            OutOfMemory::or_else(source, format!("step {step}"), batch.student(), TRAINING_KEYS, other)
+            OutOfMemory::or_else(source, format!("step {step}"), described(batch.student()), TRAINING_KEYS, other)
         };
         let loss = libtorch::guarded(|| self.loss(task, &batch, step)).map_err(in_step)?;
         let losses = scalars(&loss, step)?;

@@ -1,6 +1,6 @@
 use std::collections::{BTreeSet, HashMap};
 
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 
 use super::gradients::Gradients;
 use super::optimizer::{GradientNorms, ParameterGroups, TrainedParameter};
@@ -102,8 +102,26 @@ impl Stepper {
         self.global_step as f64 / timetable.optimizer_steps() as f64
     }
 
+    /// Refuses weights that are not finite numbers, in one transfer from the device.
+    pub fn check_weights(&self) -> Result<()> {
+        let flags = self.tensors().map(|tensor| tch::no_grad(|| tensor.f_isfinite()?.f_all()));
+        let flags = Tensor::f_stack(&flags.collect::<Result<Vec<_>, _>>()?, 0)?.f_to_kind(Kind::Int64)?;
+        let flags: Vec<i64> = Vec::try_from(flags.f_to_device(Device::Cpu)?)?;
+        match self.parameters.iter().zip(flags).find(|(_, is_finite)| *is_finite == 0) {
+            Some((parameter, _)) => {
+                let (global_step, parameter) = (self.global_step, parameter.name.clone());
+                Err(TrainError::WeightsNotFinite { global_step, parameter }.into())
+            }
+            None => Ok(()),
+        }
+    }
+
     /// What a run needs to resume from here, after `step` forward steps; no gradient is waiting for its step.
+    ///
+    /// # Errors
+    /// If the weights are not finite.
     pub fn state(&self, step: u64, skipped: u64) -> Result<TrainingState> {
+        self.check_weights()?;
         let mut optimizer = HashMap::new();
         for (position, parameter) in self.parameters.iter().enumerate() {
             for (name, tensor) in self.groups.state(position)? {

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -29,6 +29,9 @@ impl Format for Jsonl {
 /// How many lines are parsed together, and how many bytes at most: enough to keep all cores at work.
 const CHUNK_LINES: usize = 1024;
 const CHUNK_BYTES: usize = 4 << 20;
+
+/// A line that is longer, in bytes, is no row: a whole file on one line.
+const LONGEST_LINE: u64 = 256 << 20;
 
 struct Lines {
     path: PathBuf,
@@ -88,11 +91,14 @@ impl Lines {
 
     fn read_line(&mut self) -> Result<Option<Line>, DataError> {
         let mut text = Vec::new();
-        let read = self.reader.read_until(b'\n', &mut text);
+        let read = (&mut self.reader).take(LONGEST_LINE).read_until(b'\n', &mut text);
         if read.map_err(|source| DataError::Read { path: self.path.clone(), source })? == 0 {
             return Ok(None);
         }
         self.line += 1;
+        if text.len() as u64 == LONGEST_LINE && text.last() != Some(&b'\n') {
+            return Err(DataError::row(&self.path, self.line, RowError::LongLine { limit: LONGEST_LINE >> 20 }));
+        }
         self.end += text.len() as u64;
         Ok(Some(Line { number: self.line, end: self.end, text }))
     }

@@ -100,7 +100,10 @@ impl OptimizerConfig {
         match self {
             Self::AdamW(AdamWConfig { betas, eps, weight_decay, .. })
             | Self::Adam(AdamConfig { betas, eps, weight_decay, .. }) => {
-                at_least_zero("eps", *eps)?;
+                // With 0, a gradient of exactly 0 would be divided by 0: the rows of words that are not in the batch.
+                if !(eps.is_finite() && *eps as f32 >= f32::MIN_POSITIVE) {
+                    return Err(wrong("eps", *eps, "a positive number, such as 1e-8"));
+                }
                 at_least_zero("weight_decay", *weight_decay)?;
                 for beta in [betas.0, betas.1] {
                     if !(0.0..1.0).contains(&beta) {

@@ -1,4 +1,4 @@
-//! Whether a model fits this machine.
+//! What fits this machine.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// How large the model would be and how much memory there is.
-pub(super) fn check(num_parameters: u128) -> Result<(), String> {
+pub(crate) fn check_model(num_parameters: u128) -> Result<(), String> {
     let num_bytes = num_parameters.saturating_mul(size_of::<f32>() as u128);
     match total() {
         Some(total) if num_bytes > u128::from(total) => Err(format!(
@@ -20,12 +20,12 @@ pub(super) fn check(num_parameters: u128) -> Result<(), String> {
     }
 }
 
-fn in_gigabytes(num_bytes: u128) -> u128 {
+pub(crate) fn in_gigabytes(num_bytes: u128) -> u128 {
     num_bytes.div_ceil(1_000_000_000)
 }
 
 /// The bytes of memory that this process can have at most: the machine's, or the limit of its control group.
-fn total() -> Option<u64> {
+pub(crate) fn total() -> Option<u64> {
     let machine = of_machine(&fs::read_to_string("/proc/meminfo").ok()?)?;
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let limits = groups.lines().flat_map(|line| limits(line, Path::new("/sys/fs/cgroup")));
