@@ -78,6 +78,11 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_taken() {
         fs::copy(run.checkpoint(12).join(file), last.join(file)).unwrap();
         run.takes_the_one_before(&format!("{file} is sha256:"));
     }
+    // One bit of a number in the manifest itself: 18 becomes 19.
+    let manifest = fs::read_to_string(last.join("manifest.json")).unwrap();
+    assert_eq!(manifest.matches("\"step\": 18").count(), 1);
+    fs::write(last.join("manifest.json"), manifest.replace("\"step\": 18", "\"step\": 19")).unwrap();
+    run.takes_the_one_before("manifest.json is sha256:");
     fs::remove_dir_all(&last).unwrap();
     copy_folder(&run.checkpoint(12), &last);
     run.takes_the_one_before("manifest.json is that of step-12");

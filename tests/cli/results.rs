@@ -133,3 +133,17 @@ fn dropout_and_order_follow_the_seed_each() {
     assert!(losses(1, false, 0.1) != losses(2, false, 0.1));
     assert!(losses(1, true, 0.0) != losses(2, true, 0.0));
 }
+
+#[test]
+fn weights_that_are_not_finite_are_not_saved() {
+    let mut workspace = Workspace::new();
+    workspace.remove("training");
+    workspace.set("training", json!({ "num_steps": 1, "output_dir": "out", "device": "cpu" }));
+    workspace.set("optimizer.lr", json!(1e39));
+    let finished = workspace.start(&["run"]);
+    finished.check_failure(1, &["after step 1 of the optimizer", "not finite", "`optimizer.lr`"]);
+    assert!(!workspace.path("out/student").exists() && !workspace.path("out/checkpoints/step-1").exists());
+    // A gradient that is exactly 0, of a word that is not in the batch, would be divided by 0.
+    workspace.set("optimizer.eps", json!(0));
+    workspace.refuses(&["optimizer.eps is 0; expected a positive number"]);
+}

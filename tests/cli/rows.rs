@@ -95,12 +95,20 @@ fn outputs_in_the_rows_stand_in_for_the_teacher() {
     for (found, expected) in losses(&workspace).iter().zip(&expected) {
         assert!((found - expected).abs() < 1e-5, "{found}, {expected}");
     }
-    let other = with_outputs.into_iter().map(|mut row| {
+    let other = with_outputs.iter().cloned().map(|mut row| {
         row["teacher_cache"]["logits"][0] = json!(5);
         row
     });
-    write_rows(&workspace, other);
+    let other: Vec<Value> = other.collect();
+    write_rows(&workspace, other.clone());
     assert_ne!(losses(&workspace), expected);
+
+    // A cache is of these outputs, and of no others.
+    write_rows(&workspace, with_outputs);
+    workspace.set("teacher.cache", json!({ "path": "cache-of-rows" }));
+    workspace.run();
+    write_rows(&workspace, other);
+    workspace.refuses(&["cache-of-rows", "was made with another data set"]);
 }
 
 #[test]
