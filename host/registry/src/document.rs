@@ -40,7 +40,7 @@ pub(crate) struct ImageIndex {
 /// What a reference can name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Document {
-    Manifest(ImageManifest),
+    Manifest(Box<ImageManifest>),
     Index(ImageIndex),
 }
 
@@ -93,7 +93,7 @@ impl Document {
     pub fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Self, String> {
         match media_type(bytes, content_type)?.as_str() {
             IMAGE_INDEX => ImageIndex::parse(bytes, content_type).map(Self::Index),
-            _ => ImageManifest::parse(bytes, content_type).map(Self::Manifest),
+            _ => ImageManifest::parse(bytes, content_type).map(|manifest| Self::Manifest(Box::new(manifest))),
         }
     }
 

@@ -92,8 +92,11 @@ fn unfinished(mode: u32) -> tempfile::Builder<'static, 'static> {
     builder
 }
 
+/// Small blobs in memory.
+type Blobs = BTreeMap<Digest, Vec<u8>>;
+
 /// `index.json`, and the blobs of the signatures.
-fn entries(store: &Store, bundle: &Bundle, signatures: &Signatures) -> Result<(Vec<u8>, BTreeMap<Digest, Vec<u8>>)> {
+fn entries(store: &Store, bundle: &Bundle, signatures: &Signatures) -> Result<(Vec<u8>, Blobs)> {
     let wrong = |problem: String| Error::refused(bundle.index, problem);
     let gone = || wrong("it is not in the store; pull the bundle again".to_owned());
     let index = store.blob(&bundle.index, limits::MANIFEST)?.ok_or_else(gone)?;
