@@ -28,7 +28,7 @@ pub mod signature;
 mod store;
 
 pub use bundle::Bundle;
-pub use client::{Client, Manifest, Repository, Settings, Timing, Transfer};
+pub use client::{Client, Manifest, Progress, Repository, Settings, Timing, Transfer};
 pub use credentials::{Credential, Credentials, Secret};
 pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result, printable};
