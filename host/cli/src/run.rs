@@ -66,7 +66,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     options.output_dir.apply(&mut given)?;
     let mut folder = RunFolder::open(&given.training.output_dir)?;
     let mut plugins = Plugins::new(plugin::engine()?, sources.clone(), given.training.seed, log::sink());
-    plugins.pin(&mut given).map_err(brewer::Error::from)?;
+    plugins.pin(&mut given)?;
     let resume = options.resume.map(|when| find(&folder, &given, when)).transpose()?.flatten();
     let experiment = match &resume {
         Some(resume) => resume.experiment(&given),
