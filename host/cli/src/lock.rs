@@ -1,6 +1,5 @@
 //! `lock`: what the references of an experiment name, written beside it, compared with it, or renewed.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
@@ -94,6 +93,8 @@ pub fn lock(options: &LockOptions) -> Result<ExitCode> {
     for change in &changes {
         change.check(options.allow_downgrade)?;
     }
+    let entries = changes.iter().map(|change| (change.reference.clone(), change.after.clone())).collect();
+    Lock::add(sources.lock(), entries).map_err(failed)?;
     let place = shown(sources.lock());
     if options.json {
         let list = changes.iter().map(|change| {
@@ -107,9 +108,6 @@ pub fn lock(options: &LockOptions) -> Result<ExitCode> {
         let text: Vec<String> = changes.iter().map(Change::described).collect();
         output::unwrapped(&text.join("\n"))?;
     }
-    let entries: BTreeMap<Reference, Entry> =
-        changes.into_iter().map(|change| (change.reference, change.after)).collect();
-    Lock::add(sources.lock(), entries).map_err(failed)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -134,6 +134,11 @@ impl Resolver {
             signatures = signature::fetch(client, &pinned, &manifest)?;
             decided = self.decide(reference, &manifest, &signatures);
         }
+        if self.client.is_none() && decided.is_err() && signatures.is_empty() {
+            let problem =
+                "the store has no signatures of it, and the policy asks for them; run it once without --offline";
+            return Err(Error::refused(reference, problem));
+        }
         let signers = decided?;
         let is_new = kept.is_none();
         let plugin = match kept {

@@ -88,7 +88,8 @@ impl BundleRunOptions {
             if here.is_empty() {
                 continue;
             }
-            match self.search(files)? {
+            let is_folder = [".model", ".from"].iter().any(|ending| key.ends_with(ending));
+            match self.search(files, is_folder)? {
                 Some(found) => *path = found,
                 None => problems.push(format!("{key}: {}", here.join(", "))),
             }
@@ -104,30 +105,27 @@ impl BundleRunOptions {
         Err(input(anyhow!("what the run of the bundle read is not here: {}; {advice}", problems.join("; "))))
     }
 
-    /// The file, or the folder of the files, with these digests below one of the folders that were named.
-    fn search(&self, files: &Expected) -> Result<Option<PathBuf>> {
+    /// The file with this digest, or the folder of the files with these, below one of the folders that were named. Links
+    /// to folders are not followed: they may lead in a circle.
+    fn search(&self, files: &Expected, is_folder: bool) -> Result<Option<PathBuf>> {
         let mut waiting = self.data.clone();
         while let Some(folder) = waiting.pop() {
+            if is_folder && differing(&folder, files)?.is_empty() {
+                return Ok(Some(folder));
+            }
             let unreadable = || format!("cannot read {}", folder.display());
             let mut entries = vec![];
             for entry in fs::read_dir(&folder).with_context(unreadable).map_err(input)? {
-                entries.push(entry.with_context(unreadable)?.path());
+                entries.push(entry.with_context(unreadable)?);
             }
-            entries.sort();
-            for entry in &entries {
-                if entry.is_dir() {
-                    waiting.push(entry.clone());
-                } else if let [digest] = files.values().collect::<Vec<_>>().as_slice()
-                    && entry.is_file()
-                    && digest_of(entry)? == **digest
-                {
-                    // A model of one file is a folder, too.
-                    let is_model = files.keys().any(|name| name == "config.json" || name.ends_with(".safetensors"));
-                    return Ok(Some(if is_model { folder.clone() } else { entry.clone() }));
+            entries.sort_by_key(fs::DirEntry::file_name);
+            for entry in entries {
+                let path = entry.path();
+                if entry.file_type().with_context(unreadable)?.is_dir() {
+                    waiting.push(path);
+                } else if !is_folder && path.is_file() && is_one_of(&path, files)? {
+                    return Ok(Some(path));
                 }
-            }
-            if files.len() > 1 && differing(&folder, files)?.is_empty() {
-                return Ok(Some(folder));
             }
         }
         Ok(None)
@@ -160,6 +158,11 @@ fn differing(path: &Path, files: &Expected) -> Result<Vec<String>> {
         }
     }
     Ok(differing)
+}
+
+fn is_one_of(path: &Path, files: &Expected) -> Result<bool> {
+    let found = digest_of(path)?;
+    Ok(files.values().any(|digest| *digest == found))
 }
 
 fn shortened(digest: &str) -> &str {

@@ -196,7 +196,7 @@ fn signatures_are_kept_and_checked_at_each_use() {
 fn one_that_was_pulled_unsigned_is_asked_for_again() {
     let team = Team::new();
     let lock = team.locked();
-    refused(team.resolve(false, Some(team.policy()), &lock), "it is not signed");
+    refused(team.resolve(false, Some(team.policy()), &lock), "the store has no signatures of it");
     team.sign(team.reference(), &team.key);
     assert!(team.resolve(true, Some(team.policy()), &lock).is_ok());
     assert!(team.resolve(false, Some(team.policy()), &lock).is_ok(), "the signatures are kept");
