@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::authoring::finished;
 use crate::debian_registry::Running;
 use crate::support::{brewer_host, plugin, read_json, read_lines};
-use crate::workspace::{Finished, Workspace, contents};
+use crate::workspace::{Finished, Workspace, contents, copy_folder};
 
 /// A colleague's machine: a folder with a store, keys and a configuration of its own.
 struct Machine<'r> {
@@ -252,6 +252,8 @@ fn a_bundle_of_a_run_gives_the_same_numbers_elsewhere() {
     let mut workspace = Workspace::new().with("plugins", plugins);
     fs::copy(workspace.path("train.jsonl"), workspace.path("dev.jsonl")).unwrap();
     workspace.set("data.dev", json!("dev.jsonl"));
+    // Random weights: a file of its own, where the teacher is a folder.
+    workspace.set("student", json!({ "config": "student/config.json" }));
     workspace.command(&[]);
     let here = workspace.path("");
     me.run(&here, &["run"]);
@@ -272,12 +274,9 @@ fn a_bundle_of_a_run_gives_the_same_numbers_elsewhere() {
 
     // The colleague has the same data and teacher, elsewhere and under other names.
     let theirs = other.folder.join("theirs");
-    for (from, to) in [("teacher", "big"), ("student", "small")] {
-        crate::workspace::copy_folder(&workspace.path(from), &{
-            fs::create_dir_all(&theirs).unwrap();
-            theirs.join(to)
-        });
-    }
+    fs::create_dir(&theirs).unwrap();
+    copy_folder(&workspace.path("teacher"), &theirs.join("big"));
+    fs::copy(workspace.path("student/config.json"), theirs.join("small.json")).unwrap();
     fs::copy(workspace.path("train.jsonl"), theirs.join("reviews.jsonl")).unwrap();
     for gone in ["teacher", "student"] {
         fs::rename(workspace.path(gone), workspace.path(&format!("{gone}-of-the-author"))).unwrap();
@@ -292,8 +291,13 @@ fn a_bundle_of_a_run_gives_the_same_numbers_elsewhere() {
     fs::write(other.folder.join("trust.json"), policy.to_string()).unwrap();
     let there = other.folder.as_path();
     let missing = other.start(there, &["run", "--bundle", &reference, "--trust", "trust.json"]);
-    let all =
-        ["data.train: ", "data.dev: ", "teacher.model: ", "student.model: ", "name a folder that has them with --data"];
+    let all = [
+        "data.train: ",
+        "data.dev: ",
+        "teacher.model: ",
+        "student.config: ",
+        "name a folder that has them with --data",
+    ];
     missing.check_failure(2, &all);
     let run = ["run", "--bundle", &reference, "--trust", "trust.json", "--data", "theirs"];
     other.run(there, &run);
