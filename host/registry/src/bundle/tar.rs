@@ -172,12 +172,15 @@ mod tests {
             assert!(problem(tar(&[(name, b"")])).contains("is none of a bundle's files"), "{name}");
         }
         // Hard link, symbolic link, device, pipe, GNU's sparse file and long name, pax.
-        for kind in b"1234567SLKxg" {
+        for kind in b"123467SLKxg" {
             assert!(problem(changed(&good, 156, &[*kind])).contains("is no plain file"), "{kind}");
         }
+        // A folder of a file's name, with bytes of its own.
+        assert!(problem(changed(&good, 156, b"5")).contains("is none of a bundle's files"));
         assert!(problem(tar(&[("index.json", b""), ("index.json", b"")])).contains("it has `index.json` twice"));
-        // A terabyte by the header alone.
-        assert!(problem(changed(&good, 124, b"20000000000000")).contains("has no size that can be read"));
+        // More by the header than there is; in GNU's other number; and no number.
+        assert!(problem(changed(&good, 124, b"777777777777")).contains("bytes by its header, beyond the end"));
+        assert!(problem(changed(&good, 124, b"+0000000002\0")).contains("has no size that can be read"));
         assert!(problem(changed(&good, 124, b"77777777777\0")).contains("bytes by its header, beyond the end"));
         assert!(problem(changed(&good, 124, b"\x80\0\0\0\0\0\0\0\x01\0\0\0")).contains("has no size"));
         assert!(problem(changed(&good, 345, b"prefix")).contains("has a longer name"));
