@@ -12,9 +12,14 @@ use tempfile::TempDir;
 /// `alice:secret`, as `htpasswd -B` writes it.
 pub const HTPASSWD: &str = "alice:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n";
 
-/// The folder of the programs.
+/// The folder of Debian's programs.
 pub fn tools() -> PathBuf {
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/registry");
+    peer("registry")
+}
+
+/// A folder of programs that know nothing of Brewer.
+pub fn peer(name: &str) -> PathBuf {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools").join(name);
     assert!(tools.is_dir(), "{} is missing; run `cargo xtask registry`", tools.display());
     tools
 }

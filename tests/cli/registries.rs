@@ -172,3 +172,25 @@ fn a_signed_plugin_is_trusted_by_the_policy_and_no_other_is() {
     let pulled = run(&["pull", &unsigned]);
     assert!(pulled.code == 0 && pulled.stderr.contains("not verified: there is no trust policy"), "{}", pulled.stderr);
 }
+
+#[test]
+fn credentials_of_podman_are_taken_and_a_file_that_cannot_be_read_is_named() {
+    let registry = Running::start("auth: { htpasswd: { realm: test, path: FOLDER/htpasswd } }\n", |folder| {
+        fs::write(folder.join("htpasswd"), HTPASSWD).unwrap();
+    });
+    let (host, folder) = (registry.host.as_str(), registry.folder.path());
+    let file = plugin("sequence-classification");
+    let push = ["push", file.to_str().unwrap(), &format!("oci://{host}/team/x:1")];
+    let runtime = folder.join("runtime");
+    fs::create_dir_all(runtime.join("containers")).unwrap();
+    // `alice:secret`
+    let auth = format!(r#"{{ "auths": {{ "{host}": {{ "auth": "YWxpY2U6c2VjcmV0" }} }} }}"#);
+    fs::write(runtime.join("containers/auth.json"), auth).unwrap();
+    let mut command = plugin_command(folder, &push);
+    let pushed = finished(command.env_remove("DOCKER_CONFIG").env("XDG_RUNTIME_DIR", &runtime));
+    assert_eq!(pushed.code, 0, "{}", pushed.stderr);
+    assert!(!pushed.stderr.contains("secret") && !pushed.stderr.contains("YWxpY2U6"), "{}", pushed.stderr);
+
+    fs::create_dir_all(folder.join("docker/config.json")).unwrap();
+    run(folder, &push).check_failure(2, &["docker/config.json: it cannot be read"]);
+}

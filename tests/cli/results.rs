@@ -13,9 +13,11 @@ fn a_run_writes_one_folder() {
     let finished = workspace.run();
     assert!(finished.stdout.starts_with("student in out/student, trained in "), "{}", finished.stdout);
     let out = workspace.path("out");
-    assert_eq!(names_in(&out), ["checkpoints", "experiment.resolved.json", "metrics.jsonl", "run.json", "student"]);
+    let written =
+        ["checkpoints", "experiment.resolved.json", "metrics.jsonl", "provenance.json", "run.json", "student"];
+    assert_eq!(names_in(&out), written);
     assert_eq!(checkpoint_steps(&out), [3, 6]);
-    assert_eq!(names_in(&out.join("student")), ["config.json", "model.safetensors"]);
+    assert_eq!(names_in(&out.join("student")), ["README.md", "config.json", "model.safetensors"]);
     for step in [3, 6] {
         let names = names_in(&out.join(format!("checkpoints/step-{step}")));
         assert_eq!(names, ["config.json", "manifest.json", "model.safetensors", "optimizer.safetensors"]);

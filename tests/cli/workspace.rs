@@ -184,7 +184,7 @@ pub fn wait_for(path: &Path) {
     }
 }
 
-/// Every file below a folder, by its path within it.
+/// Every file below a folder, by its path within it, but the provenance of runs, which says when they were made.
 pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -193,7 +193,7 @@ pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if path.file_name().is_some_and(|name| name != "provenance.json") {
                 files.insert(path.strip_prefix(folder).unwrap().to_owned(), fs::read(&path).unwrap());
             }
         }

@@ -33,14 +33,15 @@ pub struct CacheOptions {
 
 /// Runs the teachers on all examples that their caches lack.
 pub fn cache(options: &CacheOptions) -> Result<ExitCode> {
-    let experiment = options.experiment.experiment()?;
+    let (experiment, sources) = options.experiment.experiment()?;
     if experiment.teachers().all(|teacher| teacher.cache.is_none()) {
         let message = r#"missing; name a folder with "cache": { "path": … }"#.to_owned();
         return Err(brewer::Error::from(ExperimentError::Combination { key: "teacher.cache", message }).into());
     }
-    let mut plugins = Plugins::new(plugin::engine()?, experiment.training.seed, log::sink());
+    let mut plugins = Plugins::new(plugin::engine()?, sources.clone(), experiment.training.seed, log::sink());
     let mut assembled = assemble(&experiment, &mut plugins, &Reading::new().on_read())?;
     let checked = assembled.session.check()?;
+    sources.write_lock()?;
     let interrupt = interrupt::finish_first();
     assembled.session.open_caches()?;
     header::print("cache", &experiment, &assembled, &checked.terms, &assembled.timetable()?);

@@ -29,15 +29,16 @@ pub struct CheckOptions {
 
 /// Runs one batch through everything and trains nothing.
 pub fn check(options: &CheckOptions) -> Result<ExitCode> {
-    let mut experiment = options.experiment.experiment()?;
+    let (mut experiment, sources) = options.experiment.experiment()?;
     options.output_dir.apply(&mut experiment)?;
-    let mut plugins = Plugins::new(plugin::engine()?, experiment.training.seed, log::sink());
+    let mut plugins = Plugins::new(plugin::engine()?, sources.clone(), experiment.training.seed, log::sink());
     let mut assembled = assemble(&experiment, &mut plugins, &Reading::new().on_read())?;
     assembled.session.check_settings(&assembled.settings)?;
     let checked = assembled.session.check()?;
     assembled.session.rehearse_callbacks()?;
     let timetable = assembled.timetable()?;
     check_output_folder(&experiment.training.output_dir, assembled.output_bytes()?)?;
+    sources.write_lock()?;
     header::print("check", &experiment, &assembled, &checked.terms, &timetable);
     header::print_notes(&plugins.permission_notes());
     if options.json {

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,6 +17,7 @@ use crate::header::shown;
 use crate::options::DEFAULT_FILE;
 use crate::plugin_options::PluginOptions;
 use crate::reading::Reading;
+use crate::sources::{SourceOptions, Sources};
 use crate::table::{counted, laid_out, magnitude};
 use crate::threads::ThreadOptions;
 use crate::{json, log, output, plugin};
@@ -38,6 +39,9 @@ pub struct EvalOptions {
 
     #[command(flatten)]
     plugins: PluginOptions,
+
+    #[command(flatten)]
+    sources: SourceOptions,
 
     /// Set a key of the experiment, over its file, or without one a key of data (data.text=sentence); repeat for more.
     /// The value is JSON, or else a string
@@ -61,7 +65,9 @@ pub struct EvalOptions {
 
 /// Measures a model on a data set.
 pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
-    let experiment = options.experiment()?;
+    let file = options.config.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
+    let sources = options.sources.sources(file);
+    let experiment = options.experiment(file, &sources)?;
     let missing =
         |key, message: &str| brewer::Error::from(ExperimentError::Combination { key, message: message.to_owned() });
     let folder = options
@@ -89,11 +95,12 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
     let loader = Loader::new(Arc::new(dataset), config.eval_batch_size(), Order::ByLength);
     let mut preparation = match &experiment {
         Some(experiment) => {
-            let mut plugins = Plugins::new(plugin::engine()?, experiment.training.seed, log::sink());
+            let mut plugins = Plugins::new(plugin::engine()?, sources.clone(), experiment.training.seed, log::sink());
             preparation(experiment, &folder, model.spec(), &mut plugins)?
         }
         None => Preparation::none(),
     };
+    sources.write_lock()?;
     let evaluation = evaluate(model.as_ref(), &loader, &mut preparation, device, &AtomicBool::new(false))?;
 
     if options.json {
@@ -113,11 +120,11 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
 
 impl EvalOptions {
     /// The experiment, if one is named or lies in the current folder.
-    fn experiment(&self) -> Result<Option<Experiment>> {
-        let path = self.config.clone().or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()));
-        let mut experiment = path.map(|path| Experiment::read(&path, &self.overrides)).transpose()?;
+    fn experiment(&self, file: &Path, sources: &Sources) -> Result<Option<Experiment>> {
+        let path = Some(file).filter(|path| self.config.is_some() || path.exists());
+        let mut experiment = path.map(|path| Experiment::read(path, &self.overrides)).transpose()?;
         match &mut experiment {
-            Some(experiment) => self.plugins.apply(experiment)?,
+            Some(experiment) => self.plugins.apply(experiment, sources)?,
             None if self.plugins.is_empty() => {}
             None => {
                 let message = "is for an experiment, and there is none; name one with --config".to_owned();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use brewer::assemble::Assembled;
 use brewer::data::{DataConfig, Dataset};
-use brewer::experiment::{Experiment, PluginSpec, StudentSpec};
+use brewer::experiment::{Experiment, PluginRef, PluginSpec, StudentSpec};
 use brewer::loss::Term;
 use brewer::model::ModelSpec;
 use brewer::train::{Checked, Timetable, TrainingTask};
@@ -118,9 +118,17 @@ fn adaptor_rows(tasks: &[TrainingTask]) -> Vec<Vec<String>> {
     rows
 }
 
+/// Where a plugin comes from.
+fn plugin_place(spec: &PluginSpec) -> String {
+    match spec.reference() {
+        PluginRef::File(path) => shown(&path),
+        other => printable(&other.to_string()),
+    }
+}
+
 /// The plugins that stand beside the models; losses and schedulers are named where they are used.
 fn plugin_rows(experiment: &Experiment) -> Vec<Vec<String>> {
-    let row = |label: &str, spec: &PluginSpec| vec![label.to_owned(), format!("plugin {}", shown(&spec.path))];
+    let row = |label: &str, spec: &PluginSpec| vec![label.to_owned(), format!("plugin {}", plugin_place(spec))];
     let plugins = &experiment.plugins;
     let of_tasks = experiment.tasks.values().filter_map(|task| task.plugins.batch_postprocessor.as_ref());
     let postprocessors = plugins.batch_postprocessor.iter().chain(of_tasks);

@@ -1,12 +1,15 @@
 //! `brewer-host`: distils the experiment in the current folder.
 
+mod bundle;
 mod cache;
+mod card;
 mod check;
 mod eval;
 mod exit;
 mod header;
 mod interrupt;
 mod json;
+mod lock;
 mod log;
 mod options;
 mod output;
@@ -14,9 +17,11 @@ mod password;
 mod plugin;
 mod plugin_options;
 mod progress;
+mod provenance;
 mod reading;
 mod run;
 mod schema;
+mod sources;
 mod table;
 mod threads;
 mod version;
@@ -78,6 +83,21 @@ Example:
   brewer-host run --plugin my-adaptor.wasm"
     )]
     Plugin(plugin::PluginCommand),
+    /// Make, share and compare bundles: plugins with experiments, a lock and the provenance of a run
+    #[command(
+        subcommand,
+        after_long_help = "\
+Example:
+  brewer-host bundle create --from runs/movie -o movie.tar
+  brewer-host bundle push movie.tar oci://ghcr.io/team/movie:1
+  brewer-host run --bundle oci://ghcr.io/team/movie:1 --data my-data"
+    )]
+    Bundle(bundle::BundleCommand),
+    /// Write what the experiment's references name into brewer.lock, or renew it
+    #[command(after_long_help = "\
+Example:
+  brewer-host lock --update oci://ghcr.io/team/my-adaptor:1")]
+    Lock(lock::LockOptions),
     /// Print the JSON Schema of the experiment file
     #[command(after_long_help = "\
 Example:
@@ -115,6 +135,8 @@ fn start(command: Command) -> Result<ExitCode> {
         Command::Cache(options) => cache::cache(&options),
         Command::Eval(options) => eval::eval(&options),
         Command::Plugin(command) => plugin::run(&command),
+        Command::Bundle(command) => bundle::run(&command),
+        Command::Lock(options) => lock::lock(&options),
         Command::Schema => schema::schema(),
         Command::CompilePlugin { seconds, bytes } => Ok(serve_compiler(seconds, bytes)),
     }
@@ -128,7 +150,11 @@ impl Command {
             Command::Check(options) => Some(&options.experiment.threads),
             Command::Cache(options) => Some(&options.experiment.threads),
             Command::Eval(options) => Some(&options.threads),
-            Command::Plugin(_) | Command::Schema | Command::CompilePlugin { .. } => None,
+            Command::Plugin(_)
+            | Command::Bundle(_)
+            | Command::Lock(_)
+            | Command::Schema
+            | Command::CompilePlugin { .. } => None,
         }
     }
 }

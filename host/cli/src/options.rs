@@ -1,10 +1,12 @@
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use anyhow::Result;
 use brewer::experiment::{Experiment, ExperimentError};
 use clap::Args;
 
 use crate::plugin_options::PluginOptions;
+use crate::sources::{SourceOptions, Sources};
 use crate::threads::ThreadOptions;
 
 /// The experiment where none is named, in the current folder.
@@ -20,9 +22,12 @@ pub struct ExperimentOptions {
     #[command(flatten)]
     plugins: PluginOptions,
 
+    #[command(flatten)]
+    pub sources: SourceOptions,
+
     /// Set a key of the experiment, over its file; repeat for more. The value is JSON, or else a string
     #[arg(long = "set", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
+    pub overrides: Vec<String>,
 
     /// auto, cpu, cuda or cuda:N, in place of training.device, --set included
     #[arg(long, value_name = "DEVICE")]
@@ -33,18 +38,25 @@ pub struct ExperimentOptions {
 }
 
 impl ExperimentOptions {
-    /// The experiment as these options make it.
-    pub fn experiment(&self) -> Result<Experiment> {
+    /// The experiment as these options make it, and where its plugins come from.
+    pub fn experiment(&self) -> Result<(Experiment, Rc<Sources>)> {
         let path = match &self.config {
             Some(path) => path.as_path(),
             None => default_file()?,
         };
         let mut experiment = Experiment::read(path, &self.overrides)?;
-        self.plugins.apply(&mut experiment)?;
+        let sources = self.sources.sources(path);
+        self.apply(&mut experiment, &sources)?;
+        Ok((experiment, sources))
+    }
+
+    /// Sets what has an option of its own.
+    pub fn apply(&self, experiment: &mut Experiment, sources: &Sources) -> Result<()> {
+        self.plugins.apply(experiment, sources)?;
         if let Some(device) = &self.device {
             experiment.training.device.clone_from(device);
         }
-        Ok(experiment)
+        Ok(())
     }
 }
 

@@ -2,25 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
-use brewer::experiment::{DistillerName, Experiment, ExperimentError, PluginSpec};
+use brewer::experiment::{DistillerName, Experiment, ExperimentError, PluginRef, PluginSpec};
 use brewer::loss::{NameAndParameters, PLUGIN_PREFIX};
-use brewer_plugin_host::{PluginRole, printable, roles_of};
+use brewer_plugin_host::{Components, Limits, PluginRole, inspect_bytes, printable};
 use clap::builder::ValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use serde_json::{Map, Value};
 
 use crate::output;
+use crate::sources::Sources;
 
 /// The plugins of the command line, in order.
 pub struct PluginOptions(Vec<GivenPlugin>);
 
 /// A `--plugin`, and the options behind it.
 struct GivenPlugin {
-    path: PathBuf,
+    reference: PluginRef,
     grants: Vec<String>,
     config: Option<Value>,
     limits: Map<String, Value>,
@@ -39,9 +40,10 @@ impl Args for PluginOptions {
         command
             .arg(option(
                 PLUGIN,
-                "FILE",
+                "PLUGIN",
                 ValueParser::path_buf(),
-                "A plugin for the roles that it exports, in place of those under `plugins`; repeat for more",
+                "A plugin for the roles that it exports, in place of those under `plugins`: a file, oci://… or sha256:…; \
+                 repeat for more",
             ))
             .arg(option(
                 GRANT,
@@ -73,7 +75,8 @@ impl FromArgMatches for PluginOptions {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut plugins: BTreeMap<usize, GivenPlugin> = BTreeMap::new();
         for (place, path) in placed::<PathBuf>(matches, PLUGIN) {
-            let plugin = GivenPlugin { path: path.clone(), grants: vec![], config: None, limits: Map::new() };
+            let reference = path.to_str().map_or_else(|| PluginRef::File(path.clone()), PluginRef::parse);
+            let plugin = GivenPlugin { reference, grants: vec![], config: None, limits: Map::new() };
             plugins.insert(place, plugin);
         }
         for (place, permission) in placed::<String>(matches, GRANT) {
@@ -143,11 +146,17 @@ impl PluginOptions {
     ///
     /// # Errors
     /// If a plugin would not be used, with what to add to the experiment; if two would take one place.
-    pub fn apply(&self, experiment: &mut Experiment) -> Result<()> {
+    pub fn apply(&self, experiment: &mut Experiment, sources: &Sources) -> Result<()> {
         let mut taken = BTreeMap::new();
         for plugin in &self.0 {
-            let path = std::path::absolute(&plugin.path)?;
-            Filling { experiment: &mut *experiment, plugin, path, taken: &mut taken }.fill()?;
+            let reference = match &plugin.reference {
+                PluginRef::File(path) => PluginRef::File(std::path::absolute(path)?),
+                other => other.clone(),
+            };
+            let place = PathBuf::from(reference.to_string());
+            let bytes = sources.component(&reference, Limits::default().file_bytes)?;
+            let roles = inspect_bytes(&place, &bytes).map_err(brewer::Error::from)?.roles;
+            Filling { experiment: &mut *experiment, plugin, reference, taken: &mut taken }.fill(&roles)?;
         }
         Ok(experiment.check_plugins()?)
     }
@@ -157,16 +166,16 @@ impl PluginOptions {
 struct Filling<'a> {
     experiment: &'a mut Experiment,
     plugin: &'a GivenPlugin,
-    path: PathBuf,
+    /// Of a file, the absolute path.
+    reference: PluginRef,
     /// The places that plugins before it took.
-    taken: &'a mut BTreeMap<String, PathBuf>,
+    taken: &'a mut BTreeMap<String, PluginRef>,
 }
 
 impl Filling<'_> {
-    fn fill(&mut self) -> Result<()> {
-        let roles = roles_of(&self.path).map_err(brewer::Error::from)?;
+    fn fill(&mut self, roles: &[PluginRole]) -> Result<()> {
         let mut without_place = vec![];
-        for role in &roles {
+        for role in roles {
             if !self.fill_role(*role)? {
                 without_place.push(*role);
             }
@@ -177,7 +186,7 @@ impl Filling<'_> {
             return Err(self.refused(format!("nothing in the experiment uses a {first}; add {snippet}")));
         }
         let names: Vec<String> = without_place.iter().map(ToString::to_string).collect();
-        output::note(&format!("  {} is not used as {}; for that add {snippet}", self.file_name(), names.join(", ")));
+        output::note(&format!("  {} is not used as {}; for that add {snippet}", self.shown_name(), names.join(", ")));
         Ok(())
     }
 
@@ -191,9 +200,9 @@ impl Filling<'_> {
             }
             PluginRole::Callback => {
                 let callbacks = &mut self.experiment.plugins.callbacks;
-                let own = callbacks.iter().position(|spec| spec.path == self.path);
-                let mut spec = own.map_or_else(|| PluginSpec::new(self.path.clone()), |own| callbacks.remove(own));
-                self.plugin.describe(&self.path, &mut spec);
+                let own = callbacks.iter().position(|spec| spec.reference() == self.reference);
+                let mut spec = own.map_or_else(|| PluginSpec::new(self.reference.clone()), |own| callbacks.remove(own));
+                self.plugin.describe(&self.reference, &mut spec);
                 self.experiment.plugins.callbacks.insert(own.unwrap_or(self.experiment.plugins.callbacks.len()), spec);
             }
             PluginRole::KdLoss if self.experiment.distiller != DistillerName::Trainer => {
@@ -210,8 +219,8 @@ impl Filling<'_> {
 
     fn put(&mut self, key: &str, place: fn(&mut Experiment) -> &mut Option<PluginSpec>) -> Result<()> {
         self.take(key)?;
-        let spec = place(self.experiment).get_or_insert_with(|| PluginSpec::new(self.path.clone()));
-        self.plugin.describe(&self.path, spec);
+        let spec = place(self.experiment).get_or_insert_with(|| PluginSpec::new(self.reference.clone()));
+        self.plugin.describe(&self.reference, spec);
         Ok(())
     }
 
@@ -219,16 +228,16 @@ impl Filling<'_> {
         self.take(&format!("plugins.{list}.{name}"))?;
         let plugins = &mut self.experiment.plugins;
         let specs = if list == "losses" { &mut plugins.losses } else { &mut plugins.schedulers };
-        let spec = specs.entry(name.to_owned()).or_insert_with(|| PluginSpec::new(self.path.clone()));
-        self.plugin.describe(&self.path, spec);
+        let spec = specs.entry(name.to_owned()).or_insert_with(|| PluginSpec::new(self.reference.clone()));
+        self.plugin.describe(&self.reference, spec);
         Ok(())
     }
 
     /// Refuses a place that another plugin of the command line took: that one would not be used.
     fn take(&mut self, key: &str) -> Result<()> {
-        match self.taken.insert(key.to_owned(), self.path.clone()) {
-            Some(earlier) if earlier != self.path => {
-                let earlier = printable(&earlier.to_string_lossy());
+        match self.taken.insert(key.to_owned(), self.reference.clone()) {
+            Some(earlier) if earlier != self.reference => {
+                let earlier = printable(&earlier.to_string());
                 Err(self.refused(format!("it would take `{key}` from {earlier}; give one of the two")))
             }
             _ => Ok(()),
@@ -255,7 +264,13 @@ impl Filling<'_> {
 
     /// What to add to the experiment to use the plugin in a role.
     fn snippet(&self, role: PluginRole) -> String {
-        let (name, path) = (self.stem(), printable(&self.plugin.path.to_string_lossy()));
+        let name = self.stem();
+        let given = printable(&self.plugin.reference.to_string());
+        let place = match &self.plugin.reference {
+            PluginRef::File(_) => format!(r#""path": "{given}""#),
+            PluginRef::Registry(_) => format!(r#""oci": "{given}""#),
+            PluginRef::Stored(_) => format!(r#""sha256": "{}""#, given.trim_start_matches("sha256:")),
+        };
         let (list, using) = match role {
             PluginRole::MatchLoss => (
                 "losses",
@@ -267,21 +282,24 @@ impl Filling<'_> {
         };
         let using = using.replace("NAME", &format!("\"{PLUGIN_PREFIX}{name}\""));
         format!(
-            r#"to the experiment "plugins": {{ "{list}": {{ "{name}": {{ "path": "{path}" }} }} }} and "distillation": {{ {using} }}"#
+            r#"to the experiment "plugins": {{ "{list}": {{ "{name}": {{ {place} }} }} }} and "distillation": {{ {using} }}"#
         )
     }
 
-    /// What losses and schedulers are called by: the file's name without its ending.
+    /// What losses and schedulers are called by.
     fn stem(&self) -> String {
-        self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+        self.reference.stem()
     }
 
-    fn file_name(&self) -> String {
-        printable(&self.path.file_name().unwrap_or_default().to_string_lossy())
+    fn shown_name(&self) -> String {
+        match &self.reference {
+            PluginRef::File(path) => printable(&path.file_name().unwrap_or_default().to_string_lossy()),
+            other => printable(&other.to_string()),
+        }
     }
 
     fn refused(&self, message: String) -> anyhow::Error {
-        let key = format!("--plugin {}", printable(&self.plugin.path.to_string_lossy()));
+        let key = format!("--plugin {}", printable(&self.plugin.reference.to_string()));
         brewer::Error::from(ExperimentError::Plugin { key, message }).into()
     }
 }
@@ -304,10 +322,9 @@ fn named(place: &mut NameAndParameters, name: &str) -> String {
 
 impl GivenPlugin {
     /// Writes what the command line says of the plugin over what the experiment says.
-    fn describe(&self, path: &Path, spec: &mut PluginSpec) {
-        if spec.path != path {
-            path.clone_into(&mut spec.path);
-            spec.sha256 = None;
+    fn describe(&self, reference: &PluginRef, spec: &mut PluginSpec) {
+        if spec.reference() != *reference {
+            spec.set_reference(reference.clone());
             spec.permissions.clear();
         }
         if let Some(config) = &self.config {

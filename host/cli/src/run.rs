@@ -1,20 +1,23 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use brewer::assemble::assemble;
 use brewer::experiment::Experiment;
 use brewer::train::{MetricsLog, Observer, Outcome, Resume, RunFolder, RunRecord, TokenizerFiles, TrainError};
 use brewer_plugin_host::Plugins;
+use brewer_registry::signature::sign_statement;
 use clap::{Args, ValueEnum};
 use indicatif::HumanDuration;
 
+use crate::bundle::BundleRunOptions;
 use crate::interrupt;
 use crate::options::{ExperimentOptions, OutputDirOptions};
 use crate::progress::Progress;
+use crate::provenance::Provenance;
 use crate::reading::Reading;
-use crate::{header, json, log, output, plugin};
+use crate::{card, header, json, log, output, plugin};
 
 #[derive(Args)]
 pub struct RunOptions {
@@ -23,6 +26,13 @@ pub struct RunOptions {
 
     #[command(flatten)]
     output_dir: OutputDirOptions,
+
+    #[command(flatten)]
+    bundle: BundleRunOptions,
+
+    /// Sign provenance.json with this private key, as `plugin sign` does
+    #[arg(long, value_name = "KEY")]
+    sign: Option<PathBuf>,
 
     /// Resume the run in the output folder from its last whole checkpoint. Where it has none, the run starts from the
     /// beginning, or is refused with `must`
@@ -46,11 +56,17 @@ enum ResumeWhen {
 
 /// Trains the student of an experiment.
 pub fn run(options: &RunOptions) -> Result<ExitCode> {
-    let mut given = options.experiment.experiment()?;
+    let started = SystemTime::now();
+    // A wrong password is found before anything is computed.
+    let key = options.sign.as_deref().map(plugin::open_key).transpose()?;
+    let (mut given, sources) = match options.bundle.experiment(&options.experiment)? {
+        Some(found) => found,
+        None => options.experiment.experiment()?,
+    };
     options.output_dir.apply(&mut given)?;
     let mut folder = RunFolder::open(&given.training.output_dir)?;
-    let mut plugins = Plugins::new(plugin::engine()?, given.training.seed, log::sink());
-    plugins.pin(&mut given).map_err(brewer::Error::from)?;
+    let mut plugins = Plugins::new(plugin::engine()?, sources.clone(), given.training.seed, log::sink());
+    plugins.pin(&mut given)?;
     let resume = options.resume.map(|when| find(&folder, &given, when)).transpose()?.flatten();
     let experiment = match &resume {
         Some(resume) => resume.experiment(&given),
@@ -71,15 +87,18 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
         let place = header::shown(folder.path());
         output::warning(&format!("{place} cannot be locked ({error}); see to it that no other run writes there"));
     }
+    let record = RunRecord::of(&given, assembled.session.device)?;
+    sources.write_lock()?;
     let mut metrics = match &resume {
         Some(resume) => continue_run(&folder, &given, resume)?,
         None => {
             if options.resume.is_some() {
                 output::note("  there is no checkpoint to resume from, so the run starts from the beginning");
             }
-            begin(&folder, &given, &RunRecord::of(&given, assembled.session.device)?)?
+            begin(&folder, &given, &record)?
         }
     };
+    sources.copy_lock(folder.path())?;
 
     let begun = Instant::now();
     let session = &mut assembled.session;
@@ -113,7 +132,13 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
         }
         Outcome::Finished => {}
     }
-    folder.save_student(session.student.as_ref())?;
+    let description = card::describe(&given, session.student.as_ref(), &folder.metrics());
+    folder.save_student(session.student.as_ref(), &description)?;
+    let overrides = &options.experiment.overrides;
+    let provenance = Provenance { experiment: &given, overrides, record: &record, sources: &sources, started };
+    let statement = provenance.statement(&folder)?;
+    let signed = key.map(|key| sign_statement(&statement, &key)).transpose().map_err(|problem| anyhow!(problem))?;
+    folder.save_provenance(&statement, signed.as_deref())?;
     let printed = if options.json {
         output::json(&result(Some(&folder.student())))
     } else {

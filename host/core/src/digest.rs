@@ -31,8 +31,12 @@ type FileState = (PathBuf, u64, Option<SystemTime>);
 /// The digests taken so far. A teacher of gigabytes is read once, though its cache and its run both ask.
 static TAKEN: LazyLock<Mutex<HashMap<FileState, String>>> = LazyLock::new(Mutex::default);
 
-/// The digest of a file, as it is or as it was when this process last asked and the file has not changed since.
-pub(crate) fn of_file(path: &Path) -> Result<String, DigestError> {
+/// The digest of a file (`sha256:HEX`), as it is or as it was when this process last asked and the file has not changed
+/// since.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn of_file(path: &Path) -> Result<String, DigestError> {
     let unreadable = |source| DigestError { path: path.to_owned(), source };
     let metadata = fs::metadata(path).map_err(unreadable)?;
     let state = (path.to_owned(), metadata.len(), metadata.modified().ok());

@@ -50,7 +50,7 @@ pub use adaptor::{AdaptContext, Adaptor, Role};
 pub use batch::Batch;
 pub use callback::Callback;
 pub use classes::{ClassMatching, ClassOrder, Classes};
-pub use digest::DigestError;
+pub use digest::{DigestError, of_file as digest_of_file};
 pub use error::{Error, Fault, PluginError, Result, os_reason};
 pub use features::{Feature, Features};
 pub use files::write as write_file;

@@ -63,10 +63,10 @@ pub use error::{CallError, Cause, Error, LoadProblem, Result};
 pub use limits::{LimitError, Limits};
 pub use log::{Level, LogSink};
 pub use permissions::{Permission, Permissions};
-pub use plugin::{Inspected, Plugin, PluginOptions, inspect, inspect_bytes, read_component, roles_of};
+pub use plugin::{Inspected, Plugin, PluginOptions, inspect, inspect_bytes, read_component};
 pub use roles::{
     PluginAdaptor, PluginBatchPostprocessor, PluginCallback, PluginKdLoss, PluginMatchLoss, PluginTemperatureScheduler,
     PluginWeightScheduler,
 };
-pub use source::{Plugins, experiment_schema};
+pub use source::{Components, Plugins, experiment_schema};
 pub use text::{printable, printable_json, printable_lines};

@@ -80,19 +80,30 @@ impl Plugin {
     /// Errors: [`Error::Load`] with what is wrong with the file.
     pub fn load(engine: &Engine, path: impl AsRef<Path>, options: PluginOptions) -> Result<Self> {
         let path = path.as_ref();
-        Self::open(engine, path, options).map_err(|problem| Error::Load { path: path.to_owned(), problem })
+        let named = |problem| Error::Load { path: path.to_owned(), problem };
+        let bytes = read(path, options.limits.file_bytes).map_err(named)?;
+        Self::of_bytes(engine, path, &bytes, options)
     }
 
-    fn open(engine: &Engine, path: &Path, options: PluginOptions) -> Result<Self, LoadProblem> {
+    /// Loads a component that is in memory, which messages call `path`.
+    ///
+    /// Errors: [`Error::Load`] with what is wrong with it.
+    pub fn of_bytes(engine: &Engine, path: &Path, bytes: &[u8], options: PluginOptions) -> Result<Self> {
+        Self::open(engine, path, bytes, options).map_err(|problem| Error::Load { path: path.to_owned(), problem })
+    }
+
+    fn open(engine: &Engine, path: &Path, bytes: &[u8], options: PluginOptions) -> Result<Self, LoadProblem> {
         if let Some(problem) = options.limits.problem() {
             return Err(LoadProblem::Limits(problem));
         }
-        let bytes = read(path, options.limits.file_bytes)?;
-        let digest = Sha256::digest(&bytes);
+        if bytes.len() as u64 > options.limits.file_bytes {
+            return Err(LoadProblem::TooLarge { limit: options.limits.file_bytes });
+        }
+        let digest = Sha256::digest(bytes);
         if let Some(expected) = options.sha256 {
             check_digest(&expected, &hex::encode(digest))?;
         }
-        let (manifest, roles) = looked_at(&bytes)?;
+        let (manifest, roles) = looked_at(bytes)?;
         let asked = manifest.as_ref().map(Asked::by).transpose().map_err(LoadProblem::Manifest)?;
         if let Some(asked) = &asked {
             let missing: Vec<String> = asked.needed.difference(&options.permissions).map(ToString::to_string).collect();
@@ -104,7 +115,7 @@ impl Plugin {
         if let Some(schema) = manifest.as_ref().and_then(|manifest| manifest.config_schema.as_ref()) {
             config::check(schema, &config)?;
         }
-        let component = engine.compile(&bytes, &digest, &options.limits)?;
+        let component = engine.compile(bytes, &digest, &options.limits)?;
         let linked = engine.link(&component).map_err(signature)?;
         for role in &roles {
             role.check(&linked).map_err(signature)?;
@@ -259,14 +270,14 @@ pub struct Inspected {
 ///
 /// Errors: [`Error::Load`] with what is wrong with the file.
 pub fn inspect(path: &Path) -> Result<Inspected> {
-    inspect_bytes(path, &read_component(path)?)
+    inspect_bytes(path, &read_component(path, Limits::default().file_bytes)?)
 }
 
-/// The bytes of the component at `path`, if it is not larger than a component may be.
+/// The bytes of the component at `path`, of which there are at most `limit`.
 ///
 /// Errors: [`Error::Load`].
-pub fn read_component(path: &Path) -> Result<Vec<u8>> {
-    read(path, Limits::default().file_bytes).map_err(|problem| Error::Load { path: path.to_owned(), problem })
+pub fn read_component(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    read(path, limit).map_err(|problem| Error::Load { path: path.to_owned(), problem })
 }
 
 /// Looks at a component in memory, which messages call `path`.
@@ -284,14 +295,6 @@ pub fn inspect_bytes(path: &Path, bytes: &[u8]) -> Result<Inspected> {
         })
     };
     look().map_err(|problem| Error::Load { path: path.to_owned(), problem })
-}
-
-/// The roles that the component at `path` exports, found without compiling it.
-///
-/// Errors: [`Error::Load`] with what is wrong with the file.
-pub fn roles_of(path: &Path) -> Result<Vec<PluginRole>> {
-    let roles = read(path, Limits::default().file_bytes).and_then(|bytes| contract::inspect(&bytes));
-    roles.map_err(|problem| Error::Load { path: path.to_owned(), problem })
 }
 
 /// Reads a file, but no more of it than the limit: what `path` names may be endless.

@@ -1,12 +1,12 @@
 //! The plugins of an experiment.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::PathBuf, rc::Rc, sync::Arc};
 
 use brewer::{
     Adaptor, BatchPostprocessor, Callback, Role,
     assemble::PluginSource,
     data::Loader,
-    experiment::{Experiment, KeyError, PluginSpec, from_json},
+    experiment::{Experiment, KeyError, PluginRef, PluginSpec, from_json},
     loss::{KdLoss, MatchLoss},
     model::ModelSpec,
     temperature::TemperatureScheduler,
@@ -18,12 +18,22 @@ use serde_json::{Value, json};
 
 use crate::{
     Clock, Engine, Error, Limits, LogSink, Permission, Plugin, PluginAdaptor, PluginBatchPostprocessor, PluginCallback,
-    PluginKdLoss, PluginMatchLoss, PluginOptions, PluginTemperatureScheduler, PluginWeightScheduler, Result,
+    PluginKdLoss, PluginMatchLoss, PluginOptions, PluginTemperatureScheduler, PluginWeightScheduler,
 };
 
-/// Loads the plugins that an experiment names, each file once for each way in which it is configured.
+/// Gives the components that an experiment names.
+pub trait Components {
+    /// The bytes of a component, of which a file may have `limit`. Who asks twice gets the same: what was looked at is
+    /// what runs.
+    ///
+    /// Errors: why it cannot be had, or may not be used.
+    fn component(&self, reference: &PluginRef, limit: u64) -> brewer::Result<Arc<[u8]>>;
+}
+
+/// Loads the plugins that an experiment names, each once for each way in which it is configured.
 pub struct Plugins {
     engine: Engine,
+    components: Rc<dyn Components>,
     seed: u64,
     clock: Clock,
     log: LogSink,
@@ -32,8 +42,8 @@ pub struct Plugins {
 
 impl Plugins {
     /// `seed` is the experiment's; what plugins log goes to `log`.
-    pub fn new(engine: Engine, seed: u64, log: LogSink) -> Self {
-        Self { engine, seed, clock: Clock::default(), log, loaded: HashMap::new() }
+    pub fn new(engine: Engine, components: Rc<dyn Components>, seed: u64, log: LogSink) -> Self {
+        Self { engine, components, seed, clock: Clock::default(), log, loaded: HashMap::new() }
     }
 
     /// Where the run is; it is to watch the run.
@@ -43,15 +53,13 @@ impl Plugins {
 
     /// The plugin that the experiment describes.
     ///
-    /// Errors: [`Error::Load`], [`Error::Spec`].
-    pub fn load(&mut self, spec: &PluginSpec) -> Result<Plugin> {
+    /// Errors: [`Error::Load`], [`Error::Spec`], and those of the [`Components`].
+    pub fn load(&mut self, spec: &PluginSpec) -> brewer::Result<Plugin> {
         // JSON holds no path that is not UTF-8. Two specs without a key would share one plugin.
-        let key = serde_json::to_string(&PluginSpec { sha256: None, ..spec.clone() });
-        let key = key.map_err(|error| Error::Spec {
-            path: spec.path.clone(),
-            key: "path".to_owned(),
-            problem: error.to_string(),
-        })?;
+        let sha256 = spec.sha256.clone().filter(|_| matches!(spec.reference(), PluginRef::Stored(_)));
+        let key = serde_json::to_string(&PluginSpec { sha256, ..spec.clone() });
+        let key =
+            key.map_err(|error| Error::Spec { path: name(spec), key: "path".to_owned(), problem: error.to_string() })?;
         if let Some(plugin) = self.loaded.get(&key) {
             if let Some(sha256) = &spec.sha256 {
                 plugin.check_digest(sha256)?;
@@ -67,7 +75,8 @@ impl Plugins {
             clock: self.clock.clone(),
             log: self.log.clone(),
         };
-        let plugin = Plugin::load(&self.engine, &spec.path, options)?;
+        let bytes = self.components.component(&spec.reference(), options.limits.file_bytes)?;
+        let plugin = Plugin::of_bytes(&self.engine, &name(spec), &bytes, options)?;
         self.loaded.insert(key, plugin.clone());
         Ok(plugin)
     }
@@ -75,7 +84,7 @@ impl Plugins {
     /// Writes the digest of each plugin into the experiment, so that a run that goes on with it takes the same files.
     ///
     /// Errors: as those of [`Plugins::load`].
-    pub fn pin(&mut self, experiment: &mut Experiment) -> Result<()> {
+    pub fn pin(&mut self, experiment: &mut Experiment) -> brewer::Result<()> {
         for spec in experiment.plugins_mut() {
             let plugin = self.load(spec)?;
             spec.sha256 = Some(plugin.digest().to_owned());
@@ -92,14 +101,27 @@ impl Plugins {
     }
 }
 
-fn parse<T: DeserializeOwned>(spec: &PluginSpec, key: &'static str, value: Value) -> Result<T> {
+/// What messages call a plugin: its file, or the reference without the digest.
+fn name(spec: &PluginSpec) -> PathBuf {
+    match spec.reference() {
+        PluginRef::File(path) => path,
+        PluginRef::Registry(text) => text.split('@').next().unwrap_or_default().into(),
+        PluginRef::Stored(text) => text.into(),
+    }
+}
+
+fn parse<T: DeserializeOwned>(spec: &PluginSpec, key: &'static str, value: Value) -> crate::Result<T> {
     from_json(value).map_err(|KeyError { key: inner, message }| {
         let key = if matches!(inner.as_str(), "" | ".") { key.to_owned() } else { format!("{key}.{inner}") };
-        Error::Spec { path: spec.path.clone(), key, problem: message }
+        Error::Spec { path: name(spec), key, problem: message }
     })
 }
 
 impl PluginSource for Plugins {
+    fn digest(&mut self, spec: &PluginSpec) -> brewer::Result<String> {
+        Ok(format!("sha256:{}", self.load(spec)?.digest()))
+    }
+
     fn adaptor(&mut self, spec: &PluginSpec, _role: Role) -> brewer::Result<Box<dyn Adaptor>> {
         Ok(Box::new(PluginAdaptor::new(&self.load(spec)?)?))
     }

@@ -33,6 +33,15 @@ pub(crate) struct ImageIndex {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
     pub manifests: Vec<Descriptor>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// What a reference can name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Document {
+    Manifest(Box<ImageManifest>),
+    Index(ImageIndex),
 }
 
 /// The manifest of one artefact.
@@ -79,6 +88,33 @@ fn media_type(bytes: &[u8], content_type: Option<&str>) -> Result<String, String
     Ok(media_type)
 }
 
+impl Document {
+    /// Reads a manifest or an index. `content_type` is what the registry called it, if it did.
+    pub fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Self, String> {
+        match media_type(bytes, content_type)?.as_str() {
+            IMAGE_INDEX => ImageIndex::parse(bytes, content_type).map(Self::Index),
+            _ => ImageManifest::parse(bytes, content_type).map(|manifest| Self::Manifest(Box::new(manifest))),
+        }
+    }
+
+    /// What it calls itself.
+    pub fn media_type(&self) -> &'static str {
+        match self {
+            Self::Manifest(_) => IMAGE_MANIFEST,
+            Self::Index(_) => IMAGE_INDEX,
+        }
+    }
+
+    /// The manifests and blobs that it names, of which it consists.
+    pub fn parts(&self) -> impl Iterator<Item = &Descriptor> {
+        let (config, parts) = match self {
+            Self::Manifest(manifest) => (Some(&manifest.config), &manifest.layers),
+            Self::Index(index) => (None, &index.manifests),
+        };
+        config.into_iter().chain(parts)
+    }
+}
+
 impl Descriptor {
     /// Names these bytes.
     pub(crate) fn of(media_type: &str, bytes: &[u8]) -> Self {
@@ -94,7 +130,7 @@ impl Descriptor {
 
 impl ImageIndex {
     pub(crate) fn new(manifests: Vec<Descriptor>) -> Self {
-        Self { schema_version: 2, media_type: Some(IMAGE_INDEX.to_owned()), manifests }
+        Self { schema_version: 2, media_type: Some(IMAGE_INDEX.to_owned()), manifests, annotations: BTreeMap::new() }
     }
 
     /// Reads an index, as [`ImageManifest::parse`] reads a manifest.
@@ -103,11 +139,24 @@ impl ImageIndex {
         if media_type != IMAGE_INDEX {
             return Err(format!("it is `{}`; expected {IMAGE_INDEX}", printable(&media_type, 90)));
         }
-        serde_json::from_slice(bytes).map_err(|error| format!("the index is not as it must be: {error}"))
+        let index: Self =
+            serde_json::from_slice(bytes).map_err(|error| format!("the index is not as it must be: {error}"))?;
+        let of_manifests = index.manifests.iter().map(|manifest| &manifest.annotations);
+        let annotations = of_manifests.chain([&index.annotations]).flatten();
+        if annotations.map(|(key, value)| key.len() + value.len()).sum::<usize>() > limits::ANNOTATIONS {
+            return Err(format!("its annotations have more than {} bytes", limits::ANNOTATIONS));
+        }
+        Ok(index)
     }
 
+    /// The bytes that are pushed, as Go's JSON encoder writes them: tools that are written in Go parse an index and
+    /// write it again when they copy it, and only bytes of this form keep their digest.
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, String> {
-        serde_json::to_vec(self).map_err(|error| format!("the index cannot be written: {error}"))
+        let text = serde_json::to_string(self).map_err(|error| format!("the index cannot be written: {error}"))?;
+        // Outside of strings JSON has none of these.
+        let escaped =
+            [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")];
+        Ok(escaped.into_iter().fold(text, |text, (character, code)| text.replace(character, code)).into_bytes())
     }
 }
 
@@ -167,6 +216,20 @@ mod tests {
         let bytes = manifest().to_bytes().unwrap();
         assert_eq!(ImageManifest::parse(&bytes, Some("application/vnd.oci.image.manifest.v1+json")), Ok(manifest()));
         assert_eq!(ImageManifest::parse(&bytes, None), Ok(manifest()));
+    }
+
+    #[test]
+    fn an_index_is_written_as_go_writes_it() {
+        let mut index = ImageIndex::new(vec![Descriptor::of(IMAGE_MANIFEST, b"")]);
+        index.annotations.insert("title".to_owned(), "a<b> & c".to_owned());
+        // Go's `json.Marshal` escapes what HTML would take for a tag.
+        let expected = "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":[{\"mediaType\":\
+                        \"application/vnd.oci.image.manifest.v1+json\",\"digest\":\
+                        \"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\",\"size\":0}],\"annotations\":\
+                        {\"title\":\"a\\u003cb\\u003e \\u0026 c\"}}";
+        let bytes = index.to_bytes().unwrap();
+        assert_eq!(String::from_utf8_lossy(&bytes), expected);
+        assert_eq!(Document::parse(&bytes, Some(IMAGE_INDEX)), Ok(Document::Index(index)));
     }
 
     #[test]

@@ -10,6 +10,16 @@ pub const ERROR_TEXT: u64 = 16 << 10;
 pub const CONFIG: u64 = 1 << 20;
 /// A component.
 pub const COMPONENT: u64 = 256 << 20;
+/// The plugins of a bundle, in number.
+pub const BUNDLE_PLUGINS: usize = 63;
+/// All blobs of a bundle together, and a tar of one.
+pub const BUNDLE: u64 = 1 << 30;
+/// A file of a bundle: its README, an experiment, a lock, a record of numbers.
+pub const BUNDLE_FILE: u64 = 64 << 20;
+/// The entries of a tar.
+pub const TAR_ENTRIES: usize = 1024;
+/// A lock.
+pub const LOCK: u64 = 1 << 20;
 /// All annotations of a manifest together.
 pub const ANNOTATIONS: usize = 64 << 10;
 /// The headers of an answer.

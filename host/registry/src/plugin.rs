@@ -19,7 +19,7 @@ const OLD_COMPONENT: &str = "application/vnd.wasm.content.layer.v1+wasm";
 const ANNOTATION: &str = "org.opencontainers.image.";
 
 /// A plugin from the store: bytes that were checked, to be used as they are here.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Plugin {
     /// The manifest's digest, which the registry knows the plugin by.
     pub manifest: Digest,
@@ -50,41 +50,38 @@ pub fn pull(client: &Client, store: &Store, reference: &Reference) -> Result<Plu
     let manifest = repository.manifest(reference)?;
     let refused = |problem: String| Error::refused(reference, problem);
     let parsed = ImageManifest::parse(&manifest.bytes, manifest.content_type.as_deref()).map_err(refused)?;
-    let layer = component(&parsed).map_err(refused)?;
-    for (part, limit) in [(&parsed.config, limits::CONFIG), (layer, limits::COMPONENT)] {
-        if part.size > limit {
-            let (size, media_type) = (part.size, printable(&part.media_type, 90));
-            return Err(refused(format!("its {media_type} has {size} bytes; at most {limit} are allowed")));
-        }
-    }
-    let mut parts = [&parsed.config, layer];
-    if parts[0].digest == parts[1].digest {
-        return Err(refused("its component and its configuration are one blob".to_owned()));
-    }
-    // Everybody waits for blobs in one order, so that no two wait for each other.
-    parts.sort_by_key(|part| part.digest);
-    let mut fetched = vec![];
-    for part in parts {
-        fetched.extend(repository.blob(part, store).map_err(|error| error.on_the_way_to(reference))?);
-    }
-    for ingest in fetched {
-        ingest.finish()?;
-    }
+    let parts = parts(&parsed).map_err(refused)?;
+    repository.blobs(parts, store).map_err(|error| error.on_the_way_to(reference))?;
     store.put(&manifest.bytes)?;
     let gone = || Error::refused(reference, "it was removed from the store while it was pulled");
     load(store, &manifest.digest)?.ok_or_else(gone)
 }
 
-/// What a reference names now: the manifest of a plugin.
+/// The blobs of a plugin's manifest: configuration and component, neither larger than it may be.
+pub(crate) fn parts(manifest: &ImageManifest) -> Result<[&Descriptor; 2], String> {
+    let layer = component(manifest)?;
+    for (part, limit) in [(&manifest.config, limits::CONFIG), (layer, limits::COMPONENT)] {
+        if part.size > limit {
+            let (size, media_type) = (part.size, printable(&part.media_type, 90));
+            return Err(format!("its {media_type} has {size} bytes; at most {limit} are allowed"));
+        }
+    }
+    if manifest.config.digest == layer.digest {
+        return Err("its component and its configuration are one blob".to_owned());
+    }
+    Ok([&manifest.config, layer])
+}
+
+/// Puts a component into the store as [`push`] would put it into a registry, and returns its manifest's digest.
 ///
 /// # Errors
-/// If it names nothing, or something else.
-pub fn resolve(client: &Client, reference: &Reference) -> Result<Descriptor> {
-    let manifest = client.repository(reference).manifest(reference)?;
-    let refused = |problem: String| Error::refused(reference, problem);
-    let parsed = ImageManifest::parse(&manifest.bytes, manifest.content_type.as_deref()).map_err(refused)?;
-    component(&parsed).map_err(refused)?;
-    Ok(Descriptor::of(IMAGE_MANIFEST, &manifest.bytes))
+/// If it is no component, or if the store cannot be written.
+pub fn add(store: &Store, component: &[u8]) -> Result<Digest> {
+    let wrong = |problem: String| Error::input("the plugin", problem);
+    let (manifest, config) = describe(component, &BTreeMap::new(), 0).map_err(wrong)?;
+    store.put(component)?;
+    store.put(&config)?;
+    store.put(&manifest.to_bytes().map_err(wrong)?)
 }
 
 /// The plugin with this manifest, if the store has all of it.
@@ -100,7 +97,7 @@ pub fn load(store: &Store, manifest: &Digest) -> Result<Option<Plugin>> {
     Ok(Some(Plugin { manifest: *manifest, component: layer.digest, bytes, warnings }))
 }
 
-/// What the manifest says of its component, if the store has the manifest.
+/// What a plugin's manifest says of its component, if the store has the manifest.
 ///
 /// # Errors
 /// As [`load`].
@@ -216,7 +213,7 @@ fn oddities(manifest: &ImageManifest, layer: &Descriptor, component: &[u8]) -> V
 }
 
 /// A time in seconds since 1970, in UTC: `1970-01-01T00:00:00Z`.
-fn rfc3339(seconds: u64) -> String {
+pub fn rfc3339(seconds: u64) -> String {
     // Days since the first of March of the year 0, when leap days stand at the end of years (Howard Hinnant).
     let days = seconds / 86_400 + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);

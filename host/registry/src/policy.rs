@@ -19,6 +19,7 @@ use crate::{
 pub struct Policy {
     file: PathBuf,
     accepts_by_default: bool,
+    accepts_local: bool,
     keys: BTreeMap<String, PublicKey>,
     rules: Vec<Rule>,
 }
@@ -59,6 +60,13 @@ struct PolicyFile {
     keys: BTreeMap<String, KeyEntry>,
     #[serde(default)]
     rules: Vec<RuleEntry>,
+    /// Plugins and bundles in files, which nobody signs.
+    #[serde(default = "accepted")]
+    local: Otherwise,
+}
+
+fn accepted() -> Otherwise {
+    Otherwise::Accept
 }
 
 #[derive(Deserialize, PartialEq, Eq)]
@@ -140,7 +148,20 @@ impl Policy {
             rules.push(rule);
         }
         let accepts_by_default = parsed.default == Otherwise::Accept;
-        Ok(Self { file: file.to_owned(), accepts_by_default, keys, rules })
+        let accepts_local = parsed.local == Otherwise::Accept;
+        Ok(Self { file: file.to_owned(), accepts_by_default, accepts_local, keys, rules })
+    }
+
+    /// Whether a plugin or a bundle in a file may be used.
+    ///
+    /// # Errors
+    /// If the policy refuses all of them.
+    pub fn decide_local(&self, file: &Path) -> Result<()> {
+        if self.accepts_local {
+            return Ok(());
+        }
+        let problem = format!("it is a file, and {} has `\"local\": \"refuse\"`", self.file.display());
+        Err(Error::refused(file.display(), format!("{problem}; push it to a registry, signed, and name it there")))
     }
 
     /// The keys by name.
@@ -291,11 +312,21 @@ impl std::fmt::Display for Target {
 /// # Errors
 /// If it cannot be read, is no text, or has more than [`limits::POLICY`] bytes.
 pub fn read_small(file: &Path) -> Result<String> {
+    let missing = || Error::input(file.display(), "it cannot be read: No such file or directory (os error 2)");
+    read_bounded(file, limits::POLICY)?.ok_or_else(missing)
+}
+
+/// The text of a file of at most `limit` bytes; `None` if it is not there.
+pub(crate) fn read_bounded(file: &Path, limit: u64) -> Result<Option<String>> {
     let failed = |error: io::Error| Error::input(file.display(), format!("it cannot be read: {error}"));
+    let opened = match File::open(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(failed)?,
+    };
     let mut text = String::new();
-    File::open(file).map_err(failed)?.take(limits::POLICY + 1).read_to_string(&mut text).map_err(failed)?;
-    if text.len() as u64 > limits::POLICY {
-        return Err(Error::input(file.display(), format!("it has more than {} bytes", limits::POLICY)));
+    opened.take(limit + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > limit {
+        return Err(Error::input(file.display(), format!("it has more than {limit} bytes")));
     }
-    Ok(text)
+    Ok(Some(text))
 }

@@ -9,7 +9,7 @@ use crate::{Digest, Error, Result};
 /// The host is obligatory and must look like one (a dot, a port, or `localhost`): there is no default registry and no
 /// list that is searched, so nobody can put a plugin of the same name before the one that was meant. A reference without
 /// tag and digest means the tag `latest`, and is written so.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference {
     host: String,
     repository: String,

@@ -44,7 +44,8 @@ enum Chore {
     Plugins,
     /// Set up, then build the plugins in Python, JavaScript and C that tests run, with their languages' tools
     Languages,
-    /// Unpack the registry and the client of it that tests run, Debian's docker-registry and skopeo
+    /// Unpack the registry, its clients and the checker of signatures that tests run: Debian's docker-registry and skopeo,
+    /// Python's oras, Sigstore's library
     Registry,
     /// Set up, then check the format, the lints and the tests: what a change must pass
     Test,

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use brewer_plugin_host::{inspect_bytes, printable, printable_json, read_component};
+use brewer_plugin_host::{Limits, inspect_bytes, printable, printable_json, read_component};
 use brewer_registry::Reference;
 use clap::Args;
 use indicatif::HumanBytes;
@@ -38,12 +38,12 @@ pub fn inspect(options: &InspectOptions) -> Result<ExitCode> {
 fn locate(options: &InspectOptions) -> Result<Located> {
     let text = &options.plugin;
     if Reference::is_meant(text) {
-        return registry::pull(&options.registry.client()?, &registry::parse(text)?, &options.trust);
+        return registry::pull(&options.registry, &registry::parse(text)?, &options.trust);
     }
     if text.starts_with("sha256:") {
-        return registry::stored(text);
+        return registry::stored(text, &options.trust);
     }
-    let bytes = read_component(Path::new(text)).map_err(brewer::Error::from)?;
+    let bytes = read_component(Path::new(text), Limits::default().file_bytes).map_err(brewer::Error::from)?;
     let inspected = inspect_bytes(Path::new(text), &bytes).map_err(brewer::Error::from)?;
     Ok(Located { inspected, reference: None, manifest: None, signers: None, bytes })
 }
@@ -96,7 +96,8 @@ fn print(located: &Located) -> Result<()> {
     Ok(())
 }
 
-fn asked(needed: &[String], optional: &[String]) -> String {
+/// What a plugin may do beyond computing, in words.
+pub fn asked(needed: &[String], optional: &[String]) -> String {
     match (needed, optional) {
         ([], []) => "asks for none".to_owned(),
         (needed, []) => format!("asks for {}", needed.join(", ")),

@@ -13,7 +13,10 @@ mod stored;
 mod test;
 mod verify;
 
-pub use registry::Located;
+pub use inspect::asked;
+pub use registry::{Located, RegistryOptions, TrustOptions, failed, open_store, parse};
+pub use sign::{SignOptions, open as open_key, sign, sign_with};
+pub use verify::{VerifyOptions, verify};
 
 use std::env;
 use std::process::ExitCode;
@@ -74,8 +77,8 @@ pub fn run(command: &PluginCommand) -> Result<ExitCode> {
         PluginCommand::Inspect(options) => inspect::inspect(options),
         PluginCommand::Push(options) => push::push(options),
         PluginCommand::Pull(options) => pull::pull(options),
-        PluginCommand::Verify(options) => verify::verify(options),
-        PluginCommand::Sign(options) => sign::sign(options),
+        PluginCommand::Verify(options) => verify("plugin verify", options),
+        PluginCommand::Sign(options) => sign(options),
         PluginCommand::Keygen(options) => sign::keygen(options),
         PluginCommand::List(options) => stored::list(options),
         PluginCommand::Prune(options) => stored::prune(options),

@@ -32,7 +32,7 @@ pub struct PullOptions {
 /// Brings a plugin into the store, and shows what it is and what it asks for.
 pub fn pull(options: &PullOptions) -> Result<ExitCode> {
     let reference = registry::parse(&options.reference)?;
-    let located = registry::pull(&options.registry.client()?, &reference, &options.trust)?;
+    let located = registry::pull(&options.registry, &reference, &options.trust)?;
     if let Some(output) = &options.output {
         brewer::write_file(output, &located.bytes).with_context(|| format!("cannot write {}", output.display()))?;
     }

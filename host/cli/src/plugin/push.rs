@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
-use brewer_plugin_host::{inspect_bytes, read_component};
+use brewer_plugin_host::{Limits, inspect_bytes, read_component};
 use brewer_registry::plugin;
 use clap::Args;
 
@@ -35,7 +35,7 @@ pub struct PushOptions {
 /// Pushes a plugin, and prints the reference with its digest: what others can pin.
 pub fn push(options: &PushOptions) -> Result<ExitCode> {
     let reference = registry::parse(&options.reference)?;
-    let bytes = read_component(&options.plugin).map_err(brewer::Error::from)?;
+    let bytes = read_component(&options.plugin, Limits::default().file_bytes).map_err(brewer::Error::from)?;
     // What is no plugin for this host is none for a colleague's.
     inspect_bytes(&options.plugin, &bytes).map_err(brewer::Error::from)?;
     let mut annotations = BTreeMap::new();

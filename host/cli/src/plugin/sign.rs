@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
-use brewer_registry::{Client, PrivateKey, Reference, plugin, read_small, signature};
+use brewer_registry::{Client, PrivateKey, Reference, read_small, signature};
 use clap::Args;
 
 use super::registry::{self, RegistryOptions, failed};
@@ -24,7 +24,7 @@ pub struct KeygenOptions {
 
 #[derive(Args)]
 pub struct SignOptions {
-    /// The plugin: oci://HOST/REPOSITORY:TAG, or @sha256:… in place of the tag
+    /// The plugin or bundle: oci://HOST/REPOSITORY:TAG, or @sha256:… in place of the tag
     reference: String,
 
     /// The private key; its password comes from COSIGN_PASSWORD, the terminal or standard input
@@ -68,7 +68,7 @@ pub fn sign(options: &SignOptions) -> Result<ExitCode> {
 
 /// Signs what a reference names now, and returns the reference with its digest.
 pub fn sign_with(client: &Client, reference: &Reference, key: &PrivateKey) -> Result<Reference> {
-    let manifest = plugin::resolve(client, reference).map_err(failed)?;
+    let manifest = client.resolve(reference).map_err(failed)?;
     signature::sign(client, reference, &manifest, key).map_err(failed)?;
     let pinned = reference.pinned(manifest.digest);
     output::note(&format!("signed by {}", key.public().id()));

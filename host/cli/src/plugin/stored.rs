@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use brewer_registry::{Store, plugin};
+use brewer_registry::{Store, bundle, plugin};
 use clap::Args;
 use indicatif::{HumanBytes, HumanDuration};
 use serde_json::json;
@@ -17,8 +17,8 @@ use crate::table::{counted, laid_out};
 pub struct ListOptions {
     /// Print one line of JSON in place of the table
     ///
-    /// Keys: command, plugins (reference, manifest, component, bytes, pulled and used of each; times are seconds since
-    /// 1970).
+    /// Keys: command, plugins (reference, manifest, component, bytes, pulled and used of each), bundles (reference,
+    /// manifest, plugins, bytes, pulled and used of each; times are seconds since 1970).
     #[arg(long)]
     json: bool,
 }
@@ -34,22 +34,30 @@ pub struct PruneOptions {
     dry_run: bool,
 }
 
-/// Shows the plugins that were pulled.
+/// Shows the plugins and bundles that were pulled.
 pub fn list(options: &ListOptions) -> Result<ExitCode> {
     let store = open_store()?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let ago = |then: u64| HumanDuration(Duration::from_secs(now.saturating_sub(then)));
-    let (mut rows, mut plugins) = (vec![], vec![]);
+    let (mut rows, mut plugins, mut bundles) = (vec![], vec![], vec![]);
     for record in store.records().map_err(failed)? {
+        let times = [format!("pulled {} ago", ago(record.pulled)), format!("used {} ago", ago(record.used))];
+        if let Some(bundle) = bundle::find(&store, &record.manifest).map_err(failed)? {
+            let size = format!("{}, {}", counted(bundle.plugins.len(), "plugin"), HumanBytes(bundle.size()));
+            rows.push([vec![record.reference.clone(), record.manifest.short(), size], times.to_vec()].concat());
+            bundles.push(json!({
+                "reference": record.reference,
+                "manifest": record.manifest,
+                "plugins": bundle.plugins,
+                "bytes": bundle.size(),
+                "pulled": record.pulled,
+                "used": record.used,
+            }));
+            continue;
+        }
         let component = plugin::component_in(&store, &record.manifest).map_err(failed)?;
         let size = component.as_ref().map_or("missing".to_owned(), |component| HumanBytes(component.size).to_string());
-        rows.push(vec![
-            record.reference.clone(),
-            record.manifest.short(),
-            size,
-            format!("pulled {} ago", ago(record.pulled)),
-            format!("used {} ago", ago(record.used)),
-        ]);
+        rows.push([vec![record.reference.clone(), record.manifest.short(), size], times.to_vec()].concat());
         plugins.push(json!({
             "reference": record.reference,
             "manifest": record.manifest,
@@ -60,7 +68,7 @@ pub fn list(options: &ListOptions) -> Result<ExitCode> {
         }));
     }
     if options.json {
-        output::json(&json!({ "command": "plugin list", "plugins": plugins }))?;
+        output::json(&json!({ "command": "plugin list", "plugins": plugins, "bundles": bundles }))?;
     } else if rows.is_empty() {
         output::result("The store has no plugins; `brewer-host plugin pull` brings one.")?;
     } else {

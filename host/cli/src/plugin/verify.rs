@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 use brewer_registry::signature::{Finding, Verdict};
-use brewer_registry::{PublicKey, plugin, read_small, signature};
+use brewer_registry::{PublicKey, read_small, signature};
 use clap::Args;
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use crate::output;
 
 #[derive(Args)]
 pub struct VerifyOptions {
-    /// The plugin: oci://HOST/REPOSITORY:TAG, or @sha256:… in place of the tag
+    /// The plugin or bundle: oci://HOST/REPOSITORY:TAG, or @sha256:… in place of the tag
     reference: String,
 
     /// Ask for a signature by this public key in place of the trust policy; with several, by one of them
@@ -34,8 +34,9 @@ pub struct VerifyOptions {
     registry: RegistryOptions,
 }
 
-/// Shows all that was found of signatures, and fails with exit code 2 if they are not enough.
-pub fn verify(options: &VerifyOptions) -> Result<ExitCode> {
+/// Shows all that was found of signatures, and fails with exit code 2 if they are not enough. `command` is the one that
+/// was given.
+pub fn verify(command: &str, options: &VerifyOptions) -> Result<ExitCode> {
     let reference = registry::parse(&options.reference)?;
     let policy = if options.key.is_empty() { options.trust.policy()? } else { None };
     let keys = match &policy {
@@ -46,10 +47,10 @@ pub fn verify(options: &VerifyOptions) -> Result<ExitCode> {
         None => read_keys(&options.key)?,
     };
     let client = options.registry.client()?;
-    let manifest = plugin::resolve(&client, &reference).map_err(failed)?.digest;
-    let candidates = signature::fetch(&client, &reference, &manifest).map_err(failed)?;
-    let findings = signature::check(&candidates, &manifest, &keys);
-    show(&reference.pinned(manifest).to_string(), &findings, options.json)?;
+    let manifest = client.resolve(&reference).map_err(failed)?.digest;
+    let artefacts = signature::fetch(&client, &reference, &manifest).map_err(failed)?;
+    let findings = signature::check(&artefacts, &manifest, &keys);
+    show(command, &reference.pinned(manifest).to_string(), &findings, options.json)?;
     match policy {
         Some(policy) => {
             policy.decide(&reference, &manifest, &findings).map_err(failed)?;
@@ -64,7 +65,7 @@ pub fn verify(options: &VerifyOptions) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(reference: &str, findings: &[Finding], as_json: bool) -> Result<()> {
+fn show(command: &str, reference: &str, findings: &[Finding], as_json: bool) -> Result<()> {
     if !as_json {
         let lines = findings.iter().map(|finding| format!("\n  {finding}")).collect::<String>();
         output::result(&format!("{reference}{lines}"))?;
@@ -79,7 +80,7 @@ fn show(reference: &str, findings: &[Finding], as_json: bool) -> Result<()> {
         json!({ "form": finding.form.to_string(), "signer": signer, "problem": problem })
     };
     let signatures: Vec<_> = findings.iter().map(one).collect();
-    output::json(&json!({ "command": "plugin verify", "reference": reference, "signatures": signatures }))?;
+    output::json(&json!({ "command": command, "reference": reference, "signatures": signatures }))?;
     Ok(())
 }
 

@@ -14,6 +14,11 @@ use crate::{Adaptor, BatchPostprocessor, Callback, Result, Role};
 /// Makes the implementations of traits that an experiment names as plugins. A source that knows no plugins of a role
 /// leaves its method out.
 pub trait PluginSource {
+    /// The digest of the component, `sha256:HEX`: a teacher's cache is of one.
+    fn digest(&mut self, spec: &PluginSpec) -> Result<String> {
+        unknown_role(spec, "what a cache is made of")
+    }
+
     /// An adaptor of its own for one model.
     fn adaptor(&mut self, spec: &PluginSpec, _role: Role) -> Result<Box<dyn Adaptor>> {
         unknown_role(spec, "an adaptor")
@@ -51,7 +56,7 @@ pub trait PluginSource {
 }
 
 fn unknown_role<T>(spec: &PluginSpec, role: &str) -> Result<T> {
-    let message = format!("{} cannot be run as {role} here", spec.path.display());
+    let message = format!("{} cannot be run as {role} here", spec.reference());
     Err(ExperimentError::Combination { key: "plugins", message }.into())
 }
 

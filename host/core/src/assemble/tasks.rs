@@ -151,7 +151,7 @@ impl Assembler<'_> {
     }
 
     fn cache_request(
-        &self,
+        &mut self,
         parts: &TaskParts<'_>,
         spec: &TeacherSpec,
         branch: &Branch,
@@ -161,15 +161,19 @@ impl Assembler<'_> {
             return Ok(self.experiment.distillation.is_caching_logits.then_some(CacheRequest::Memory));
         };
         let adaptor = spec.adaptor.as_ref().or(parts.own_adaptor()).or(self.experiment.plugins.adaptor.as_ref());
-        let postprocessor = self.postprocessor(parts);
+        let postprocessor = self.postprocessor(parts).cloned();
+        let mut digest = |spec: Option<&PluginSpec>, none: &str| {
+            spec.map_or(Ok(none.to_owned()), |spec| plugin_digest(self.plugins, spec))
+        };
+        let (adaptor, postprocessor) = (digest(adaptor, "built-in")?, digest(postprocessor.as_ref(), "none")?);
         let tokenizer = tokenizer_in(&spec.model).or_else(|| tokenizer_in(&self.student.tokenizer_folder));
         let tokenizer = tokenizer.filter(|_| dataset.is_tokenized());
         let key = CacheKey {
             teacher: digest::of_model(&spec.model)?,
             tokenizer: tokenizer.map_or(Ok("none".to_owned()), |path| digest::of_files(&[path]))?,
             data: dataset.digest(),
-            adaptor: adaptor.map_or(Ok("built-in".to_owned()), plugin_digest)?,
-            postprocessor: postprocessor.map_or(Ok("none".to_owned()), plugin_digest)?,
+            adaptor,
+            postprocessor,
             args: digest::of_parts([serde_json::to_vec(&spec.args).unwrap_or_default().as_slice()]),
             classes: branch.classes().map(Classes::cache_key).unwrap_or_default(),
         };
@@ -228,8 +232,8 @@ impl TaskParts<'_> {
 }
 
 /// The digest of a component and its configuration.
-fn plugin_digest(spec: &PluginSpec) -> Result<String> {
-    let component = digest::of_files(std::slice::from_ref(&spec.path))?;
+fn plugin_digest(plugins: &mut dyn PluginSource, spec: &PluginSpec) -> Result<String> {
+    let component = digest::of_parts([plugins.digest(spec)?.as_bytes()]);
     Ok(digest::of_parts([component.as_bytes(), spec.config.to_string().as_bytes()]))
 }
 

@@ -18,6 +18,14 @@ pub(crate) enum PathKind {
 pub(crate) type KeyedPath<'a> = (String, PathKind, &'a mut PathBuf);
 
 impl Experiment {
+    /// The models and files that the experiment reads, plugins aside, by the keys that name them.
+    pub fn inputs_mut(&mut self) -> Vec<(String, &mut PathBuf)> {
+        let paths = self.paths_mut().into_iter();
+        // A plugin's key ends in `path`, and no other input's does.
+        let inputs = paths.filter(|(key, kind, _)| *kind != PathKind::Written && !key.ends_with(".path"));
+        inputs.map(|(key, _, path)| (key, path)).collect()
+    }
+
     /// Every path of the experiment.
     pub(crate) fn paths_mut(&mut self) -> Vec<KeyedPath<'_>> {
         let mut paths = vec![("training.output_dir".to_owned(), PathKind::Written, &mut self.training.output_dir)];
@@ -73,5 +81,6 @@ fn add_plugins<'a>(key: &str, plugins: &'a mut PluginSpecs, paths: &mut Vec<Keye
 }
 
 fn add_plugin<'a>(key: String, plugin: Option<&'a mut PluginSpec>, paths: &mut Vec<KeyedPath<'a>>) {
-    paths.extend(plugin.map(|plugin| (format!("{key}.path"), PathKind::File, &mut plugin.path)));
+    let path = plugin.and_then(|plugin| plugin.path.as_mut());
+    paths.extend(path.map(|path| (format!("{key}.path"), PathKind::File, path)));
 }

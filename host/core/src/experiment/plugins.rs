@@ -1,6 +1,7 @@
 //! The plugins of an experiment, and whether each has a place in its run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -58,14 +59,64 @@ impl PluginSpecs {
     }
 }
 
-/// A plugin, and what it is given.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// Where a plugin comes from. This crate names it and compares it; it never opens what it leads to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PluginRef {
+    /// A file.
+    File(PathBuf),
+    /// What a registry holds: `oci://HOST/REPOSITORY:TAG`.
+    Registry(String),
+    /// What was brought to this machine before, by the digest of the component: `sha256:HEX`.
+    Stored(String),
+}
+
+impl PluginRef {
+    /// What a text means where a file is usual: a reference, a digest, or else a path.
+    pub fn parse(text: &str) -> Self {
+        match text {
+            _ if text.contains("://") => Self::Registry(text.to_owned()),
+            _ if text.starts_with("sha256:") => Self::Stored(text.to_owned()),
+            _ => Self::File(text.into()),
+        }
+    }
+
+    /// What the plugin is called where it has no other name: the file's name without its ending, or the last part of
+    /// the repository.
+    pub fn stem(&self) -> String {
+        match self {
+            Self::File(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            Self::Registry(reference) => {
+                let last = reference.rsplit('/').next().unwrap_or_default();
+                last.split([':', '@']).next().unwrap_or_default().to_owned()
+            }
+            Self::Stored(digest) => digest.clone(),
+        }
+    }
+}
+
+impl fmt::Display for PluginRef {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(formatter, "{}", path.display()),
+            Self::Registry(text) | Self::Stored(text) => formatter.write_str(text),
+        }
+    }
+}
+
+/// A plugin, and what it is given. It comes from `path` or from `oci`, or with neither from what is stored under
+/// `sha256`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PluginSpec {
-    /// A WebAssembly component.
-    pub path: PathBuf,
-    /// The SHA-256 of the file, 64 hexadecimal digits: another file is refused. `experiment.resolved.json` of a run has
-    /// that of each plugin.
+    /// A WebAssembly component in a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// A plugin in a registry: `oci://HOST/REPOSITORY:TAG`. `brewer.lock` beside the experiment keeps what it named
+    /// first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oci: Option<String>,
+    /// The SHA-256 of the component, 64 hexadecimal digits: another one is refused. `experiment.resolved.json` of a run
+    /// has that of each plugin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// What the plugin reads as its configuration.
@@ -81,8 +132,28 @@ pub struct PluginSpec {
 
 impl PluginSpec {
     /// A plugin without configuration, at the default limits.
-    pub fn new(path: PathBuf) -> Self {
-        Self { path, sha256: None, config: Value::Null, limits: Map::new(), permissions: vec![] }
+    pub fn new(reference: PluginRef) -> Self {
+        let mut spec = Self::default();
+        spec.set_reference(reference);
+        spec
+    }
+
+    /// Where it comes from. An experiment that was checked names exactly one place.
+    pub fn reference(&self) -> PluginRef {
+        match (&self.path, &self.oci, &self.sha256) {
+            (Some(path), ..) => PluginRef::File(path.clone()),
+            (None, Some(oci), _) => PluginRef::Registry(oci.clone()),
+            (None, None, sha256) => PluginRef::Stored(format!("sha256:{}", sha256.as_deref().unwrap_or_default())),
+        }
+    }
+
+    /// Has it come from elsewhere; the digest of what it was before is forgotten.
+    pub fn set_reference(&mut self, reference: PluginRef) {
+        (self.path, self.oci, self.sha256) = match reference {
+            PluginRef::File(path) => (Some(path), None, None),
+            PluginRef::Registry(oci) => (None, Some(oci), None),
+            PluginRef::Stored(digest) => (None, None, Some(digest.trim_start_matches("sha256:").to_owned())),
+        };
     }
 }
 
@@ -109,13 +180,24 @@ impl Experiment {
         plugins
     }
 
-    /// Whether each plugin is used, and whether its digest can be one. Reading an experiment checks it; who changes its
+    /// Whether each plugin is used, comes from one place, and has a digest that can be one. Reading an experiment checks it; who changes its
     /// plugins afterwards checks it again.
     ///
     /// # Errors
     /// [`ExperimentError::Plugin`] with the key of a plugin that nothing would use.
     pub fn check_plugins(&self) -> Result<()> {
         for (key, spec) in self.plugins() {
+            let problem = match (&spec.path, &spec.oci, &spec.sha256) {
+                (Some(_), Some(_), _) => "it has both `path` and `oci`; name one of them",
+                (None, None, None) => "it has neither `path` nor `oci`; name a file, or what a registry holds",
+                (None, Some(oci), _) if !oci.starts_with("oci://") => {
+                    "its `oci` is no reference; it is written oci://HOST/REPOSITORY:TAG"
+                }
+                _ => "",
+            };
+            if !problem.is_empty() {
+                return Err(ExperimentError::Plugin { key, message: problem.to_owned() }.into());
+            }
             let Some(sha256) = &spec.sha256 else { continue };
             if sha256.len() != 64 || !sha256.bytes().all(|digit| digit.is_ascii_hexdigit()) {
                 let message = format!(

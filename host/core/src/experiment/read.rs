@@ -15,7 +15,13 @@ impl Experiment {
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
         let text =
             fs::read_to_string(path).map_err(|source| ExperimentError::Read { path: path.to_owned(), source })?;
-        let mut value = parse(path, &text)?;
+        Self::from_text(path, &text, overrides)
+    }
+
+    /// The same of a text that is in memory. Its paths are relative to where `path` would lie, by whose ending it is JSON
+    /// or TOML.
+    pub fn from_text(path: &Path, text: &str, overrides: &[String]) -> Result<Self> {
+        let mut value = parse(path, text)?;
         overrides::apply_all(&mut value, overrides)?;
         Self::from_value(path, value)
     }

@@ -22,6 +22,9 @@ use crate::{Model, Result, libtorch};
 /// checkpoints/step-12/       the student after 12 optimizer steps, the projections, what a run needs to resume, and
 ///                            manifest.json with a digest of each file
 /// student/                   the final student in Hugging Face layout
+/// provenance.json            what the student was made of and by, in digests; there once the run has ended
+/// provenance.sigstore.json   a signature of it, where one was asked for
+/// brewer.lock                what the run's plugins of registries were
 /// earlier/1/                 the same of the first run into this folder
 /// run.lock                   who writes it; there while a run is under way
 /// ```
@@ -36,12 +39,25 @@ pub struct RunFolder {
 }
 
 /// What a run writes into its folder, but for the student.
-const CONTENTS: &[&str] = &["checkpoints", "metrics.jsonl", "metrics.damaged.jsonl", "run.json", RESOLVED];
+const CONTENTS: &[&str] = &[
+    "checkpoints",
+    "metrics.jsonl",
+    "metrics.damaged.jsonl",
+    "run.json",
+    RESOLVED,
+    PROVENANCE,
+    PROVENANCE_SIGNATURE,
+    "brewer.lock",
+];
 
 /// The files among them that are written beside their place.
 const WRITTEN: &[&str] = &["metrics.jsonl", "run.json", RESOLVED];
 
 const RESOLVED: &str = "experiment.resolved.json";
+
+const PROVENANCE: &str = "provenance.json";
+
+const PROVENANCE_SIGNATURE: &str = "provenance.sigstore.json";
 
 /// Where the results of earlier runs into the same folder are kept.
 const EARLIER: &str = "earlier";
@@ -126,7 +142,7 @@ impl RunFolder {
         self.path.join("student")
     }
 
-    pub(super) fn experiment(&self) -> PathBuf {
+    pub fn experiment(&self) -> PathBuf {
         self.path.join(RESOLVED)
     }
 
@@ -179,10 +195,24 @@ impl RunFolder {
         files::remove_folder(&folder).map_err(|source| write_error(&folder, source).into())
     }
 
-    /// Saves the student at the end of the run. That of an earlier run is moved to where its other results are.
-    pub fn save_student(&self, model: &dyn Model) -> Result<()> {
-        self.save_whole(&self.new_student(), |partial| self.save_model(partial, model))?;
+    /// Saves the student at the end of the run, with a description of it as its `README.md`. That of an earlier run is
+    /// moved to where its other results are.
+    pub fn save_student(&self, model: &dyn Model, description: &str) -> Result<()> {
+        self.save_whole(&self.new_student(), |partial| {
+            let readme = partial.join("README.md");
+            fs::write(&readme, description).map_err(|source| write_error(&readme, source))?;
+            self.save_model(partial, model)
+        })?;
         self.place_student().map_err(|source| write_error(&self.student(), source).into())
+    }
+
+    /// Writes what the run was made of, and a signature of that.
+    pub fn save_provenance(&self, statement: &[u8], signature: Option<&[u8]>) -> Result<()> {
+        for (name, bytes) in [(PROVENANCE, Some(statement)), (PROVENANCE_SIGNATURE, signature)] {
+            let path = self.path.join(name);
+            bytes.map_or(Ok(()), |bytes| files::write(&path, bytes)).map_err(|source| write_error(&path, source))?;
+        }
+        Ok(())
     }
 
     /// Where a student is that is whole and not yet in its place.

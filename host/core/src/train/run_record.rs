@@ -49,6 +49,21 @@ impl RunRecord {
         Ok(Self { device: device_kind(device).to_owned(), threads: num_threads(), sources })
     }
 
+    /// `cpu` or `cuda`.
+    pub fn device(&self) -> &str {
+        &self.device
+    }
+
+    /// The threads of an operation on the CPU.
+    pub fn threads(&self) -> i32 {
+        self.threads
+    }
+
+    /// The digests of files (`sha256:HEX`) by name, by the key of the experiment that names them or their folder.
+    pub fn sources(&self) -> &BTreeMap<String, BTreeMap<String, String>> {
+        &self.sources
+    }
+
     /// The record in a file; an error says what is wrong with it.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let text = fs::read(path).map_err(|error| format!("cannot read {}: {}", path.display(), os_reason(&error)))?;

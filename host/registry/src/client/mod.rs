@@ -37,7 +37,7 @@ pub struct Settings {
     pub docker_config: Option<PathBuf>,
     pub timing: Timing,
     /// Hears of what is on its way.
-    pub progress: Option<Rc<dyn Fn(&Transfer)>>,
+    pub progress: Option<Progress>,
 }
 
 /// How long things may take, and how often they are tried.
@@ -72,6 +72,9 @@ impl Default for Timing {
         }
     }
 }
+
+/// Hears of blobs on their way.
+pub type Progress = Rc<dyn Fn(&Transfer)>;
 
 /// A blob on its way.
 #[derive(Debug)]

@@ -1,5 +1,7 @@
 //! From a registry into the store.
 
+use std::collections::BTreeMap;
+
 use ureq::http::Method;
 
 use super::{
@@ -125,6 +127,26 @@ impl Repository<'_> {
             return Err(self.lie(descriptor, "its bytes have another digest"));
         }
         Ok(Some(ingest))
+    }
+
+    /// Brings blobs into the store: all of them, or none.
+    ///
+    /// # Errors
+    /// As those of [`Repository::blob`]; if two descriptors of one blob differ.
+    pub(crate) fn blobs<'d>(&self, parts: impl IntoIterator<Item = &'d Descriptor>, store: &Store) -> Result<()> {
+        // Everybody waits for blobs in one order, so that no two wait for each other.
+        let mut ordered = BTreeMap::new();
+        for part in parts {
+            if let Some(other) = ordered.insert(part.digest, part).filter(|other| other.size != part.size) {
+                let problem = format!("two descriptors of it differ: {} bytes and {}", other.size, part.size);
+                return Err(Error::refused(part.digest, problem));
+            }
+        }
+        let mut fetched = vec![];
+        for part in ordered.into_values() {
+            fetched.extend(self.blob(part, store)?);
+        }
+        fetched.into_iter().try_for_each(Ingest::finish)
     }
 
     /// Receives what is missing of a blob, up to its size.

@@ -162,9 +162,16 @@ pub fn sign_bundle(manifest: &Digest, key: &PrivateKey) -> Result<Vec<u8>, Strin
         "subject": [{ "digest": { "sha256": manifest.hex() } }],
         "predicateType": PREDICATE,
         "predicate": {},
-    })
-    .to_string();
-    let signature = key.sign(&pre_authentication(STATEMENT_TYPE, statement.as_bytes()))?;
+    });
+    sign_statement(statement.to_string().as_bytes(), key)
+}
+
+/// A Sigstore bundle with an in-toto statement, such as one of provenance, and the key owner's signature of it.
+///
+/// # Errors
+/// If the system has no random numbers.
+pub fn sign_statement(statement: &[u8], key: &PrivateKey) -> Result<Vec<u8>, String> {
+    let signature = key.sign(&pre_authentication(STATEMENT_TYPE, statement))?;
     let hint = hex::decode(key.public().id().hex()).map_err(|error| error.to_string())?;
     let bundle = json!({
         "mediaType": BUNDLE,

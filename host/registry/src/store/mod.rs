@@ -207,8 +207,8 @@ fn create(path: &Path) -> io::Result<File> {
     options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32).open(path)
 }
 
-/// Opens a file of the store to read it, if it is there. A link, a pipe and the like are refused.
-fn open(path: &Path) -> Result<Option<File>> {
+/// Opens a file of the store, or of a layout, to read it, if it is there. A link, a pipe and the like are refused.
+pub(crate) fn open(path: &Path) -> Result<Option<File>> {
     // NONBLOCK: a pipe in the place of a blob must not hang what opens it.
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let file = match OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path) {
@@ -217,7 +217,7 @@ fn open(path: &Path) -> Result<Option<File>> {
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
             return Err(Error::refused(
                 path.display(),
-                "it is a symbolic link; the store has none, so delete it and pull again",
+                "it is a symbolic link, which is not followed; delete it and pull again",
             ));
         }
         Err(error) => return Err(Error::disk(path, error)),

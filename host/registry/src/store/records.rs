@@ -1,7 +1,7 @@
 //! Which references were pulled, and what may be removed.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -9,15 +9,18 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Store, read};
-use crate::{Digest, Error, Reference, Result, document::ImageManifest, limits};
+use crate::{Digest, Error, Reference, Result, document::Document, limits};
 
 /// What a reference named when it was pulled last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     pub reference: String,
-    /// The manifest's digest.
+    /// The digest of the manifest, or of a bundle's index.
     pub manifest: Digest,
+    /// The manifests of signatures by what they sign, the manifest or a bundle's plugin, as far as they were asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signatures: BTreeMap<Digest, Vec<Digest>>,
     /// When it was pulled, in seconds since 1970.
     pub pulled: u64,
     /// When it was used last, in seconds since 1970.
@@ -39,13 +42,18 @@ pub struct Pruned {
 const LARGEST: u64 = 64 << 10;
 
 impl Store {
-    /// Notes that `reference` names `manifest`.
+    /// Notes that `reference` names `manifest`, which has these signatures.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn record(&self, reference: &Reference, manifest: Digest) -> Result<()> {
+    pub fn record(
+        &self,
+        reference: &Reference,
+        manifest: Digest,
+        signatures: BTreeMap<Digest, Vec<Digest>>,
+    ) -> Result<()> {
         let now = now();
-        self.write_record(&Record { reference: reference.to_string(), manifest, pulled: now, used: now })
+        self.write_record(&Record { reference: reference.to_string(), manifest, signatures, pulled: now, used: now })
     }
 
     /// What `reference` named when it was pulled last.
@@ -93,7 +101,8 @@ impl Store {
                 }
                 pruned.references.push(record.reference);
             } else {
-                self.reach(&record.manifest, &mut kept)?;
+                let signatures = record.signatures.values().flatten();
+                signatures.chain([&record.manifest]).for_each(|part| self.reach(part, &mut kept));
             }
         }
         for folder in ["blobs/sha256", "ingest", "locks"] {
@@ -117,15 +126,18 @@ impl Store {
         Ok(pruned)
     }
 
-    /// Adds the names of a manifest and of all blobs that it needs.
-    fn reach(&self, manifest: &Digest, kept: &mut BTreeSet<String>) -> Result<()> {
-        kept.insert(manifest.hex());
-        // A manifest that is gone or altered keeps nothing; a pull brings all of it back.
-        let Ok(Some(bytes)) = self.blob(manifest, limits::MANIFEST) else { return Ok(()) };
-        if let Ok(manifest) = ImageManifest::parse(&bytes, None) {
-            kept.extend(manifest.layers.iter().chain([&manifest.config]).map(|part| part.digest.hex()));
+    /// Adds the names of a manifest and of all that it consists of.
+    fn reach(&self, manifest: &Digest, kept: &mut BTreeSet<String>) {
+        if !kept.insert(manifest.hex()) {
+            return;
         }
-        Ok(())
+        // A manifest that is gone or altered keeps nothing; a pull brings all of it back.
+        let Ok(Some(bytes)) = self.blob(manifest, limits::MANIFEST) else { return };
+        match Document::parse(&bytes, None) {
+            Ok(Document::Index(index)) => index.manifests.iter().for_each(|part| self.reach(&part.digest, kept)),
+            Ok(manifest) => kept.extend(manifest.parts().map(|part| part.digest.hex())),
+            Err(_) => {}
+        }
     }
 
     fn remove(&self, file: &str) -> Result<()> {

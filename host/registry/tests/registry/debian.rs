@@ -19,7 +19,8 @@ fn push(settings: Settings, reference: &Reference, component: &[u8]) -> brewer_r
     plugin::push(&client(settings), reference, component, &BTreeMap::new(), 0).map(|pushed| pushed.reference)
 }
 
-fn skopeo(folder: &Path, arguments: &[&str]) {
+/// Runs skopeo, which trusts everything.
+pub fn skopeo(folder: &Path, arguments: &[&str]) {
     let (tools, policy) = (tools(), folder.join("policy.json"));
     fs::write(&policy, r#"{ "default": [{ "type": "insecureAcceptAnything" }] }"#).unwrap();
     let libraries =
@@ -108,6 +109,42 @@ fn certificate(folder: &Path, name: &str) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// The same certificate, signed for a day that is long past.
+fn expired_certificate(folder: &Path) {
+    certificate(folder, "IP:127.0.0.1");
+    let authority = format!(
+        "[ca]\ndefault_ca = own\n[own]\ndatabase = index.txt\nserial = serial\nnew_certs_dir = .\ndefault_md = sha256\n\
+         policy = any\nx509_extensions = extensions\n[any]\ncommonName = supplied\n{}",
+        fs::read_to_string(folder.join("openssl.cnf")).unwrap()
+    );
+    fs::write(folder.join("openssl.cnf"), authority).unwrap();
+    fs::write(folder.join("index.txt"), "").unwrap();
+    fs::write(folder.join("serial"), "01\n").unwrap();
+    let request = ["req", "-new", "-key", "key.pem", "-out", "request.pem", "-config", "openssl.cnf"];
+    let sign = [
+        "ca",
+        "-batch",
+        "-notext",
+        "-selfsign",
+        "-keyfile",
+        "key.pem",
+        "-in",
+        "request.pem",
+        "-out",
+        "certificate.pem",
+        "-config",
+        "openssl.cnf",
+        "-startdate",
+        "20200101000000Z",
+        "-enddate",
+        "20200102000000Z",
+    ];
+    for arguments in [&request[..], &sign[..]] {
+        let output = Command::new("openssl").current_dir(folder).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 #[test]
 fn certificates_are_checked() {
     let tls = "http:\n  addr: '127.0.0.1:0'\n  tls: { certificate: FOLDER/certificate.pem, key: FOLDER/key.pem }\n";
@@ -125,6 +162,9 @@ fn certificates_are_checked() {
     assert!(unknown.contains("certificate") && !unknown.contains("tries"), "{unknown}");
     let wrong_name = push(trusting(&other), &reference(&other, "team/mine:1"), &component).unwrap_err().to_string();
     assert!(wrong_name.contains("certificate") && !wrong_name.contains("tries"), "{wrong_name}");
+    let expired = Running::start(tls, expired_certificate);
+    let past = push(trusting(&expired), &reference(&expired, "team/mine:1"), &component).unwrap_err().to_string();
+    assert!(past.contains("xpired") && !past.contains("tries"), "{past}");
     let no_pem = Settings { ca_file: Some(registry.folder.path().join("key.pem")), ..settings() };
     let error = brewer_registry::Client::new(no_pem).unwrap_err();
     assert!(error.is_input() && error.to_string().contains("there is no certificate in it"), "{error}");

@@ -4,10 +4,13 @@
 mod debian_registry;
 
 mod authorization;
+mod bundling;
 mod debian;
 mod documents;
 mod helpers;
+mod peers;
 mod pushing;
+mod resolving;
 mod server;
 mod signing;
 mod storing;

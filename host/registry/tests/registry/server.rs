@@ -386,6 +386,19 @@ pub fn client(settings: Settings) -> Client {
 
 /// A component with a manifest, and so many bytes of nothing in it.
 pub fn component(padding: usize) -> Vec<u8> {
+    named_component("mine", padding)
+}
+
+/// The same of a plugin of another name.
+pub fn named_component(name: &str, padding: usize) -> Vec<u8> {
+    plugin_component(
+        PluginManifest { name: name.into(), version: "1.0.0".into(), ..PluginManifest::default() },
+        padding,
+    )
+}
+
+/// A component that says this of itself.
+pub fn plugin_component(said: PluginManifest, padding: usize) -> Vec<u8> {
     let mut component = b"\0asm\x0d\0\x01\0".to_vec();
     let section = [&[4][..], b"fill", &vec![7; padding]].concat();
     component.push(0);
@@ -396,6 +409,5 @@ pub fn component(padding: usize) -> Vec<u8> {
     }
     component.push(length as u8);
     component.extend(section);
-    let said = PluginManifest { name: "mine".into(), version: "1.0.0".into(), ..PluginManifest::default() };
     said.embed(component).unwrap()
 }

@@ -6,7 +6,6 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use brewer_registry::{
     Digest, PrivateKey, PublicKey, Reference, Result,
     document::Descriptor,
-    plugin,
     signature::{self, Finding, Form, Verdict},
 };
 use serde_json::{Value, json};
@@ -25,7 +24,7 @@ impl Signing {
         let world = World::new(|_, _| None);
         world.registry.has_referrers.store(has_referrers, Ordering::SeqCst);
         let key = PrivateKey::generate("").unwrap().0;
-        let manifest = plugin::resolve(&client(settings()), &world.reference).unwrap();
+        let manifest = client(settings()).resolve(&world.reference).unwrap();
         Self { world, key, manifest }
     }
 

@@ -24,7 +24,7 @@ fn child() {
     let reference: Reference = reference.parse().unwrap();
     let store = Store::open(Path::new(store)).unwrap();
     match plugin::pull(&client(settings()), &store, &reference) {
-        Ok(pulled) => store.record(&reference, pulled.manifest).unwrap(),
+        Ok(pulled) => store.record(&reference, pulled.manifest, Default::default()).unwrap(),
         Err(error) => panic!("{error}"),
     }
 }
@@ -132,7 +132,7 @@ fn pulls_and_prunes_at_once_lose_nothing() {
                 }
                 let store = world.store();
                 let pulled = plugin::pull(&client(settings()), &store, &world.reference).unwrap();
-                store.record(&world.reference, pulled.manifest).unwrap();
+                store.record(&world.reference, pulled.manifest, Default::default()).unwrap();
             });
         }
     });
@@ -145,7 +145,7 @@ fn prune_removes_what_nothing_names() {
     let world = World::new(|_, _| None);
     let store = world.store();
     let pulled = plugin::pull(&client(settings()), &store, &world.reference).unwrap();
-    store.record(&world.reference, pulled.manifest).unwrap();
+    store.record(&world.reference, pulled.manifest, Default::default()).unwrap();
     let stray = store.put(b"stray").unwrap();
     drop(store);
     let prune = |unused_for, dry_run| {
@@ -233,7 +233,7 @@ fn a_store_that_cannot_be_made_says_where_another_can_be_named() {
 fn a_record_of_another_reference_is_refused() {
     let world = World::new(|_, _| None);
     let store = world.store();
-    store.record(&world.reference, Digest::of(b"x")).unwrap();
+    store.record(&world.reference, Digest::of(b"x"), Default::default()).unwrap();
     let path = fs::read_dir(world.store_path().join("refs")).unwrap().next().unwrap().unwrap().path();
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("team/mine", "team/evil")).unwrap();

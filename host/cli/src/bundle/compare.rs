@@ -1,0 +1,146 @@
+//! `bundle compare`: where the numbers of two runs differ first.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow};
+use brewer_plugin_host::printable;
+use brewer_registry::Reference;
+use brewer_registry::bundle::FileKind;
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use crate::exit::input;
+use crate::options::DEFAULT_FILE;
+use crate::output;
+use crate::plugin::failed;
+use crate::provenance::INTERNAL;
+use crate::sources::SourceOptions;
+
+#[derive(Args)]
+pub struct CompareOptions {
+    /// A run's folder, or a bundle of one: a reference (oci://…), a folder, or a tar
+    left: String,
+
+    /// Another one
+    right: String,
+
+    /// Print one line of JSON
+    ///
+    /// Keys: command, same, steps (lines that agree), difference (null, or line, step, key, left and right of the first),
+    /// machines (what differs of device, threads, cpu and libtorch: left and right by name).
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    sources: SourceOptions,
+}
+
+/// What one side holds.
+struct Side {
+    metrics: Vec<Map<String, Value>>,
+    provenance: Value,
+}
+
+/// The first number that differs.
+struct Difference {
+    /// From 1.
+    line: usize,
+    /// The step that the line is of, where it says one.
+    step: Value,
+    key: String,
+    left: Value,
+    right: Value,
+}
+
+/// Compares the numbers of two runs; the exit code is 1 if they differ.
+pub fn compare(options: &CompareOptions) -> Result<ExitCode> {
+    let (left, right) = (options.side(&options.left)?, options.side(&options.right)?);
+    let difference = first_difference(&left.metrics, &right.metrics);
+    let machines = machines(&left.provenance, &right.provenance);
+    let agreeing = difference.as_ref().map_or(left.metrics.len(), |difference| difference.line - 1);
+    if options.json {
+        let shown = difference.as_ref().map(|found| {
+            let Difference { line, step, key, left, right } = found;
+            json!({ "line": line, "step": step, "key": key, "left": left, "right": right })
+        });
+        output::json(&json!({
+            "command": "bundle compare",
+            "same": difference.is_none(),
+            "steps": agreeing,
+            "difference": shown,
+            "machines": machines,
+        }))?;
+    } else {
+        let mut lines = vec![match &difference {
+            None => format!("the same: {} lines of metrics.jsonl, number by number", left.metrics.len()),
+            Some(Difference { line, step, key, left, right }) => {
+                format!("line {line} of metrics.jsonl (step {step}) differs first: {key} is {left} and {right}")
+            }
+        }];
+        for (what, values) in &machines {
+            lines.push(format!("{what} is {} and {}", values["left"], values["right"]));
+        }
+        output::result(&lines.iter().map(|line| printable(line)).collect::<Vec<_>>().join("\n"))?;
+    }
+    Ok(if difference.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl CompareOptions {
+    fn side(&self, text: &str) -> Result<Side> {
+        let folder = Path::new(text);
+        let (metrics, provenance) = if !Reference::is_meant(text) && folder.join("metrics.jsonl").exists() {
+            let read = |path: PathBuf| {
+                fs::read(&path).with_context(|| format!("cannot read {}", path.display())).map_err(input)
+            };
+            let provenance = folder.join("provenance.json");
+            let provenance = if provenance.exists() { read(provenance)? } else { b"null".to_vec() };
+            (read(folder.join("metrics.jsonl"))?, provenance)
+        } else {
+            let sources = self.sources.sources(Path::new(DEFAULT_FILE));
+            let found = sources.bundle(text).map_err(failed)?;
+            let file = |kind| match found.bundle.files_of(kind).as_slice() {
+                [name] => sources.with_store(|store| found.bundle.file(store, name)).map_err(failed),
+                _ => Err(input(anyhow!("{text}: it is not of a run; `bundle create --from RUN` makes such a bundle"))),
+            };
+            (file(FileKind::Metrics)?, file(FileKind::Provenance)?)
+        };
+        let wrong = |what: &str, error: serde_json::Error| input(anyhow!("{text}: its {what}: {error}"));
+        let lines = metrics.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let metrics = lines.map(serde_json::from_slice).collect::<Result<Vec<_>, _>>();
+        let metrics = metrics.map_err(|error| wrong("metrics.jsonl", error))?;
+        let provenance = serde_json::from_slice(&provenance).map_err(|error| wrong("provenance.json", error))?;
+        Ok(Side { metrics, provenance })
+    }
+}
+
+fn first_difference(left: &[Map<String, Value>], right: &[Map<String, Value>]) -> Option<Difference> {
+    let none = Map::new();
+    for index in 0..left.len().max(right.len()) {
+        let (ours, theirs) = (left.get(index).unwrap_or(&none), right.get(index).unwrap_or(&none));
+        let keys = ours.keys().chain(theirs.keys().filter(|key| !ours.contains_key(*key)));
+        for key in keys {
+            let value = |line: &Map<String, Value>| line.get(key).cloned().unwrap_or_default();
+            if value(ours) != value(theirs) {
+                let step = ours.get("step").or(theirs.get("step")).cloned().unwrap_or_default();
+                let (left, right) = (value(ours), value(theirs));
+                return Some(Difference { line: index + 1, step, key: key.clone(), left, right });
+            }
+        }
+    }
+    None
+}
+
+/// What the two were computed on, as far as it differs.
+fn machines(left: &Value, right: &Value) -> Map<String, Value> {
+    let mut differing = Map::new();
+    for what in ["device", "threads", "cpu", "libtorch"] {
+        let of = |side: &Value| side.pointer(INTERNAL).map(|found| found[what].clone()).unwrap_or_default();
+        let (left, right) = (of(left), of(right));
+        if left != right {
+            differing.insert(what.to_owned(), json!({ "left": left, "right": right }));
+        }
+    }
+    differing
+}
