@@ -182,6 +182,10 @@ fn what_losses_take_of_the_features_counts() {
         let expected = "it returned features of which losses are computed, and with them asked for";
         refused_in_training(tight(), deed, &[expected, "(limit: 64.0 MiB)", "`limits.tensor_bytes`"]);
     }
+    // Some losses make more of a layer than it has elements: what the model returned, in another shape, can be much.
+    let expected = "it returned features of which losses are computed, and with them asked for";
+    let narrow = Limits { tensor_bytes: 1 << 20, ..tight() };
+    refused_in_training(narrow, "square-hidden", &[expected, "(limit: 1.0 MiB)", "`limits.tensor_bytes`"]);
     // What the model has returned itself is the experiment's.
     training(Limits { tensor_bytes: 0, ..tight() }, "return-inputs").unwrap();
 }
@@ -192,6 +196,8 @@ fn wrong_arguments_are_explained() {
     check("wrong-kind", &["a tensor of int64; expected floating-point numbers"]);
     check("index-outside", &["the index 99 is outside 0..3"]);
     check("label-outside", &["the index 2 is outside 0..2"]);
+    // Also where labels decide whether libtorch fails: it is not asked.
+    check("probe-no-classes", &["logits of [3, 0] have no classes"]);
 }
 
 #[test]

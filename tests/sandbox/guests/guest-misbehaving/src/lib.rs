@@ -66,6 +66,7 @@ enum Deed {
     ProbeIndexSelect,
     ProbeGather,
     ProbeCrossEntropy,
+    ProbeNoClasses,
     SelectByMask,
     Read,
     ReadAll,
@@ -77,6 +78,7 @@ enum Deed {
     Loss,
     ManyLogits,
     WideLogits,
+    SquareHidden,
     DetachLogits,
     NoLogits,
     LaterCount,
@@ -146,6 +148,7 @@ fn adapt(context: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features
         Deed::ProbeCrossEntropy => {
             return tensors::probe(batch, |labels| cross_entropy(&logits()?, labels, Reduction::Mean));
         }
+        Deed::ProbeNoClasses => tensors::probe_no_classes(batch)?,
         Deed::SelectByMask => {
             let ones = batch.tensor("labels")?;
             let count = ones.masked_select(&ones.eq(1)?)?.numel();
@@ -166,6 +169,7 @@ fn adapt(context: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features
         }
         Deed::ManyLogits => return features::many(&logits()?),
         Deed::WideLogits => return features::wide(&logits()?),
+        Deed::SquareHidden => return features::square(&outputs.list("hidden_states")?),
         Deed::DetachLogits => return features::detached(outputs),
         Deed::NoLogits => return features::without_logits(outputs),
         Deed::LaterCount

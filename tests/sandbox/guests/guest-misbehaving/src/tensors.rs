@@ -2,7 +2,10 @@
 
 use std::cell::RefCell;
 
-use brewer_sdk::prelude::*;
+use brewer_sdk::{
+    losses::{Reduction, cross_entropy},
+    prelude::*,
+};
 
 pub fn operate_for_ever() -> Result<()> {
     let mut tensor = Tensor::ones(&[2], Kind::Float32)?;
@@ -125,6 +128,14 @@ pub fn probe(batch: &Batch, operation: impl FnOnce(&Tensor) -> Result<Tensor>) -
         Ok(_) => Err("no label is 1, as an operation has told".into()),
         Err(error) => Err(format!("a label is 1, as an operation has told: {error}").into()),
     }
+}
+
+/// Whether the loss of no classes fails for labels of 1, and not for those of 0 that stand for none.
+pub fn probe_no_classes(batch: &Batch) -> Result<()> {
+    let labels = (batch.tensor("labels")? - 1) * 100;
+    let nothing = Tensor::zeros(&[labels.shape()[0], 0], Kind::Float32)?;
+    cross_entropy(&nothing, &labels, Reduction::Mean)?;
+    Ok(())
 }
 
 pub fn compare(found: &[f32], expected: usize) -> Result<()> {
