@@ -189,7 +189,7 @@ impl Filling<'_> {
             }
             PluginRole::Callback => {
                 let callbacks = &mut self.experiment.plugins.callbacks;
-                let own = callbacks.iter().position(|spec| spec.path == self.path);
+                let own = callbacks.iter().position(|spec| is_same_file(&spec.path, &self.path));
                 let mut spec = own.map_or_else(|| PluginSpec::new(self.path.clone()), |own| callbacks.remove(own));
                 self.plugin.describe(&self.path, &mut spec);
                 self.experiment.plugins.callbacks.insert(own.unwrap_or(self.experiment.plugins.callbacks.len()), spec);
@@ -225,7 +225,7 @@ impl Filling<'_> {
     /// Refuses a place that another plugin of the command line took: that one would not be used.
     fn take(&mut self, key: &str) -> Result<()> {
         match self.taken.insert(key.to_owned(), self.path.clone()) {
-            Some(earlier) if earlier != self.path => {
+            Some(earlier) if !is_same_file(&earlier, &self.path) => {
                 let earlier = printable(&earlier.to_string_lossy());
                 Err(self.refused(format!("it would take `{key}` from {earlier}; give one of the two")))
             }
@@ -284,6 +284,12 @@ impl Filling<'_> {
     }
 }
 
+/// Whether two paths lead to one file: by `..`, or by links.
+fn is_same_file(left: &Path, right: &Path) -> bool {
+    let file = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    left == right || file(left) == file(right)
+}
+
 /// Whether what stands where a built-in could be named is the plugin `name`.
 fn is_named(place: &str, name: &str) -> bool {
     place.strip_prefix(PLUGIN_PREFIX) == Some(name)
@@ -303,7 +309,7 @@ fn named(place: &mut NameAndParameters, name: &str) -> String {
 impl GivenPlugin {
     /// Writes what the command line says of the plugin over what the experiment says.
     fn describe(&self, path: &Path, spec: &mut PluginSpec) {
-        if spec.path != path {
+        if !is_same_file(&spec.path, path) {
             path.clone_into(&mut spec.path);
             spec.sha256 = None;
             spec.permissions.clear();
@@ -315,5 +321,32 @@ impl GivenPlugin {
         let new = self.grants.iter().filter(|grant| !spec.permissions.contains(grant)).cloned();
         let new: Vec<String> = new.collect();
         spec.permissions.extend(new);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_the_same_by_every_path() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["plugins", "experiments"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let file = folder.path().join("plugins/mine.wasm");
+        fs::write(&file, "").unwrap();
+        fs::write(folder.path().join("plugins/other.wasm"), "").unwrap();
+        let by_parent = |name: &str| folder.path().join("experiments/../plugins").join(name);
+        let given = GivenPlugin { path: file.clone(), grants: vec![], config: None, limits: Map::new() };
+        let described = |path: PathBuf| {
+            let mut spec = PluginSpec::new(path);
+            spec.sha256 = Some("0".repeat(64));
+            spec.permissions = vec!["read-values".to_owned()];
+            given.describe(&file, &mut spec);
+            (spec.sha256.is_some(), spec.permissions.len())
+        };
+        assert_eq!(described(by_parent("mine.wasm")), (true, 1));
+        assert_eq!(described(by_parent("other.wasm")), (false, 0));
     }
 }
