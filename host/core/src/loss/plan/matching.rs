@@ -72,6 +72,11 @@ impl MatchTerm {
         self.proj.as_ref().map(ProjectionSpec::options).unwrap_or_default()
     }
 
+    /// Says that the step is computed again.
+    pub(super) fn repeat(&self) {
+        self.loss.repeat();
+    }
+
     pub(super) fn compute(&self, student: &Features, teacher: &Features) -> Result<Tensor> {
         let mut of_student = self.select(student, false)?;
         let of_teacher = self.select(teacher, true)?;
