@@ -144,6 +144,8 @@ fn an_operation_that_would_be_late_is_refused_before_it_starts() {
 #[test]
 fn what_libtorch_makes_in_between_counts() {
     check("sum-booleans", &["of tensors in one step (limit: 64.0 MiB)", "`limits.tensor_bytes`"]);
+    let narrow = Limits { tensor_bytes: 20 << 20, ..tight() };
+    check_within(narrow, "pick-again", &["of tensors in one step (limit: 20.0 MiB)", "`limits.tensor_bytes`"]);
 }
 
 /// Calls a guest on outputs of a student that is trained.
@@ -169,9 +171,15 @@ fn gradients_count_before_they_are_computed() {
         "gradient-of-views",
         &["of tensors in one step", "of them for gradients (limit: 64.0 MiB)", "`limits.tensor_bytes`"],
     );
+    let softened = Limits { tensor_bytes: 40 << 20, ..narrow() };
+    let expected = ["of tensors in one step", "of them for gradients (limit: 40.0 MiB)", "`limits.tensor_bytes`"];
+    refused_in_training(softened.clone(), "gradient-of-temperatures", &expected);
     refused_in_training(hasty(), "gradient-of-selects", &["s with its gradient", "`limits.call_seconds`"]);
-    // Without a gradient neither takes anything.
-    for (limits, deed) in [(narrow(), "gradient-of-views"), (hasty(), "gradient-of-selects")] {
+    refused_in_training(hasty(), "gradient-of-picks", &["s with its gradient", "`limits.call_seconds`"]);
+    // Without a gradient none takes as much.
+    for (limits, deed) in
+        [(narrow(), "gradient-of-views"), (softened, "gradient-of-temperatures"), (hasty(), "gradient-of-selects")]
+    {
         guest(json!({ "do": deed }), limits, &[]).adapt(&student(3), &batch(), &outputs()).unwrap();
     }
 }
@@ -275,7 +283,7 @@ fn the_log_is_cut_at_its_limit() {
     let log = LogSink::new(move |plugin, level, message| {
         kept.lock().unwrap().push((plugin.to_owned(), level, message.to_owned()));
     });
-    for (deed, outcome) in [("log-flood", Some("`limits.operations`")), ("log-long", None)] {
+    for (deed, outcome) in [("log-flood", Some("`limits.operations`")), ("log-long", None), ("log-empty", None)] {
         let options = PluginOptions {
             config: Some(json!({ "do": deed })),
             limits: tight(),
@@ -290,6 +298,7 @@ fn the_log_is_cut_at_its_limit() {
         let mut lines = lines.lock().unwrap();
         let bytes: usize = lines.iter().map(|(_, _, message)| message.len()).sum();
         assert!(bytes < 4096 + 200, "{bytes}");
+        assert!(lines.len() <= 4096 / 10 + 1, "{} lines", lines.len());
         let (plugin, level, last) = lines.last().unwrap();
         assert_eq!((plugin.as_str(), *level), ("guest-misbehaving.wasm", Level::Warn));
         assert!(last.contains("limits.log_bytes: 4.0 KiB"), "{last}");
