@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use brewer::callback::Scalars;
 use brewer::train::{CheckpointReport, Observer, StepReport, Timetable};
+use brewer_plugin_host::printable_lines;
 use console::{measure_text_width, style};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
@@ -164,7 +165,7 @@ impl Observer for Progress {
         self.num_examples += report.num_examples;
         if let Some(reason) = &report.skipped {
             let head = format!("  step {}", report.step);
-            output::note(&format!("{}  batch skipped: {reason}", style(head).bold().for_stderr()));
+            output::note(&format!("{}  batch skipped: {}", style(head).bold().for_stderr(), printable_lines(reason)));
         }
         self.last_step = Some(report.clone());
         let rate = self.examples_per_second();

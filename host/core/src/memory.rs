@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_model_of_every_size_is_weighed() {
-        assert_eq!(check(1), Ok(()));
-        assert!(check(u128::MAX).unwrap_err().contains("GB of memory"));
+        assert_eq!(check_model(1), Ok(()));
+        assert!(check_model(u128::MAX).unwrap_err().contains("GB of memory"));
     }
 }

@@ -38,6 +38,25 @@ fn masks_have_the_shape_of_what_they_mask() {
         ..without_masks(outputs)
     };
     refused(one_match("hidden", "hidden_mse"), cut, &["`inputs_mask`", "2]"]);
+    // A mask of other positions than a layer's would broadcast with it, to a matrix for each example.
+    let crossed: Adapt = |_, _, outputs| {
+        let mut features = without_masks(outputs);
+        let layers = [[4, -1, 1], [4, 1, -1]];
+        let hidden = features.hidden.iter().zip(layers).map(|(layer, shape)| layer.as_ref().unwrap().reshape(shape));
+        let hidden: Vec<Tensor> = hidden.collect();
+        let mask = Tensor::ones([4, hidden[0].size()[1]], (Kind::Int64, tch::Device::Cpu));
+        features.hidden = hidden.into_iter().map(Some).collect();
+        Features { inputs_mask: Some(mask), ..features }
+    };
+    refused(one_match("hidden", "hidden_mse"), crossed, &["`inputs_mask` int64 [4, ", "expected [4, 1] for the layer"]);
+    let narrow: Adapt = |_, batch, outputs| {
+        let features = without_masks(outputs);
+        let keys = features.attention.iter().map(|layer| layer.as_ref().map(|layer| layer.narrow(-1, 0, 1)));
+        Features { attention: keys.collect(), inputs_mask: mask(batch), ..features }
+    };
+    for loss in ["attention_mse", "attention_ce"] {
+        refused(one_match("attention", loss), narrow, &["`inputs_mask` int64 [4, ", "expected [4, 1] for the layer"]);
+    }
     let twice: Adapt = |_, batch, outputs| {
         let masks = mask(batch).into_iter().chain(mask(batch)).collect();
         Features { logits_mask: masks, ..without_masks(outputs) }

@@ -75,7 +75,7 @@ fn agrees_with_the_recorded_run() {
     let mut recorder = Recorder::default();
     let interrupt = AtomicBool::new(false);
     let outcome =
-        assembled.session.train(&assembled.settings, &TrainingState::default(), &out, &mut [&mut recorder], &interrupt);
+        assembled.session.train(&assembled.settings, TrainingState::default(), &out, &mut [&mut recorder], &interrupt);
     assert_eq!(outcome.unwrap(), Outcome::Finished);
 
     assert_eq!(json!(recorder.checkpoints), run["callback_steps"]);

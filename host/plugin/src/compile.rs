@@ -17,6 +17,7 @@ use crate::{
     engine,
     error::LoadProblem,
     limits::{Bytes, LimitError, Limits},
+    text::clean_name,
 };
 
 /// Where components are compiled.
@@ -168,9 +169,13 @@ fn compiled(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Vec<u8>, Refusal>
         if is_out_of_memory(&error) {
             return Refusal::OutOfMemory;
         }
+        let reason = error.root_cause().to_string();
         match unsupported(bytes) {
-            names if names.is_empty() => Refusal::Invalid(error.root_cause().to_string()),
-            names => Refusal::Proposals(names),
+            None => Refusal::Invalid(reason),
+            Some(names) if names.is_empty() => {
+                Refusal::Proposals(vec![format!("a proposal ({})", clean_name(&reason))])
+            }
+            Some(names) => Refusal::Proposals(names),
         }
     })
 }
@@ -197,12 +202,13 @@ pub(crate) const PROPOSALS: [(WasmFeatures, &str); 13] = [
     (WasmFeatures::CM_FIXED_LENGTH_LISTS, "lists of fixed length"),
 ];
 
-/// What a sound component uses of [`PROPOSALS`]; nothing if it is not sound with all of them.
-fn unsupported(bytes: &[u8]) -> Vec<String> {
+/// What a sound component uses of [`PROPOSALS`], which may be nothing: there are more. `None` if it is not sound with all
+/// that there are.
+fn unsupported(bytes: &[u8]) -> Option<Vec<String>> {
     let is_valid = |features| Validator::new_with_features(features).validate_all(bytes).is_ok();
     if !is_valid(WasmFeatures::all()) {
-        return vec![];
+        return None;
     }
     let used = PROPOSALS.iter().filter(|(feature, _)| !is_valid(WasmFeatures::all() - *feature));
-    used.map(|(_, name)| (*name).to_owned()).collect()
+    Some(used.map(|(_, name)| (*name).to_owned()).collect())
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use brewer_plugin_kit::component::{Interfaces, interfaces};
 use wasmparser::Parser;
 
-use crate::{error::LoadProblem, wasi};
+use crate::{error::LoadProblem, structure, wasi};
 
 /// The version of `brewer:plugin` that this host speaks.
 pub const VERSION: &str = "0.1.0";
@@ -77,6 +77,7 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<Vec<PluginRole>, LoadProblem> {
     if Parser::is_core_wasm(bytes) {
         return Err(LoadProblem::CoreModule);
     }
+    structure::check_names(bytes)?;
     let names = interfaces(bytes).map_err(|error| LoadProblem::Damaged(error.to_string()))?;
     check_version(&names)?;
     check_imports(names.imports)?;

@@ -244,6 +244,16 @@ impl OpError {
     }
 }
 
+impl OpError {
+    /// The same of a tensor of that name.
+    pub(crate) fn about(self, name: &str) -> Self {
+        match self {
+            OpError::Refused(error) => Self::new(error.code, format!("`{}`: {}", clean_name(name), error.message)),
+            OpError::Trap(error) => OpError::Trap(error),
+        }
+    }
+}
+
 impl From<TchError> for OpError {
     fn from(error: TchError) -> Self {
         Self::new(tensor::ErrorCode::Failed, format!("libtorch: {}", libtorch::message(&error)))

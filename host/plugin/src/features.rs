@@ -1,7 +1,7 @@
 //! What an adaptor builds up to return.
 
-use brewer::{Features, Layers};
-use tch::Tensor;
+use brewer::{Features, Layers, loss::MinilmRelations};
+use tch::{Kind, TchError, Tensor};
 use wasmtime::component::Resource;
 
 use crate::{
@@ -10,15 +10,28 @@ use crate::{
     handles::{Element, Entry, TensorList},
     limits::Cost,
     state::State,
+    tensor_ops::{bytes, is_float},
 };
 
 /// How many elements an adaptor was given.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Given {
     /// In the tensors of the batch, and in outputs that are one tensor.
     pub(crate) tensors: u64,
     /// In outputs that are lists of tensors.
     pub(crate) layers: u64,
+    /// The most that a loss makes of one output: [`pairs`].
+    pub(crate) pairs: u64,
+}
+
+/// How many elements a loss makes of a layer `[batch, length, hidden]` when it compares each position with each other
+/// (`mmd`, and `minilm_relations` in every head) or each hidden number with each other (`fsp`); none of another layer.
+pub(crate) fn pairs(shape: &[i64]) -> u64 {
+    const HEADS: u64 = MinilmRelations::DEFAULT_HEADS as u64;
+    let [batch, length, hidden] = *shape else { return 0 };
+    let square = |size: i64| size.unsigned_abs().saturating_mul(size.unsigned_abs());
+    let of_example = square(length).saturating_mul(HEADS).saturating_add(square(hidden));
+    batch.unsigned_abs().saturating_mul(of_example)
 }
 
 /// Features while the guest fills them.
@@ -45,24 +58,35 @@ impl Draft {
             + usize::from(self.inputs_mask.is_some())
     }
 
-    /// What losses take of these features beyond what they would take of the model's own outputs: `given` are the elements
-    /// of its tensors and of the batch, and of the layers in its lists. Whether a loss uses a feature is not known here.
-    pub(crate) fn cost(&self, given: Given) -> Cost {
+    /// What losses take of these features beyond what they would take of the model's own outputs. Whether a loss uses a
+    /// feature, and which loss it is, is not known here.
+    ///
+    /// Errors: if libtorch does not tell the kind of a tensor.
+    pub(crate) fn cost(&self, given: Given) -> Result<Cost, TchError> {
         /// Of a loss: softmax on both sides, products, and the gradients of all.
         const TENSORS: u64 = 4;
         const WORK: u64 = 150;
         const OF_A_TENSOR: u64 = 500_000;
-        const FLOAT: u64 = 4;
-        let elements = |tensor: &Tensor| tensor.numel() as u64;
         let tensors = [&self.logits, &self.logits_mask, &self.labels, &self.losses].into_iter().flatten();
-        let tensors = tensors.chain(&self.inputs_mask).map(elements).fold(0u64, u64::saturating_add);
+        let tensors: Vec<&Tensor> = tensors.chain(&self.inputs_mask).collect();
         // Layers that the model made are its own, however often they are returned: a match takes one.
         let layers = self.hidden.iter().chain(&self.attention).filter(|element| element.source.is_none());
-        let layers = layers.filter_map(|element| element.tensor.as_ref()).map(elements).fold(0u64, u64::saturating_add);
-        let excess = tensors.saturating_sub(given.tensors).saturating_add(layers.saturating_sub(given.layers));
-        let (bytes, work) = (excess.saturating_mul(TENSORS * FLOAT), excess.saturating_mul(WORK));
+        let layers: Vec<&Tensor> = layers.filter_map(|element| element.tensor.as_ref()).collect();
+        let pairs = layers.iter().map(|layer| pairs(&layer.size()).saturating_sub(given.pairs));
+        let pairs = pairs.fold(0, u64::saturating_add);
+        let excess = elements(&tensors).saturating_sub(given.tensors);
+        let excess = excess.saturating_add(elements(&layers).saturating_sub(given.layers)).saturating_add(pairs);
+        // Losses compute in the kind of what they are given, where that is floats.
+        let mut widest = Kind::Float;
+        for tensor in tensors.iter().chain(&layers) {
+            let kind = tensor.f_kind()?;
+            if is_float(kind) && kind.elt_size_in_bytes() > widest.elt_size_in_bytes() {
+                widest = kind;
+            }
+        }
+        let (bytes, work) = (bytes(excess.saturating_mul(TENSORS), widest), excess.saturating_mul(WORK));
         let work = work.saturating_add(self.len() as u64 * OF_A_TENSOR);
-        Cost { bytes, work, gradient_bytes: bytes, gradient_work: work }
+        Ok(Cost { bytes, work, gradient_bytes: bytes, gradient_work: work })
     }
 
     /// Layers that were not computed stay absent: whether they matter is for the loss plan to say.
@@ -79,6 +103,10 @@ impl Draft {
             modules: Default::default(),
         }
     }
+}
+
+fn elements(tensors: &[&Tensor]) -> u64 {
+    tensors.iter().map(|tensor| tensor.numel() as u64).fold(0, u64::saturating_add)
 }
 
 impl State {

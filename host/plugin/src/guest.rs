@@ -27,6 +27,8 @@ pub(crate) struct Guest<E> {
     /// The step of the last call, and how many calls were made at it: what random numbers follow from in a role that is
     /// not told the step.
     calls: (u64, u64),
+    /// The number of the first of them after the run has moved on: the check before training calls at step 0 as well.
+    first_call: u64,
     /// The ticks of the clock and the step at the last call of a role that is not told the step: calls for which they are
     /// the same share what is allowed in a step.
     moment: (u64, u64),
@@ -37,6 +39,8 @@ pub(crate) struct Guest<E> {
 struct Instance<E> {
     store: Store<State>,
     exports: E,
+    /// What it used while it started, until a call has answered for it.
+    started: Option<Usage>,
 }
 
 impl<E: Export> Guest<E> {
@@ -55,6 +59,7 @@ impl<E: Export> Guest<E> {
             name,
             instance: None,
             calls: (0, 0),
+            first_call: 0,
             moment: (0, 0),
             usage: Usage::default(),
         };
@@ -97,9 +102,17 @@ impl<E: Export> Guest<E> {
         let number = self.calls.1;
         self.calls.1 += 1;
         let moment = (self.plugin.settings.clock.ticks(), step);
-        let spent = if self.moment == moment { self.usage.step } else { Cost::default() };
-        self.moment = moment;
+        let mut spent = self.usage.step;
+        if self.moment != moment {
+            (self.moment, self.first_call, spent) = (moment, number, Cost::default());
+        }
         Call::new(Random::for_number(self.plugin.settings.seed, E::ROLE, step, number), device, Usage::at_step(spent))
+    }
+
+    /// Makes the next call the first of its step again, in a role that is not told the step.
+    pub(crate) fn repeat(&mut self) {
+        self.calls.1 = self.first_call;
+        self.usage.step = Cost::default();
     }
 
     fn start(&self) -> wasmtime::Result<Instance<E>> {
@@ -114,7 +127,10 @@ impl<E: Export> Guest<E> {
             usize::try_from(limits.handles).unwrap_or(usize::MAX).saturating_mul(2).max(1000),
         );
         let exports = E::start(&mut store, &self.plugin.linked)?;
-        Ok(Instance { store, exports })
+        let started = store.data().call.usage;
+        // What a component makes before it is called belongs to no call.
+        store.data_mut().end_call();
+        Ok(Instance { store, exports, started: Some(started) })
     }
 
     /// Makes one call, which messages name `about`. `run` passes arguments, calls the guest and checks its answer: its
@@ -131,17 +147,20 @@ impl<E: Export> Guest<E> {
             Some(instance) if !instance.store.data().handles.is_worn_out(&self.plugin.limits) => Ok(instance),
             _ => self.start(),
         };
-        let Instance { mut store, exports } =
+        let Instance { mut store, exports, started } =
             instance.map_err(|error| Error::Call(self.failure(about.clone(), error)))?;
         store.set_epoch_deadline(Engine::ticks(self.plugin.limits.call_seconds));
         store.data_mut().call = Call { started: Instant::now(), ..call };
+        if let Some(started) = started {
+            store.data_mut().call.usage.add(&started);
+        }
         let result = run(&mut store, &exports);
         self.usage = store.data().call.usage;
         store.data_mut().end_call();
         match result {
             // The guest gave an answer: its memory is in order.
             Ok(answer) => {
-                self.instance = Some(Instance { store, exports });
+                self.instance = Some(Instance { store, exports, started: None });
                 answer.map_err(|cause| Error::Call(self.error(about, cause, Vec::new())))
             }
             Err(error) => Err(Error::Call(self.failure(about, error))),

@@ -11,27 +11,36 @@ use crate::{
     text::{clean, cut},
 };
 
+/// What a line has beside the plugin's name and the message, in bytes. An empty line is a line.
+const FRAME: u64 = 10;
+
 impl State {
     /// Writes a message of the guest's. What exceeds a limit is left out rather than refused: a talkative plugin is no
     /// reason to lose a run.
     pub(crate) fn write_log(&mut self, level: Level, message: &str) {
-        let left = self.limits.log_bytes.saturating_sub(self.call.usage.log_bytes);
-        self.call.usage.log_bytes = self.call.usage.log_bytes.saturating_add(message.len() as u64);
-        if left == 0 {
+        let used = self.call.usage.log_bytes;
+        let length = (message.len() as u64).saturating_add(FRAME);
+        self.call.usage.log_bytes = used.saturating_add(length);
+        let Some(left) = self.limits.log_bytes.checked_sub(used) else { return };
+        if length <= left {
+            self.write_line(level, &cut(message, usize::MAX));
             return;
         }
-        let is_cut = message.len() as u64 > left;
-        if self.write_line(level, &cut(message, left.min(usize::MAX as u64) as usize)) && is_cut {
+        let room = left.saturating_sub(FRAME);
+        if room == 0 || self.write_line(level, &cut(message, usize::try_from(room).unwrap_or(usize::MAX))) {
             let limit = Bytes(self.limits.log_bytes);
             let note = format!("the rest of this call's messages is left out (limits.log_bytes: {limit})");
             self.write_line(Level::Warn, &note);
         }
     }
 
+    /// Whether the call has logged all that it may: what it logs now is left out without a word.
+    pub(crate) fn is_log_full(&self) -> bool {
+        self.call.usage.log_bytes > self.limits.log_bytes
+    }
+
     /// Writes what the run has room for, and at the end of it one sentence; `false` if that was before.
     fn write_line(&self, level: Level, message: &str) -> bool {
-        /// What a line has beside the plugin's name and the message.
-        const FRAME: u64 = 10;
         let (settings, limit) = (&self.settings, self.limits.run_log_bytes);
         let length = message.len() as u64 + settings.name.len() as u64 + FRAME;
         let before = settings.logged.fetch_add(length, Ordering::Relaxed);

@@ -40,7 +40,7 @@ pub struct Limits {
     pub tensor_elements: u64,
     /// What one call reads out of tensors and writes into new ones, in bytes (16 MiB).
     pub value_bytes: u64,
-    /// What one call may log, in bytes; the rest is left out (64 KiB).
+    /// What one call may log, in bytes, 10 for each line beside its text; the rest is left out (64 KiB).
     pub log_bytes: u64,
     /// What the plugin may log in a whole run, in bytes; the rest is left out (16 MiB).
     pub run_log_bytes: u64,
@@ -138,7 +138,7 @@ impl Cost {
         self.work.saturating_add(self.gradient_work)
     }
 
-    fn total_bytes(&self) -> u64 {
+    pub(crate) fn total_bytes(&self) -> u64 {
         self.bytes.saturating_add(self.gradient_bytes)
     }
 
@@ -172,14 +172,22 @@ impl Cost {
     }
 }
 
+/// How many cores of a device are thought to work at once: more than a few wait for memory.
+pub(crate) fn cores(device: Device) -> u64 {
+    const MOST: i32 = 4;
+    match device {
+        Device::Cpu => tch::get_num_threads().clamp(1, MOST) as u64,
+        _ => 1,
+    }
+}
+
 /// How many multiply-adds of `float32` a device is thought to do in a second: fewer than a core of a modest machine does.
-/// More cores than a few wait for memory, and some operations run on one alone.
+/// Some operations run on one core alone, and count for more.
 fn work_per_second(device: Device) -> f64 {
     const OF_A_CORE: f64 = 1e10;
-    const CORES: i32 = 4;
     const OF_A_GPU: f64 = 1e12;
     match device {
-        Device::Cpu => OF_A_CORE * f64::from(tch::get_num_threads().clamp(1, CORES)),
+        Device::Cpu => OF_A_CORE * cores(device) as f64,
         _ => OF_A_GPU,
     }
 }
@@ -208,6 +216,15 @@ impl Usage {
     /// The usage of a call before which calls at the same step have used `step`.
     pub(crate) fn at_step(step: Cost) -> Self {
         Self { step, ..Self::default() }
+    }
+
+    /// Counts what was used before the call for the call.
+    pub(crate) fn add(&mut self, other: &Usage) {
+        self.operations = self.operations.saturating_add(other.operations);
+        self.value_bytes = self.value_bytes.saturating_add(other.value_bytes);
+        self.log_bytes = self.log_bytes.saturating_add(other.log_bytes);
+        self.call = self.call.plus(&other.call);
+        self.step = self.step.plus(&other.step);
     }
 
     /// Counts one request to the host.
@@ -374,6 +391,16 @@ mod tests {
         assert_eq!(spend(&mut second, some, 0), Some("tensor_bytes"));
         // What was refused is not counted.
         assert_eq!((second.call, second.step), (some, some.times(2)));
+    }
+
+    #[test]
+    fn what_an_instance_took_to_start_counts_in_its_first_call() {
+        let half = Cost { bytes: 600, ..Cost::default() };
+        let started = Usage { operations: 3, log_bytes: 5, call: half, step: half, ..Usage::default() };
+        let mut usage = Usage::at_step(Cost { bytes: 100, ..Cost::default() });
+        usage.add(&started);
+        assert_eq!((usage.operations, usage.log_bytes, usage.call.bytes, usage.step.bytes), (3, 5, 600, 700));
+        assert_eq!(spend(&mut usage, half, 0), Some("tensor_bytes"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The interface `model`: the student, to look at and to run.
 
-use brewer::{Batch, IGNORED_LABEL, OutputRequest, Pass, model::ModelSpec};
+use brewer::{Batch, IGNORED_LABEL, OutputRequest, Pass, Task, model::ModelSpec};
 use tch::{Device, Kind, Tensor, no_grad};
 use wasmtime::component::Resource;
 
@@ -37,12 +37,18 @@ impl model::Host for State {
         wanted: Vec<String>,
         mode: model::Mode,
     ) -> OpResult<Resource<ModelOutputs>> {
+        if wanted.len() > MOST_WANTED {
+            let found = format!("{} names of outputs", wanted.len());
+            return Err(OpError::argument(format!("{found}; expected {MOST_WANTED} at most")));
+        }
         let student = self.checkpoint()?.student.clone();
         let batch = self.handles.get(&batch)?.batch();
         let spec = student.spec();
         let Cost { bytes: needed, work, .. } = forward_cost(&batch, &wanted, spec);
-        if needed > self.limits.tensor_bytes {
-            let did = format!("asked for a forward that takes about {}", Bytes(needed));
+        let taken = self.call.usage.step.total_bytes();
+        if needed.saturating_add(taken) > self.limits.tensor_bytes {
+            let (needed, taken) = (Bytes(needed), Bytes(taken));
+            let did = format!("asked for a forward that takes about {needed}, after {taken} of tensors before it");
             return Err(LimitError::new("tensor_bytes", Bytes(self.limits.tensor_bytes), did).into());
         }
         check_time(&self.limits, work, " in a forward", self.call.device, || self.call.started.elapsed())?;
@@ -106,15 +112,23 @@ fn statistics(parameter: &Tensor) -> OpResult<[f64; 5]> {
     Ok(values)
 }
 
+/// The most names that one forward takes: several times what a model returns.
+const MOST_WANTED: usize = 100;
+
 /// The outputs of these names, of a list all layers.
 fn request(wanted: &[String], spec: &ModelSpec) -> OutputRequest {
     let mut request = OutputRequest::nothing();
     for name in wanted {
         request.add(name);
-        (0..=spec.num_layers.unwrap_or(0)).for_each(|layer| request.add_layer(name, layer));
+        if LISTS.contains(&name.as_str()) {
+            (0..=spec.num_layers.unwrap_or(0)).for_each(|layer| request.add_layer(name, layer));
+        }
     }
     request
 }
+
+/// The outputs that are a tensor for each layer.
+const LISTS: [&str; 2] = ["hidden_states", "attentions"];
 
 /// Tensors as large as a hidden state that live at once in a layer, whose widest is four times as wide.
 const OF_ONE_LAYER: u64 = 16;
@@ -125,8 +139,11 @@ struct Reading {
     layers: u64,
     hidden_state: u64,
     attention_map: u64,
-    /// The multiply-adds of a forward.
+    /// The multiply-adds of the layers in a forward.
     work: u64,
+    logits: u64,
+    /// The multiply-adds of the logits in a forward.
+    work_of_head: u64,
 }
 
 impl Reading {
@@ -147,39 +164,92 @@ impl Reading {
         // Four projections of attention, two of the widest layer; scores and what is summed by them.
         let of_token = width.saturating_mul(12).saturating_add(length.saturating_mul(2));
         let of_layer = hidden_state.saturating_mul(of_token);
-        Self { layers, hidden_state, attention_map, work: of_layer.saturating_mul(layers) }
+        let places = match spec.task {
+            Task::TokenLabels { .. } | Task::MaskedLm { .. } => tokens,
+            Task::SingleLabel { .. } | Task::MultiLabel { .. } | Task::Regression { .. } => rows,
+        };
+        let logits = places.saturating_mul(spec.task.num_outputs().unsigned_abs());
+        let work_of_head = logits.saturating_mul(width);
+        Self { layers, hidden_state, attention_map, work: of_layer.saturating_mul(layers), logits, work_of_head }
     }
 }
 
-/// About what a forward without gradients takes, in bytes at its peak: some tensors of one layer, and those of all layers
-/// that are returned.
+/// About what a forward without gradients takes, in bytes at its peak: some tensors of one layer, those of all layers
+/// that are returned, and the logits with their logarithms for a loss.
 fn forward_cost(batch: &Batch, wanted: &[String], spec: &ModelSpec) -> Cost {
-    let Reading { layers, hidden_state, attention_map, work } = Reading::new(batch, spec);
-    let returned = |name: &str| if wanted.iter().any(|other| other == name) { layers } else { 0 };
+    const LOGITS: u64 = 2;
+    let Reading { layers, hidden_state, attention_map, mut work, logits, work_of_head } = Reading::new(batch, spec);
+    let is_wanted = |name: &str| wanted.iter().any(|other| other == name);
+    let returned = |name: &str| if is_wanted(name) { layers } else { 0 };
     let hidden = hidden_state.saturating_mul(OF_ONE_LAYER + returned("hidden_states"));
     let maps = attention_map.saturating_mul(2 + returned("attentions"));
-    Cost { work, bytes: hidden.saturating_add(maps).saturating_mul(FLOAT), ..Cost::default() }
+    let mut elements = hidden.saturating_add(maps);
+    if is_wanted("logits") || is_wanted("loss") {
+        elements = elements.saturating_add(logits.saturating_mul(LOGITS));
+        work = work.saturating_add(work_of_head);
+    }
+    Cost { work, bytes: elements.saturating_mul(FLOAT), ..Cost::default() }
 }
 
-/// About what a forward and its gradient take in training: tensors of all layers wait for the gradient.
+/// About what a forward and its gradient take in training: tensors of all layers wait for the gradient, and so do the logits,
+/// their logarithms and their probabilities.
 pub(crate) fn training_cost(batch: &Batch, spec: &ModelSpec) -> Cost {
     const MAPS_OF_ONE_LAYER: u64 = 3;
-    let Reading { layers, hidden_state, attention_map, work } = Reading::new(batch, spec);
+    const LOGITS: u64 = 4;
+    let Reading { layers, hidden_state, attention_map, work, logits, work_of_head } = Reading::new(batch, spec);
     let hidden = hidden_state.saturating_mul(OF_ONE_LAYER);
     let maps = attention_map.saturating_mul(MAPS_OF_ONE_LAYER);
-    let bytes = hidden.saturating_add(maps).saturating_mul(FLOAT * layers);
+    let elements = hidden.saturating_add(maps).saturating_mul(layers).saturating_add(logits.saturating_mul(LOGITS));
+    let (bytes, work) = (elements.saturating_mul(FLOAT), work.saturating_add(work_of_head));
     Cost { work, bytes, gradient_work: work.saturating_mul(2), gradient_bytes: bytes / 2 }
 }
 
-/// Checks what the student looks up. Itself it does so where looking is free; on a GPU an index outside would end in an
-/// assertion after which the process can use the device no more, and a guest may make any batch.
-fn check_indices(batch: &Batch, spec: &ModelSpec) -> OpResult<()> {
-    let inputs = spec.inputs.columns.iter().filter_map(|column| Some((column.name, column.count?)));
-    let labels = spec.task.labels_are_classes().then(|| ("labels", spec.task.num_outputs()));
-    for (name, count) in inputs.chain(labels) {
-        let Some(column) = batch.get(name).filter(|column| column.device() != Device::Cpu) else { continue };
-        let column = column.f_to_kind(Kind::Int64)?;
-        indices(&column.f_masked_fill(&column.f_eq(IGNORED_LABEL)?, 0)?, count)?;
+/// Checks what a model looks up in a batch that a guest made, which no loader has checked. The model itself does so where
+/// looking is free; on a GPU an index outside would end in an assertion after which the process can use the device no
+/// more.
+pub(crate) fn check_indices(batch: &Batch, spec: &ModelSpec) -> OpResult<()> {
+    let integers = |column: &Tensor| Ok::<_, OpError>(column.f_to_kind(Kind::Int64)?);
+    for column in &spec.inputs.columns {
+        if let (Some(tensor), Some(count)) = (batch.get(column.name), column.count) {
+            indices(&integers(tensor)?, count).map_err(|error| error.about(column.name))?;
+        }
+    }
+    let classes = spec.task.num_outputs();
+    // Of a model whose classes are not known nothing can be said.
+    if let Some(labels) = batch.get("labels").filter(|_| spec.task.labels_are_classes() && classes > 0) {
+        let labels = integers(labels)?;
+        let counted = labels.f_masked_fill(&labels.f_eq(IGNORED_LABEL)?, 0)?;
+        indices(&counted, classes).map_err(|error| error.about("labels"))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use brewer::model::InputSpec;
+
+    use super::*;
+
+    /// The logits of a small model over many words are larger than all else that it makes.
+    #[test]
+    fn a_vocabulary_counts() {
+        let spec = |task: Task| ModelSpec {
+            architecture: "BertForMaskedLM".into(),
+            inputs: InputSpec { columns: vec![], max_length: None, pad_token_id: 0 },
+            task,
+            num_layers: Some(2),
+            hidden_size: Some(128),
+            num_attention_heads: Some(2),
+        };
+        let words = spec(Task::MaskedLm { vocab_size: 30_522 });
+        let classes = spec(Task::SingleLabel { labels: vec!["a".into(), "b".into()] });
+        let batch: Batch = [("input_ids", Tensor::zeros([10, 8], (Kind::Int64, Device::Cpu)))].into_iter().collect();
+        let logits = 10 * 8 * 30_522 * FLOAT;
+        let cost = |wanted: &str| forward_cost(&batch, &[wanted.to_owned()], &words);
+        assert!(cost("logits").bytes > 2 * logits && cost("loss").bytes > 2 * logits);
+        assert!(cost("hidden_states").bytes < logits);
+        assert_eq!(cost("logits").work - cost("hidden_states").work, 10 * 8 * 30_522 * 128);
+        let more = training_cost(&batch, &words).bytes - training_cost(&batch, &classes).bytes;
+        assert_eq!(more, 4 * (logits - 10 * 2 * FLOAT));
+    }
 }

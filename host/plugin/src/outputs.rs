@@ -9,6 +9,7 @@ use wasmtime::component::Resource;
 use crate::{
     bindings::{tensor::ErrorCode, types},
     error::{OpError, OpResult},
+    features::{Given, pairs},
     handles::{Element, Entry, TensorList},
     state::State,
 };
@@ -43,19 +44,23 @@ impl ModelOutputs {
         })
     }
 
-    /// How many elements were computed: in outputs that are one tensor, and in lists.
-    pub(crate) fn elements(&self) -> (u64, u64) {
-        let (mut tensors, mut layers) = (0u64, 0u64);
+    /// How many elements were computed.
+    pub(crate) fn given(&self) -> Given {
+        let mut given = Given::default();
         for (_, value) in &self.0 {
-            match value {
-                OutputValue::Tensor(tensor) => tensors += tensor.as_ref().map_or(0, |tensor| tensor.numel() as u64),
+            let (tensors, count) = match value {
+                OutputValue::Tensor(tensor) => (tensor.iter().collect(), &mut given.tensors),
                 OutputValue::List(elements) => {
                     let computed = elements.iter().filter_map(|element| element.tensor.as_ref());
-                    layers += computed.map(|tensor| tensor.numel() as u64).sum::<u64>();
+                    (computed.collect::<Vec<_>>(), &mut given.layers)
                 }
+            };
+            for tensor in tensors {
+                *count = count.saturating_add(tensor.numel() as u64);
+                given.pairs = given.pairs.max(pairs(&tensor.size()));
             }
         }
-        (tensors, layers)
+        given
     }
 
     /// All tensors that were computed.

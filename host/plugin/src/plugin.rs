@@ -74,6 +74,23 @@ pub(crate) struct Settings {
     pub(crate) logged: AtomicU64,
 }
 
+#[cfg(test)]
+impl Settings {
+    /// A plugin's that has no permission and says nothing.
+    pub(crate) fn of_tests() -> Self {
+        Self {
+            name: "test.wasm".to_owned(),
+            config: String::new(),
+            granted: Permissions::new(),
+            asked: None,
+            seed: 0,
+            clock: Clock::default(),
+            log: LogSink::new(|_, _, _| {}),
+            logged: AtomicU64::new(0),
+        }
+    }
+}
+
 impl Plugin {
     /// Loads the component at `path`.
     ///

@@ -128,16 +128,34 @@ impl<'s> Walk<'s> {
     }
 
     fn reference(&mut self, reference: &str) -> Result<(), String> {
-        let target = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
-        let Some(target) = target else {
+        let Some(target) = self.target(reference) else {
             return Err(format!(
-                "its `$ref` is `{reference}`; expected the place of a schema within it, such as `#/$defs/NAME`"
+                "its `$ref` is `{reference}`; expected the place of a schema within it, such as `#/$defs/NAME`, without `%` and \
+                 outside of schemas with an `$id`"
             ));
         };
         if self.within.contains(&std::ptr::from_ref(target)) {
             return Err(format!("`{reference}` refers to a schema that it is a part of"));
         }
         self.schema(target)
+    }
+
+    /// What a reference names, if validators and this walk find the same there. Validators decode `%`, take a `~` that escapes
+    /// nothing for itself, and begin anew at a schema with an `$id`, within which the same reference names something else.
+    fn target(&self, reference: &str) -> Option<&'s Value> {
+        let pointer = reference.strip_prefix('#')?;
+        let is_plain = |symbol: &str| symbol.starts_with(['0', '1']);
+        if pointer.contains('%') || !pointer.split('~').skip(1).all(is_plain) {
+            return None;
+        }
+        let ends = pointer.match_indices('/').skip(1).map(|(end, _)| end);
+        for end in ends {
+            let within = self.root.pointer(&pointer[..end])?;
+            if ["$id", "id"].iter().any(|key| within.get(key).is_some_and(Value::is_string)) {
+                return None;
+            }
+        }
+        self.root.pointer(pointer)
     }
 }
 
@@ -169,6 +187,39 @@ mod tests {
         assert!(refusal(nested).contains("within each other"));
         let patterns: Vec<Value> = (0..300).map(|number| json!({ "pattern": format!("a{number}") })).collect();
         assert!(refusal(json!({ "allOf": patterns })).contains("more than 100 patterns"));
+    }
+
+    /// Each names `true` for one reader and twenty doublings for the other.
+    #[test]
+    fn a_reference_means_one_thing() {
+        let doubling = |name: &str| {
+            let mut steps = Map::new();
+            for step in 0..20 {
+                let next = json!({ "$ref": format!("#/$defs/{}", step + 1) });
+                steps.insert(step.to_string(), json!({ "anyOf": [next, next] }));
+            }
+            steps.insert("20".to_owned(), json!({ "type": "string" }));
+            steps.insert(name.to_owned(), json!({ "$ref": "#/$defs/0" }));
+            steps
+        };
+        let mut decoded = doubling("a1");
+        decoded.insert("a%31".to_owned(), json!(true));
+        assert!(refusal(json!({ "$ref": "#/$defs/a%31", "$defs": decoded })).contains("`#/$defs/a%31`"));
+        let mut unescaped = doubling("~~1");
+        unescaped.insert("~/".to_owned(), json!(true));
+        assert!(refusal(json!({ "$ref": "#/$defs/~~1", "$defs": unescaped })).contains("`#/$defs/~~1`"));
+        for id in ["$id", "id"] {
+            let other = json!({
+                id: "http://example.org/other",
+                "$defs": doubling("B"),
+                "properties": { "x": { "$ref": "#/$defs/B" } },
+            });
+            let schema = json!({ "$ref": "#/$defs/A/properties/x", "$defs": { "A": other, "B": true } });
+            assert!(refusal(schema).contains("`#/$defs/A/properties/x`"), "{id}");
+        }
+        // A property that is called `id` is none.
+        let plain = json!({ "properties": { "id": true, "a/b~": true, "c": { "$ref": "#/properties/a~1b~0" } } });
+        assert_eq!(check(&plain), Ok(()));
     }
 
     #[test]

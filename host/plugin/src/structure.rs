@@ -15,6 +15,8 @@ mod most {
     pub const TYPES: u64 = 100_000;
     /// Imports and exports of all modules and components together (5,000).
     pub const NAMES: u64 = 100_000;
+    /// What components are put together by: instances, aliases, and functions between them and modules (5,000).
+    pub const LINKS: u64 = 100_000;
     /// Bytes of one function (140,000).
     pub const FUNCTION_BYTES: u64 = 1 << 20;
     /// Locals of one function (700).
@@ -30,13 +32,40 @@ struct Counted {
     functions: u64,
     types: u64,
     names: u64,
+    links: u64,
+}
+
+/// Refuses a component with more names and links than are listed, without a look at its code.
+pub(crate) fn check_names(bytes: &[u8]) -> Result<(), LoadProblem> {
+    let mut counted = Counted::default();
+    Parser::new(0).parse_all(bytes).try_for_each(|payload| names(&payload.map_err(damaged)?, &mut counted))
+}
+
+fn names(payload: &Payload<'_>, counted: &mut Counted) -> Result<(), LoadProblem> {
+    match payload {
+        Payload::ImportSection(section) => add(&mut counted.names, section.count(), most::NAMES, "imports"),
+        Payload::ExportSection(section) => add(&mut counted.names, section.count(), most::NAMES, "exports"),
+        Payload::ComponentImportSection(section) => add(&mut counted.names, section.count(), most::NAMES, "imports"),
+        Payload::ComponentExportSection(section) => add(&mut counted.names, section.count(), most::NAMES, "exports"),
+        Payload::InstanceSection(section) => add(&mut counted.links, section.count(), most::LINKS, "instances"),
+        Payload::ComponentInstanceSection(section) => {
+            add(&mut counted.links, section.count(), most::LINKS, "instances")
+        }
+        Payload::ComponentAliasSection(section) => add(&mut counted.links, section.count(), most::LINKS, "aliases"),
+        Payload::ComponentCanonicalSection(section) => {
+            add(&mut counted.links, section.count(), most::LINKS, "functions between components and modules")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a component with a part that is too large.
 pub(crate) fn check(bytes: &[u8]) -> Result<(), LoadProblem> {
     let mut counted = Counted::default();
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(damaged)? {
+        let payload = payload.map_err(damaged)?;
+        names(&payload, &mut counted)?;
+        match payload {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
                 add(&mut counted.modules, 1, most::MODULES, "modules")?;
             }
@@ -45,8 +74,6 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), LoadProblem> {
             }
             Payload::TypeSection(section) => add(&mut counted.types, section.count(), most::TYPES, "types")?,
             Payload::ComponentTypeSection(section) => add(&mut counted.types, section.count(), most::TYPES, "types")?,
-            Payload::ImportSection(section) => add(&mut counted.names, section.count(), most::NAMES, "imports")?,
-            Payload::ExportSection(section) => add(&mut counted.names, section.count(), most::NAMES, "exports")?,
             Payload::CodeSectionEntry(body) => function(&body)?,
             _ => {}
         }

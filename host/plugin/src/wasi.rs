@@ -222,6 +222,9 @@ impl State {
         /// A line that is longer is cut in two.
         const LINE_BYTES: usize = 4096;
         for &byte in bytes {
+            if self.is_log_full() {
+                return;
+            }
             let line = &mut self.console.lines[usize::from(is_error)];
             if byte != b'\n' {
                 line.push(byte);
@@ -245,5 +248,30 @@ impl State {
                 self.end_line(is_error);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::{limits::Limits, log::LogSink, plugin::Settings};
+
+    /// A line without text is a line all the same.
+    #[test]
+    fn empty_lines_end_with_the_log_of_the_call() {
+        let lines = Arc::new(Mutex::new(vec![]));
+        let kept = lines.clone();
+        let log = LogSink::new(move |_, level, line| kept.lock().unwrap().push((level, line.to_owned())));
+        let limits = Limits { log_bytes: 1000, ..Limits::default() };
+        let mut state = State::new(Arc::new(Settings { log, ..Settings::of_tests() }), Arc::new(limits));
+        state.print(false, &[b'\n'; 1 << 20]);
+        state.print(true, b"more");
+        state.end_lines();
+        let lines = lines.lock().unwrap();
+        let ((level, last), empty) = lines.split_last().unwrap();
+        assert!(empty.len() == 100 && empty.iter().all(|(_, line)| line.is_empty()), "{} lines", empty.len());
+        assert!(*level == Level::Warn && last.contains("limits.log_bytes: 1000 bytes"), "{last}");
     }
 }

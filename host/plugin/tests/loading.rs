@@ -191,6 +191,9 @@ fn what_this_host_does_not_run_is_named() {
         refused(&with_module(text), &[&expected]);
     }
     refused(&with_module("(module (memory 1 1 shared) (tag))"), &["uses threads, exceptions of WebAssembly"]);
+    // There are more proposals than have a name here; what uses one is not damaged.
+    let contexts = wat::parse_str("(component (core func (canon error-context.drop)))").unwrap();
+    refused(&with_section(4, &contexts), &["uses a proposal (", "of WebAssembly, which this host does not run"]);
 }
 
 #[test]
@@ -199,6 +202,13 @@ fn a_part_that_is_too_large_is_named() {
     refused(&with_module(&locals), &["has 10001 locals in one function; at most 10000 are compiled"]);
     let nested = format!("(module (func {}{}))", "block ".repeat(5_001), "end ".repeat(5_001));
     refused(&with_module(&nested), &["has 5001 blocks within each other; at most 5000"]);
+    // The names of imports and exports are listed before anything else is done: they are counted before that.
+    let mut names = leb128(100_001);
+    for number in 0..100_001 {
+        let name = format!("n{number}");
+        names.extend([&[0, name.len() as u8][..], name.as_bytes(), &[5, 0]].concat());
+    }
+    refused(&with_section(10, &names), &["imports; at most 100000 are compiled"]);
     let long = format!("(module (func {}))", "i32.const 1000000 drop ".repeat(220_000));
     refused(&with_module(&long), &["bytes in one function; at most 1048576"]);
 }

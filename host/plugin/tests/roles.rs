@@ -54,6 +54,7 @@ fn post_processors_return_batches() {
         ("no-examples", "one example or more"),
         ("uneven", "the same number of examples"),
         ("no-name", "name"),
+        ("wild-name", r"`a\nwarning: b\u{1b}[2J` of [0, 1]"),
     ];
     for (deed, expected) in own.into_iter().chain(EVERYWHERE) {
         let mut bad = process(deed);
@@ -71,7 +72,7 @@ fn a_batch_does_not_grow_beyond_what_the_models_can_take() {
             max_length: Some(128),
             pad_token_id: 0,
         },
-        task: Task::SingleLabel { labels: vec![] },
+        task: Task::SingleLabel { labels: vec!["a".into(), "b".into()] },
         num_layers: Some(2),
         hidden_size: Some(128),
         num_attention_heads: Some(2),
@@ -81,6 +82,16 @@ fn a_batch_does_not_grow_beyond_what_the_models_can_take() {
     let expected = "it returned `input_ids` of [524288, 4] to run the models on, and with them asked for";
     refused("batch-postprocessor", "grow", expected, || growing.process(&student(3), batch()));
     assert_eq!(process("double").process(&student(0), batch()).unwrap().len(), 2 * batch().len());
+    // What the models look up is there: on a GPU a look beside it would end the process.
+    for (deed, expected) in
+        [("wild-ids", "`input_ids`: the index 5000000 is outside 0..100"), ("wild-labels", "`labels`: the index 9 is")]
+    {
+        let mut wild = process(deed);
+        refused("batch-postprocessor", deed, expected, || wild.process(&student(3), batch()));
+    }
+    let words = ModelSpec { task: Task::MaskedLm { vocab_size: 100_000_000 }, num_layers: Some(0), ..reader.clone() };
+    let mut growing = PluginBatchPostprocessor::new(&plugin("grow"), vec![words]).unwrap();
+    refused("batch-postprocessor", "grow", expected, || growing.process(&student(3), batch()));
 }
 
 #[test]
@@ -135,6 +146,27 @@ fn the_losses_of_a_step_share_what_is_allowed_in_it() {
     {
         assert!(message.contains(part), "`{part}` is not in: {message}");
     }
+}
+
+#[test]
+fn a_step_that_is_computed_again_is_the_same_again() {
+    let clock = Clock::default();
+    let limits = Limits { tensor_bytes: 6_000, ..Limits::default() };
+    let config = Some(json!({ "do": "random" }));
+    let options = PluginOptions { config, limits, clock: clock.clone(), log: silent(), ..Default::default() };
+    let loss = PluginKdLoss::new(&Plugin::load(&engine(), component("guest-roles"), options).unwrap()).unwrap();
+    let (student, teacher, temperature) = (trained(), trained().detach(), Temperature::Scalar(2.0));
+    let inputs = KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: None };
+    let twice = || [(); 2].map(|()| loss.loss(&inputs).unwrap().double_value(&[]));
+    // The check before training, then step 0.
+    twice();
+    clock.set(0);
+    let first = twice();
+    assert_ne!(first[0], first[1]);
+    // Two more would be too much for a step.
+    loss.repeat();
+    assert_eq!(twice(), first);
+    assert!(loss.loss(&inputs).is_err());
 }
 
 #[test]

@@ -144,6 +144,8 @@ fn an_operation_that_would_be_late_is_refused_before_it_starts() {
 #[test]
 fn what_libtorch_makes_in_between_counts() {
     check("sum-booleans", &["of tensors in one step (limit: 64.0 MiB)", "`limits.tensor_bytes`"]);
+    let narrow = Limits { tensor_bytes: 20 << 20, ..tight() };
+    check_within(narrow, "pick-again", &["of tensors in one step (limit: 20.0 MiB)", "`limits.tensor_bytes`"]);
 }
 
 /// Calls a guest on outputs of a student that is trained.
@@ -169,9 +171,15 @@ fn gradients_count_before_they_are_computed() {
         "gradient-of-views",
         &["of tensors in one step", "of them for gradients (limit: 64.0 MiB)", "`limits.tensor_bytes`"],
     );
+    let softened = Limits { tensor_bytes: 40 << 20, ..narrow() };
+    let expected = ["of tensors in one step", "of them for gradients (limit: 40.0 MiB)", "`limits.tensor_bytes`"];
+    refused_in_training(softened.clone(), "gradient-of-temperatures", &expected);
     refused_in_training(hasty(), "gradient-of-selects", &["s with its gradient", "`limits.call_seconds`"]);
-    // Without a gradient neither takes anything.
-    for (limits, deed) in [(narrow(), "gradient-of-views"), (hasty(), "gradient-of-selects")] {
+    refused_in_training(hasty(), "gradient-of-picks", &["s with its gradient", "`limits.call_seconds`"]);
+    // Without a gradient none takes as much.
+    for (limits, deed) in
+        [(narrow(), "gradient-of-views"), (softened, "gradient-of-temperatures"), (hasty(), "gradient-of-selects")]
+    {
         guest(json!({ "do": deed }), limits, &[]).adapt(&student(3), &batch(), &outputs()).unwrap();
     }
 }
@@ -182,6 +190,10 @@ fn what_losses_take_of_the_features_counts() {
         let expected = "it returned features of which losses are computed, and with them asked for";
         refused_in_training(tight(), deed, &[expected, "(limit: 64.0 MiB)", "`limits.tensor_bytes`"]);
     }
+    // Some losses make more of a layer than it has elements: what the model returned, in another shape, can be much.
+    let expected = "it returned features of which losses are computed, and with them asked for";
+    let narrow = Limits { tensor_bytes: 1 << 20, ..tight() };
+    refused_in_training(narrow, "square-hidden", &[expected, "(limit: 1.0 MiB)", "`limits.tensor_bytes`"]);
     // What the model has returned itself is the experiment's.
     training(Limits { tensor_bytes: 0, ..tight() }, "return-inputs").unwrap();
 }
@@ -192,6 +204,8 @@ fn wrong_arguments_are_explained() {
     check("wrong-kind", &["a tensor of int64; expected floating-point numbers"]);
     check("index-outside", &["the index 99 is outside 0..3"]);
     check("label-outside", &["the index 2 is outside 0..2"]);
+    // Also where labels decide whether libtorch fails: it is not asked.
+    check("probe-no-classes", &["logits of [3, 0] have no classes"]);
 }
 
 #[test]
@@ -269,7 +283,7 @@ fn the_log_is_cut_at_its_limit() {
     let log = LogSink::new(move |plugin, level, message| {
         kept.lock().unwrap().push((plugin.to_owned(), level, message.to_owned()));
     });
-    for (deed, outcome) in [("log-flood", Some("`limits.operations`")), ("log-long", None)] {
+    for (deed, outcome) in [("log-flood", Some("`limits.operations`")), ("log-long", None), ("log-empty", None)] {
         let options = PluginOptions {
             config: Some(json!({ "do": deed })),
             limits: tight(),
@@ -284,6 +298,7 @@ fn the_log_is_cut_at_its_limit() {
         let mut lines = lines.lock().unwrap();
         let bytes: usize = lines.iter().map(|(_, _, message)| message.len()).sum();
         assert!(bytes < 4096 + 200, "{bytes}");
+        assert!(lines.len() <= 4096 / 10 + 1, "{} lines", lines.len());
         let (plugin, level, last) = lines.last().unwrap();
         assert_eq!((plugin.as_str(), *level), ("guest-misbehaving.wasm", Level::Warn));
         assert!(last.contains("limits.log_bytes: 4.0 KiB"), "{last}");

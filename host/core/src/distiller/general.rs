@@ -25,6 +25,10 @@ impl Distiller for General {
         self.plan.compute(student, &teachers[0])
     }
 
+    fn repeat(&self) {
+        self.plan.repeat();
+    }
+
     fn terms(&self, student: &Features, teachers: &[Features]) -> Vec<Term> {
         self.plan.terms(student, &teachers[0])
     }

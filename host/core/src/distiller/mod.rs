@@ -26,6 +26,9 @@ pub trait Distiller {
     /// The loss of a batch.
     fn loss(&self, student: &Features, teachers: &[Features]) -> Result<Loss>;
 
+    /// Says that the step is computed again from its start: what depends on the calls made at a step begins anew.
+    fn repeat(&self) {}
+
     /// The summands of the loss for these features, for people.
     fn terms(&self, student: &Features, teachers: &[Features]) -> Vec<Term>;
 

@@ -29,6 +29,10 @@ impl Distiller for MultiTeacher {
         self.plan.compute(student, &mean(teachers)?)
     }
 
+    fn repeat(&self) {
+        self.plan.repeat();
+    }
+
     fn terms(&self, student: &Features, teachers: &[Features]) -> Vec<Term> {
         self.plan.terms(student, &teachers[0])
     }

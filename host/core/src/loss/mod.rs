@@ -89,6 +89,9 @@ pub trait KdLoss {
         false
     }
 
+    /// Says that the step is computed again from its start: what depends on the calls made at a step begins anew.
+    fn repeat(&self) {}
+
     /// A scalar; the gradient flows to the student only.
     fn loss(&self, inputs: &KdInputs<'_>) -> Result<Tensor>;
 }
@@ -106,6 +109,9 @@ pub trait MatchLoss {
     /// Whether shapes fit, for the check before step 0: the shapes of the student's layers (after the projection) and
     /// of the teacher's. An error says what was expected.
     fn check(&self, student: &[Vec<i64>], teacher: &[Vec<i64>]) -> Result<(), String>;
+
+    /// Says that the step is computed again from its start: what depends on the calls made at a step begins anew.
+    fn repeat(&self) {}
 
     /// A scalar from the layers of student and teacher and the mask `[batch, length]`, 1 where a position counts.
     fn loss(&self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> Result<Tensor>;

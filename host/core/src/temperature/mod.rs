@@ -40,6 +40,9 @@ pub trait TemperatureScheduler {
         None
     }
 
+    /// Says that the step is computed again from its start: what depends on the calls made at a step begins anew.
+    fn repeat(&self) {}
+
     /// From logits of one shape `[…, labels]` and the configured temperature. Runs without grad.
     fn temperature(&self, student: &Tensor, teacher: &Tensor, base: f64) -> Result<Temperature>;
 }

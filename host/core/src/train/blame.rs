@@ -32,6 +32,7 @@ impl Session {
 
     /// The parts of the loss whose gradient is not finite, each with the place at which it ceases to be.
     fn origins(&mut self, task: usize, batch: &Prepared, step: u64, stepper: &Stepper) -> Result<Vec<String>> {
+        self.distiller.repeat();
         let adapted = self.tasks[task].adapt(batch, step, true)?;
         let (features, outputs) = adapted.student;
         let teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();

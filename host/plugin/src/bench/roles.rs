@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Plugin, PluginAdaptor, PluginBatchPostprocessor, PluginKdLoss, PluginMatchLoss, PluginRole,
-    PluginTemperatureScheduler, PluginWeightScheduler, tensor_ops::name_of,
+    PluginTemperatureScheduler, PluginWeightScheduler, tensor_ops::name_of, text::clean_name,
 };
 
 /// What a case came to.
@@ -66,7 +66,7 @@ pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, S
                 .measured(|| Ok((postprocessor.process(&context, copy())?, postprocessor.usage())))
                 .map_err(text)?;
             let described = |(name, tensor): (&str, &Tensor)| Returned {
-                key: name.to_owned(),
+                key: clean_name(name),
                 text: format!("{} {:?}", name_of(tensor.kind()), tensor.size()),
                 number: None,
             };

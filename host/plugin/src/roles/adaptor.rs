@@ -34,8 +34,8 @@ impl PluginAdaptor {
     fn call(&mut self, context: &AdaptContext, batch: &Batch, outputs: &Outputs) -> Result<Features> {
         let columns = Columns::new(batch);
         let of_model = ModelOutputs::new(outputs);
-        let (tensors, layers) = of_model.elements();
-        let given = Given { tensors: tensors.saturating_add(columns.elements()), layers };
+        let of_outputs = of_model.given();
+        let given = Given { tensors: of_outputs.tensors.saturating_add(columns.elements()), ..of_outputs };
         let device = of_model.computed().next().map_or(columns.device(), |tensor| tensor.device());
         let call = self.0.call_at(context, device);
         let about = format!("{}, {}", context.role, place(context));
@@ -58,7 +58,7 @@ impl PluginAdaptor {
             };
             Ok(match state.handles.remove(&features) {
                 Some(Entry::Features(draft)) if draft.len() == 0 => Err(Cause::NoFeatures),
-                Some(Entry::Features(draft)) => match state.spend(&draft.cost(given)) {
+                Some(Entry::Features(draft)) => match state.spend(&draft.cost(given)?) {
                     Ok(()) => Ok(draft.finish()),
                     Err(error) => Err(Cause::Limit(error.of_result("returned features of which losses are computed"))),
                 },

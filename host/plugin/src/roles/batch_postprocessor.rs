@@ -8,13 +8,14 @@ use crate::{
     batch::Columns,
     bindings::exported::batch_postprocessor::Guest as Exports,
     contract::PluginRole,
-    error::{Cause, Released, Result},
+    error::{Cause, OpError, Released, Result},
     guest::Guest,
     handles::Entry,
     limits::{Cost, LimitError, Usage},
-    model::training_cost,
+    model::{check_indices, training_cost},
     plugin::Plugin,
     state::State,
+    text::clean_name,
 };
 
 /// A component in the role of a batch post-processor.
@@ -59,6 +60,7 @@ impl PluginBatchPostprocessor {
                     let State { call, limits, .. } = state;
                     let growth = growth(batch, &processed, readers);
                     call.usage.count(limits, &growth).map_err(|error| Cause::Limit(too_large(&processed, error)))?;
+                    readers.iter().try_for_each(|reader| check_indices(&processed, reader)).map_err(unreadable)?;
                     Ok(processed)
                 }),
                 _ => Err(Cause::Released(Released("batch").to_string())),
@@ -79,6 +81,15 @@ fn too_large(batch: &Batch, error: LimitError) -> LimitError {
     error.of_result(&format!("returned `input_ids` of {shape:?} to run the models on"))
 }
 
+/// What a model cannot look up.
+fn unreadable(error: OpError) -> Cause {
+    let found = match error {
+        OpError::Refused(error) => error.message,
+        OpError::Trap(error) => error.to_string(),
+    };
+    unlike(format!("a batch that the models cannot read: {found}"), "indices that they have, and -100 for no label")
+}
+
 /// One tensor or more, of one number of examples, at least 1.
 fn check(batch: Batch) -> Result<Batch, Cause> {
     let Some((first_name, first)) = batch.iter().next() else {
@@ -86,10 +97,11 @@ fn check(batch: Batch) -> Result<Batch, Cause> {
     };
     let examples = first.size().first().copied();
     if examples.is_none_or(|examples| examples < 1) {
-        let found = format!("`{first_name}` of {:?}", first.size());
+        let found = format!("`{}` of {:?}", clean_name(first_name), first.size());
         return Err(unlike(found, "one example or more in the first dimension"));
     }
     if let Some((name, tensor)) = batch.iter().find(|(_, tensor)| tensor.size().first().copied() != examples) {
+        let (first_name, name) = (clean_name(first_name), clean_name(name));
         let found = format!("`{first_name}` of {:?} and `{name}` of {:?}", first.size(), tensor.size());
         return Err(unlike(found, "the same number of examples, the first dimension, in all"));
     }

@@ -62,6 +62,10 @@ impl KdLoss for PluginKdLoss {
         true
     }
 
+    fn repeat(&self) {
+        self.guest.borrow_mut().repeat();
+    }
+
     fn loss(&self, inputs: &brewer::loss::KdInputs<'_>) -> brewer::Result<Tensor> {
         Ok(self.call(KdInputs {
             student: inputs.student.shallow_clone(),

@@ -86,6 +86,10 @@ impl MatchLoss for PluginMatchLoss {
         Ok(())
     }
 
+    fn repeat(&self) {
+        self.guest.borrow_mut().repeat();
+    }
+
     fn loss(&self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> brewer::Result<Tensor> {
         Ok(self.call(MatchInputs {
             student: student.iter().map(Tensor::shallow_clone).collect(),

@@ -91,6 +91,10 @@ impl TemperatureScheduler for PluginTemperatureScheduler {
         &self.name
     }
 
+    fn repeat(&self) {
+        self.guest.borrow_mut().repeat();
+    }
+
     fn temperature(&self, student: &Tensor, teacher: &Tensor, base: f64) -> brewer::Result<Temperature> {
         let (student, teacher) = (student.f_detach()?, teacher.f_detach()?);
         Ok(no_grad(|| self.call(student, teacher, base))?)

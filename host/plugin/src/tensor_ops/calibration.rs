@@ -148,6 +148,7 @@ fn products(kind: Kind) -> Vec<Case> {
         ("matmul of vectors", vec![random(&[1 << 22]), random(&[1 << 22])], matmul),
         ("matmul of attention", vec![random(&[384, 128, 64]), random(&[384, 64, 128])], matmul),
         ("matmul of small matrices", vec![random(&[1 << 18, 2, 2]), random(&[1 << 18, 2, 2])], matmul),
+        ("matmul of rows and columns", vec![random(&[1 << 14, 1, 400]), random(&[1 << 14, 400, 1])], matmul),
         ("matmul of numbers", vec![random(&[1 << 20, 1, 1]), random(&[1 << 20, 1, 1])], matmul),
     ]
 }
@@ -155,6 +156,7 @@ fn products(kind: Kind) -> Vec<Case> {
 fn picking(kind: Kind) -> Vec<Case> {
     let random = |shape: &[i64]| random(shape, kind);
     let integers = |shape: &[i64], most: i64| Tensor::randint(most, shape, (Kind::Int64, Device::Cpu));
+    let again_and_again = |count: i64| integers(&[1], 1024).expand([count], false);
     let mask = || integers(&[512, 8192], 2).to_kind(Kind::Bool);
     let cross_entropy = of_two!(cross_entropy, -100, Reduction::Mean).1;
     vec![
@@ -175,6 +177,12 @@ fn picking(kind: Kind) -> Vec<Case> {
         }),
         ("index_select of numbers", vec![random(&[1 << 25]), integers(&[1 << 22], 1 << 25)], |state, x| {
             state.index_select(again(&x[0]), 0, again(&x[1]))
+        }),
+        ("index_select between", vec![random(&[16, 1024, 8]), integers(&[1 << 13], 1024)], |state, x| {
+            state.index_select(again(&x[0]), 1, again(&x[1]))
+        }),
+        ("index_select of one between", vec![random(&[1, 1024, 1]), again_and_again(1 << 20)], |state, x| {
+            state.index_select(again(&x[0]), 1, again(&x[1]))
         }),
         ("masked_fill", vec![random(&[512, 8192]), mask()], of_two!(masked_fill, Scalar::Int(1)).1),
         ("masked_select", vec![random(&[512, 8192]), mask()], of_two!(masked_select).1),
@@ -204,16 +212,8 @@ fn state() -> State {
         tensor_elements: u64::MAX,
         ..Limits::default()
     };
-    let settings = Settings {
-        name: "calibration".to_owned(),
-        config: String::new(),
-        granted: [Permission::ReadValues].into_iter().collect(),
-        asked: None,
-        seed: 0,
-        clock: Default::default(),
-        log: Default::default(),
-        logged: Default::default(),
-    };
+    let granted = [Permission::ReadValues].into_iter().collect();
+    let settings = Settings { granted, ..Settings::of_tests() };
     State::new(Arc::new(settings), Arc::new(limits))
 }
 

@@ -10,7 +10,7 @@ use tch::{Device, Kind, Tensor};
 use super::checks::is_float;
 use crate::{
     error::OpResult,
-    limits::{Cost, check_elements},
+    limits::{Cost, check_elements, cores},
     state::State,
 };
 
@@ -22,6 +22,9 @@ pub(super) const MISS: u64 = 400;
 
 /// What a matrix of a batch costs beside its elements, and a row of what is normalised.
 pub(super) const PART: u64 = 1_000;
+
+/// What a call costs that libtorch makes for a single index or a small matrix. It makes one after the other.
+pub(super) const CALL: u64 = 2_000;
 
 /// What a node of the gradient graph costs whatever its size: some microseconds.
 const NODE: u64 = 50_000;
@@ -187,6 +190,11 @@ pub(super) fn multiply_add(kind: Kind, right: u64, device: Device) -> u64 {
         (Kind::Half | Kind::BFloat16, _) => 1,
         (_, _) => 50,
     }
+}
+
+/// `work` that one core does while the others wait, in multiply-adds of all together.
+pub(super) fn serial(work: u64, device: Device) -> u64 {
+    work.saturating_mul(cores(device))
 }
 
 /// The kind that operands promote to.

@@ -58,6 +58,10 @@ impl losses::Host for State {
         if front != places {
             return Err(OpError::shape(format!("labels of {places:?} for logits of {shape:?}; expected {front:?}")));
         }
+        // Without a class no label is right but an ignored one: libtorch would tell which ones are.
+        if classes == 0 {
+            return Err(OpError::shape(format!("logits of {shape:?} have no classes; expected one at least")));
+        }
         let total = elements(&shape)?;
         let estimate = Estimate::new(total, logits.f_kind()?, Each::SOFTMAX).in_order(&logits)?;
         let rows = labels.numel() as u64;
@@ -65,15 +69,12 @@ impl losses::Host for State {
         self.admit(&estimate.gradients(&[&logits], total, Each::SOFTMAX))?;
         // An ignored label may be any number; class 0 stands in for it where labels are checked.
         let counted = labels.f_masked_fill(&labels.f_eq(ignore_index)?, 0)?;
-        indices(&counted, classes.max(1)).map_err(|error| self.disclosed(error))?;
+        indices(&counted, classes).map_err(|error| self.disclosed(error))?;
         let (rows, flat) = (elements(&places)? as i64, labels.f_reshape([-1])?);
-        let loss = logits.f_reshape([rows, classes])?.f_cross_entropy_loss::<Tensor>(
-            &flat,
-            None,
-            reduction(asked),
-            ignore_index,
-            0.0,
-        )?;
+        let loss = logits
+            .f_reshape([rows, classes])?
+            .f_cross_entropy_loss::<Tensor>(&flat, None, reduction(asked), ignore_index, 0.0)
+            .map_err(|error| self.disclosed(error.into()))?;
         let loss = if asked == Asked::None { loss.f_reshape(&places)? } else { loss };
         self.hold(loss)
     }

@@ -1,11 +1,11 @@
 //! The matrix product, and elements picked by other tensors.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 use wasmtime::component::Resource;
 
 use super::{
     checks::{broadcast, dimension, elements, indices, of_kind, same_kind},
-    cost::{COPY, Each, Estimate, MISS, PART, bytes, multiply_add, slowness},
+    cost::{CALL, COPY, Each, Estimate, MISS, PART, bytes, multiply_add, serial, slowness},
 };
 use crate::{
     error::{OpError, OpResult},
@@ -61,7 +61,16 @@ impl State {
         let elements = elements(&shape)?;
         // What is picked lies together as far as the dimensions behind it do.
         let together = if this.is_contiguous() { shape[dim + 1..].iter().product::<i64>().max(1) as u64 } else { 1 };
-        self.admit(&picking(&this, elements, elements / together, &index)?)?;
+        let mut estimate = picking(&this, elements, elements / together, &index)?.in_order(&index)?;
+        if this.requires_grad() {
+            // The gradient copies the index once more. Of a dimension between others it adds the parts one by one.
+            let places = index.numel() as u64;
+            let copied = if index.is_contiguous() { 0 } else { places };
+            let calls = if dim == 0 || dim + 1 == shape.len() { 0 } else { places.saturating_mul(CALL) };
+            let work = serial(calls, this.device()).saturating_add(copied.saturating_mul(COPY));
+            estimate = estimate.gradient(bytes(copied, Kind::Int64), work);
+        }
+        self.admit(&estimate)?;
         indices(&index, size).map_err(|error| self.disclosed(error))?;
         self.hold(this.f_index_select(dim as i64, &index)?)
     }
@@ -90,7 +99,9 @@ fn picking(this: &Tensor, elements: u64, places: u64, index: &Tensor) -> OpResul
         return Ok(estimate);
     }
     let all = whole.saturating_mul(3 * COPY).saturating_add(elements.saturating_mul(10 * COPY));
-    let work = all.saturating_mul(slowness(kind)).saturating_add(places.saturating_mul(MISS));
+    // Places that many indices may name are added to by one core.
+    let added = serial(places.saturating_mul(MISS), this.device());
+    let work = all.saturating_mul(slowness(kind)).saturating_add(added);
     Ok(estimate.gradient(bytes(whole, kind).saturating_add(bytes(elements, kind)), work))
 }
 
@@ -139,8 +150,9 @@ impl Product {
         let products = self.result.saturating_mul(self.inner.max(1)).saturating_mul(each);
         // Few products of many elements wait for memory, small matrices for their calls.
         let moved = self.left.saturating_add(self.right).saturating_add(self.result).saturating_mul(COPY);
-        let moved = moved.saturating_mul(slowness(kind)).saturating_add(self.matrices.saturating_mul(PART));
-        let work = products.saturating_add(moved);
+        let work = products.saturating_add(moved.saturating_mul(slowness(kind)));
+        let (parts, parts_of_gradient) = self.parts(kind, left.device());
+        let (work, work_of_gradient) = (work.saturating_add(parts), work.saturating_add(parts_of_gradient));
         let mut estimate = Estimate::new(self.result, kind, Each::LOGIC).work(work);
         for (operand, whole) in [(left, self.left), (right, self.right)] {
             let is_ready = whole == operand.numel() as u64 && operand.is_contiguous();
@@ -149,10 +161,28 @@ impl Product {
             }
             if operand.requires_grad() {
                 // Then its sum, where the operand was repeated.
-                estimate = estimate.gradient(bytes(whole, kind).saturating_mul(2), work);
+                estimate = estimate.gradient(bytes(whole, kind).saturating_mul(2), work_of_gradient);
             }
         }
         Ok(estimate)
+    }
+
+    /// What the calls for the matrices of a batch take beside their elements, and those of a gradient. Below some size
+    /// libtorch multiplies matrices itself, on all cores; larger ones are a call each, one after the other, which takes
+    /// microseconds.
+    fn parts(&self, kind: Kind, device: Device) -> (u64, u64) {
+        /// From so many multiply-adds on a matrix is a call (`bmm_out_or_baddbmm_` of ATen's LinearAlgebra.cpp).
+        const APART: u64 = 400;
+        const OF_FLOATS: u64 = 25 * CALL;
+        const OF_OTHERS: u64 = 150 * CALL;
+        let calls = |each: u64| serial(self.matrices.saturating_mul(each), device);
+        let together = self.matrices.saturating_mul(PART);
+        let multiply_adds = (self.result / self.matrices.max(1)).saturating_mul(self.inner);
+        match kind {
+            _ if device != Device::Cpu || self.matrices == 1 || multiply_adds < APART => (together, together),
+            Kind::Float | Kind::Double => (together, calls(OF_FLOATS)),
+            _ => (calls(OF_OTHERS), calls(OF_OTHERS)),
+        }
     }
 }
 
@@ -160,7 +190,7 @@ impl Product {
 mod tests {
     use tch::{Device, Kind, Tensor};
 
-    use super::{COPY, MISS, PART, Product, picking};
+    use super::{super::is_float, CALL, COPY, MISS, PART, Product, picking};
     use crate::limits::{Limits, Usage};
 
     /// What a product of two square matrices takes.
@@ -208,6 +238,20 @@ mod tests {
         };
         assert!(cost(&[1_000_000], &[1_000_000]) > 2_000_000 * COPY);
         assert!(cost(&[1_000_000, 1, 1], &[1, 1]) > 1_000_000 * PART);
+    }
+
+    /// On one thread, whatever there are.
+    #[test]
+    fn calls_one_after_the_other_cost_the_time_of_all_cores() {
+        let cores = crate::limits::cores(Device::Cpu);
+        let cost = |kind: Kind| {
+            let matrices = |shape: &[i64]| Tensor::zeros(shape, (kind, Device::Cpu)).set_requires_grad(is_float(kind));
+            let (left, right) = ([100, 1, 400], [100, 400, 1]);
+            Product::new(&left, &right).unwrap().estimate(&matrices(&left), &matrices(&right)).unwrap().cost()
+        };
+        assert!(cost(Kind::Float).gradient_work > 2 * 100 * 25 * CALL * cores);
+        assert!(cost(Kind::Half).gradient_work > 2 * 100 * 150 * CALL * cores);
+        assert!(cost(Kind::Int64).work > 100 * 150 * CALL * cores);
     }
 
     #[test]

@@ -64,8 +64,12 @@ impl loss_inputs::HostTemperature for State {
             }
             kind = promoted(&logits, values)?;
         }
-        let estimate = Estimate::new(total, kind, Each::QUOTIENT).in_kind(&[&logits])?;
-        self.admit(&estimate.gradients(&[&logits], total, Each::QUOTIENT))?;
+        let operands = match &temperature {
+            Temperature::Scalar(_) => vec![&logits],
+            Temperature::PerExample(values) => vec![&logits, values],
+        };
+        let estimate = Estimate::new(total, kind, Each::QUOTIENT).in_kind(&operands)?;
+        self.admit(&estimate.gradients(&operands, total, Each::QUOTIENT))?;
         self.hold(match temperature {
             Temperature::Scalar(value) => guarded(|| logits.f_div_scalar(value))?,
             Temperature::PerExample(values) => logits.f_div(&values.f_unsqueeze(-1)?)?,

@@ -47,6 +47,12 @@ impl KdTerm {
         })
     }
 
+    /// Says that the step is computed again.
+    pub(super) fn repeat(&self) {
+        self.scheduler.repeat();
+        self.loss.repeat();
+    }
+
     /// The sum over pairs of logits, after masks were applied.
     pub fn compute(&self, student: &Features, teacher: &Features) -> Result<Tensor> {
         let mut sum: Option<Tensor> = None;

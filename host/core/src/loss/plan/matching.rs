@@ -3,7 +3,7 @@ use tch::{Device, Tensor};
 
 use super::operands::Operands;
 use super::{Side, Term, check_gradient};
-use crate::describe::shape;
+use crate::describe::{describe, shape};
 use crate::loss::config::ProjectionSpec;
 use crate::loss::plugins::make_match_loss;
 use crate::loss::{CustomMatch, IntermediateMatch, LossError, MatchLoss, NameAndParameters, PluginLosses};
@@ -72,6 +72,11 @@ impl MatchTerm {
         self.proj.as_ref().map(ProjectionSpec::options).unwrap_or_default()
     }
 
+    /// Says that the step is computed again.
+    pub(super) fn repeat(&self) {
+        self.loss.repeat();
+    }
+
     pub(super) fn compute(&self, student: &Features, teacher: &Features) -> Result<Tensor> {
         let mut of_student = self.select(student, false)?;
         let of_teacher = self.select(teacher, true)?;
@@ -119,9 +124,31 @@ impl MatchTerm {
                 hint: self.hint(&student_shapes, &teacher_shapes),
             }
         })?;
+        self.check_mask(student, &student_shapes)?;
         if self.weight != 0.0 {
             for (key, layer) in self.operands.layers_of_student(student.features) {
                 check_gradient(student, &key, layer)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the mask is one of the positions of every layer that is compared: one that is not would broadcast, and a
+    /// loss of `[batch, length, 1]` with a mask of another length is a matrix for each example.
+    fn check_mask(&self, student: &Side<'_>, shapes: &[Vec<i64>]) -> Result<()> {
+        let Some(mask) = &student.features.inputs_mask else { return Ok(()) };
+        let length = mask.size().last().copied();
+        for size in shapes {
+            let positions = match size.len() {
+                3 if self.operands.are_attention() => &size[1..],
+                3 => &size[1..2],
+                4 => &size[2..],
+                _ => &[],
+            };
+            if let Some(found) = positions.iter().find(|found| Some(**found) != length) {
+                let (batch, layer) = (student.batch_size, shape(size));
+                let expected = format!("[{batch}, {found}] for the layer {layer} of {}", self.key);
+                return Err(student.wrong("inputs_mask", describe(mask), expected).into());
             }
         }
         Ok(())

@@ -89,6 +89,12 @@ impl LossPlan {
         sum.finish()
     }
 
+    /// Says that the step is computed again, with the same numbers.
+    pub fn repeat(&self) {
+        self.kd.repeat();
+        self.matches.iter().for_each(MatchTerm::repeat);
+    }
+
     /// Whether the features of a batch are all that the plan needs, before anything is computed from them.
     pub fn check(&self, student: &Side<'_>, teacher: &Side<'_>) -> Result<()> {
         for side in [student, teacher] {

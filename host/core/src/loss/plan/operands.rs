@@ -101,6 +101,11 @@ impl Operands {
         }
     }
 
+    /// Whether they are attention maps, whose last dimensions are positions both.
+    pub fn are_attention(&self) -> bool {
+        matches!(self, Operands::Layers { feature: Feature::Attention, .. })
+    }
+
     /// The modules of one side.
     pub fn modules(&self, of_teacher: bool) -> &[String] {
         match self {

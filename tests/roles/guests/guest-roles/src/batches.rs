@@ -36,6 +36,15 @@ pub fn process(_: &Context, mut batch: Batch) -> Result<Batch> {
             let ids = batch.tensor("input_ids")?;
             batch.insert("input_ids", &(ids * 1_000_000))?;
         }
+        "wild-labels" => {
+            let labels = batch.tensor("labels")?;
+            batch.insert("labels", &(labels * 9))?;
+        }
+        "wild-name" => {
+            let mut named = Batch::default();
+            named.insert("a\nwarning: b\u{1b}[2J", &Tensor::zeros(&[0, 1], Kind::Int64)?)?;
+            return Ok(named);
+        }
         "same-words" => {
             let shape = batch.tensor("input_ids")?.shape();
             batch.insert("input_ids", &Tensor::full(&shape, 5, Kind::Int64)?)?;

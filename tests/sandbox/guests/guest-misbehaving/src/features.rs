@@ -22,6 +22,16 @@ pub fn wide(logits: &Tensor) -> Result<Features> {
     of_logits(logits.narrow(1, 0, 1)?.expand(&[-1, 1 << 20])?)
 }
 
+/// The model's own hidden states, each number a position: of as many positions a loss makes a matrix.
+pub fn square(layers: &TensorList) -> Result<Features> {
+    let mut hidden = TensorList::default();
+    for index in 0..layers.len() {
+        let layer = layers.get(index)?;
+        hidden.push(&layer.reshape(&[layer.shape()[0], -1, 1])?)?;
+    }
+    Ok(Features { hidden, ..Default::default() })
+}
+
 /// Logits that train nothing beside a loss that does.
 pub fn detached(outputs: &Outputs) -> Result<Features> {
     let losses = outputs.get("loss")?.into_iter().collect();

@@ -38,6 +38,7 @@ enum Deed {
     Allocate,
     LogFlood,
     LogLong,
+    LogEmpty,
     LogNothing,
     OperateForEver,
     HoardHandles,
@@ -57,6 +58,9 @@ enum Deed {
     SumBooleans,
     GradientOfViews,
     GradientOfSelects,
+    GradientOfPicks,
+    GradientOfTemperatures,
+    PickAgain,
     LongShape,
     LongName,
     WrongShape,
@@ -66,6 +70,7 @@ enum Deed {
     ProbeIndexSelect,
     ProbeGather,
     ProbeCrossEntropy,
+    ProbeNoClasses,
     SelectByMask,
     Read,
     ReadAll,
@@ -77,6 +82,7 @@ enum Deed {
     Loss,
     ManyLogits,
     WideLogits,
+    SquareHidden,
     DetachLogits,
     NoLogits,
     LaterCount,
@@ -110,6 +116,7 @@ fn adapt(context: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features
             host::log(Level::Info, "a line that says nothing, again and again");
         },
         Deed::LogLong => host::log(Level::Info, &"long ".repeat(100_000)),
+        Deed::LogEmpty => (0..15_000).for_each(|_| host::log(Level::Info, "")),
         Deed::LogNothing => host::log(Level::Info, "a line"),
         Deed::OperateForEver => tensors::operate_for_ever()?,
         Deed::HoardHandles => tensors::hoard(&logits()?)?,
@@ -132,6 +139,9 @@ fn adapt(context: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features
         Deed::SumBooleans => tensors::sum_booleans()?,
         Deed::GradientOfViews => return features::of_loss(tensors::views(&logits()?, 1 << 19, 10)?),
         Deed::GradientOfSelects => return features::of_loss(tensors::views(&logits()?, 1 << 25, 60)?),
+        Deed::GradientOfPicks => return features::of_loss(tensors::pick_between(&logits()?)?),
+        Deed::GradientOfTemperatures => return features::of_loss(tensors::soften(&logits()?)?),
+        Deed::PickAgain => _ = tensors::pick_again(&Tensor::ones(&[1], Kind::Boolean)?, 0, 1 << 22)?,
         Deed::LongShape => _ = Tensor::zeros(&vec![1; 1_000_000], Kind::Float32)?,
         Deed::LongName => _ = batch.tensor(&"n".repeat(HUNDREDS_OF_MEGABYTES))?,
         Deed::WrongShape => _ = logits()?.matmul(&logits()?)?,
@@ -146,6 +156,7 @@ fn adapt(context: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features
         Deed::ProbeCrossEntropy => {
             return tensors::probe(batch, |labels| cross_entropy(&logits()?, labels, Reduction::Mean));
         }
+        Deed::ProbeNoClasses => tensors::probe_no_classes(batch)?,
         Deed::SelectByMask => {
             let ones = batch.tensor("labels")?;
             let count = ones.masked_select(&ones.eq(1)?)?.numel();
@@ -166,6 +177,7 @@ fn adapt(context: &Context, batch: &Batch, outputs: &Outputs) -> Result<Features
         }
         Deed::ManyLogits => return features::many(&logits()?),
         Deed::WideLogits => return features::wide(&logits()?),
+        Deed::SquareHidden => return features::square(&outputs.list("hidden_states")?),
         Deed::DetachLogits => return features::detached(outputs),
         Deed::NoLogits => return features::without_logits(outputs),
         Deed::LaterCount

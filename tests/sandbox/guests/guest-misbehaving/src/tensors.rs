@@ -2,7 +2,10 @@
 
 use std::cell::RefCell;
 
-use brewer_sdk::prelude::*;
+use brewer_sdk::{
+    losses::{Reduction, cross_entropy},
+    prelude::*,
+};
 
 pub fn operate_for_ever() -> Result<()> {
     let mut tensor = Tensor::ones(&[2], Kind::Float32)?;
@@ -97,6 +100,24 @@ pub fn pick_numbers() -> Result<()> {
     Ok(())
 }
 
+/// One element again and again, by an index that takes no memory itself.
+pub fn pick_again(tensor: &Tensor, dim: i64, count: i64) -> Result<Tensor> {
+    let places = Tensor::zeros(&[1], Kind::Int64)?.expand(&[count])?;
+    tensor.index_select(dim, &places)
+}
+
+/// Of a dimension between others: libtorch adds the gradients of what was picked one by one.
+pub fn pick_between(logits: &Tensor) -> Result<Tensor> {
+    pick_again(&logits.reshape(&[1, -1, 1])?, 1, 1 << 25)?.sum(&[], false)
+}
+
+/// Logits that train nothing, by temperatures that do: the gradient is that of as many quotients.
+pub fn soften(logits: &Tensor) -> Result<Tensor> {
+    let rows = logits.sum(&[-1], false)?;
+    let wide = logits.detach()?.narrow(1, 0, 1)?.expand(&[-1, 1 << 20])?;
+    Temperature::per_example(&rows)?.soften(&wide)?.narrow(1, 0, 1)?.sum(&[], false)
+}
+
 /// A view of one byte, of which libtorch makes a tensor of integers before it adds them up.
 pub fn sum_booleans() -> Result<()> {
     let many = Tensor::ones(&[1], Kind::Boolean)?.expand(&[1 << 22])?;
@@ -125,6 +146,14 @@ pub fn probe(batch: &Batch, operation: impl FnOnce(&Tensor) -> Result<Tensor>) -
         Ok(_) => Err("no label is 1, as an operation has told".into()),
         Err(error) => Err(format!("a label is 1, as an operation has told: {error}").into()),
     }
+}
+
+/// Whether the loss of no classes fails for labels of 1, and not for those of 0 that stand for none.
+pub fn probe_no_classes(batch: &Batch) -> Result<()> {
+    let labels = (batch.tensor("labels")? - 1) * 100;
+    let nothing = Tensor::zeros(&[labels.shape()[0], 0], Kind::Float32)?;
+    cross_entropy(&nothing, &labels, Reduction::Mean)?;
+    Ok(())
 }
 
 pub fn compare(found: &[f32], expected: usize) -> Result<()> {
