@@ -158,7 +158,8 @@ fn damaged_examples_are_named_and_computed_again() {
     let expected = losses(&workspace);
     let rows = fs::read_to_string(workspace.path("train.jsonl")).unwrap().lines().count();
     let last = format!("example {},", rows - 1);
-    let damages: [(fn(&mut [u8]), &str, String); 3] = [
+    type Damage = fn(&mut [u8]);
+    let damages: [(Damage, &str, String); 3] = [
         (|values| values.fill(0), "example ", format!("{rows} examples found damaged")),
         (|values| values[0] ^= 1, "example 0,", "1 example found damaged".to_owned()),
         (|values| values[values.len() - 1] ^= 1, &last, "1 example found damaged".to_owned()),

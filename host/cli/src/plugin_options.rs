@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use brewer::experiment::{DistillerName, Experiment, ExperimentError, PluginRef, PluginSpec};
@@ -200,15 +200,9 @@ impl Filling<'_> {
             }
             PluginRole::Callback => {
                 let callbacks = &mut self.experiment.plugins.callbacks;
-<<<<<<< HEAD
-                let own = callbacks.iter().position(|spec| spec.reference() == self.reference);
+                let own = callbacks.iter().position(|spec| is_same(&spec.reference(), &self.reference));
                 let mut spec = own.map_or_else(|| PluginSpec::new(self.reference.clone()), |own| callbacks.remove(own));
                 self.plugin.describe(&self.reference, &mut spec);
-=======
-                let own = callbacks.iter().position(|spec| is_same_file(&spec.path, &self.path));
-                let mut spec = own.map_or_else(|| PluginSpec::new(self.path.clone()), |own| callbacks.remove(own));
-                self.plugin.describe(&self.path, &mut spec);
->>>>>>> 8bc588debe2fd6ee0fed75ddfcb3fcaacb8bc172
                 self.experiment.plugins.callbacks.insert(own.unwrap_or(self.experiment.plugins.callbacks.len()), spec);
             }
             PluginRole::KdLoss if self.experiment.distiller != DistillerName::Trainer => {
@@ -241,15 +235,9 @@ impl Filling<'_> {
 
     /// Refuses a place that another plugin of the command line took: that one would not be used.
     fn take(&mut self, key: &str) -> Result<()> {
-<<<<<<< HEAD
         match self.taken.insert(key.to_owned(), self.reference.clone()) {
-            Some(earlier) if earlier != self.reference => {
+            Some(earlier) if !is_same(&earlier, &self.reference) => {
                 let earlier = printable(&earlier.to_string());
-=======
-        match self.taken.insert(key.to_owned(), self.path.clone()) {
-            Some(earlier) if !is_same_file(&earlier, &self.path) => {
-                let earlier = printable(&earlier.to_string_lossy());
->>>>>>> 8bc588debe2fd6ee0fed75ddfcb3fcaacb8bc172
                 Err(self.refused(format!("it would take `{key}` from {earlier}; give one of the two")))
             }
             _ => Ok(()),
@@ -316,10 +304,13 @@ impl Filling<'_> {
     }
 }
 
-/// Whether two paths lead to one file: by `..`, or by links.
-fn is_same_file(left: &Path, right: &Path) -> bool {
+/// Whether two references name one plugin. A file may have several paths: by `..`, or by links.
+fn is_same(left: &PluginRef, right: &PluginRef) -> bool {
     let file = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    left == right || file(left) == file(right)
+    match (left, right) {
+        (PluginRef::File(left), PluginRef::File(right)) => file(left) == file(right),
+        _ => left == right,
+    }
 }
 
 /// Whether what stands where a built-in could be named is the plugin `name`.
@@ -340,16 +331,9 @@ fn named(place: &mut NameAndParameters, name: &str) -> String {
 
 impl GivenPlugin {
     /// Writes what the command line says of the plugin over what the experiment says.
-<<<<<<< HEAD
     fn describe(&self, reference: &PluginRef, spec: &mut PluginSpec) {
-        if spec.reference() != *reference {
+        if !is_same(&spec.reference(), reference) {
             spec.set_reference(reference.clone());
-=======
-    fn describe(&self, path: &Path, spec: &mut PluginSpec) {
-        if !is_same_file(&spec.path, path) {
-            path.clone_into(&mut spec.path);
-            spec.sha256 = None;
->>>>>>> 8bc588debe2fd6ee0fed75ddfcb3fcaacb8bc172
             spec.permissions.clear();
         }
         if let Some(config) = &self.config {
@@ -376,12 +360,13 @@ mod tests {
         fs::write(&file, "").unwrap();
         fs::write(folder.path().join("plugins/other.wasm"), "").unwrap();
         let by_parent = |name: &str| folder.path().join("experiments/../plugins").join(name);
-        let given = GivenPlugin { path: file.clone(), grants: vec![], config: None, limits: Map::new() };
+        let given =
+            GivenPlugin { reference: PluginRef::File(file.clone()), grants: vec![], config: None, limits: Map::new() };
         let described = |path: PathBuf| {
-            let mut spec = PluginSpec::new(path);
+            let mut spec = PluginSpec::new(PluginRef::File(path));
             spec.sha256 = Some("0".repeat(64));
             spec.permissions = vec!["read-values".to_owned()];
-            given.describe(&file, &mut spec);
+            given.describe(&PluginRef::File(file.clone()), &mut spec);
             (spec.sha256.is_some(), spec.permissions.len())
         };
         assert_eq!(described(by_parent("mine.wasm")), (true, 1));
