@@ -67,7 +67,7 @@ fn trained(experiment: &Experiment, folder: &TempDir) -> (Recorder, Assembled) {
     let out = RunFolder::open(&folder.path().join("out")).unwrap();
     let mut recorder = Recorder::default();
     let (start, interrupt) = (TrainingState::default(), AtomicBool::new(false));
-    let outcome = assembled.session.train(&assembled.settings, &start, &out, &mut [&mut recorder], &interrupt);
+    let outcome = assembled.session.train(&assembled.settings, start, &out, &mut [&mut recorder], &interrupt);
     assert_eq!(outcome.unwrap(), Outcome::Finished);
     (recorder, assembled)
 }
