@@ -14,6 +14,10 @@ pub type Adapt = fn(Role, &Batch, &Outputs) -> Features;
 struct Adapted(Adapt);
 
 impl PluginSource for Adapted {
+    fn digest(&mut self, _: &PluginSpec) -> Result<String> {
+        Ok("sha256:of-a-test".to_owned())
+    }
+
     fn adaptor(&mut self, _spec: &PluginSpec, _role: Role) -> Result<Box<dyn Adaptor>> {
         Ok(Box::new(Adapted(self.0)))
     }
