@@ -15,6 +15,7 @@ mod durability;
 mod effects;
 mod evaluating;
 mod experiment;
+mod heads;
 mod interrupting;
 mod kills;
 mod languages;

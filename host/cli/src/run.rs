@@ -113,7 +113,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
         }
         Outcome::Finished => {}
     }
-    folder.save_student(session.student.as_ref())?;
+    folder.save_student(&session.student)?;
     let printed = if options.json {
         output::json(&result(Some(&folder.student())))
     } else {

@@ -16,6 +16,7 @@ mod memory;
 mod parameters;
 mod pass;
 mod pretrained;
+mod shared_body;
 
 use std::path::Path;
 
@@ -26,6 +27,7 @@ pub use error::ModelError;
 pub use huggingface::{Mismatch, ModelConfig};
 pub use parameters::Parameters;
 pub use pass::Pass;
+pub use shared_body::{SharedBody, WithNewHead, class_of_body};
 
 use crate::{Batch, Result, Task};
 
