@@ -34,6 +34,7 @@ mod roles;
 mod rows;
 mod run_folders;
 mod running;
+mod several_labels;
 mod teachers;
 mod threads;
 mod wasi;
