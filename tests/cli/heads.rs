@@ -63,8 +63,11 @@ fn is_of_head(name: &str) -> bool {
 fn each_task_trains_its_head_and_all_train_the_body() {
     let workspace = workspace();
     let finished = workspace.run();
-    for expected in ["student of reviews", "student of tags", "new, with random weights: classifier.weight of reviews"]
-    {
+    for expected in [
+        "student of reviews",
+        "student of tags",
+        "of reviews: new, with random weights: classifier.weight, classifier.bias",
+    ] {
         assert!(finished.stderr.contains(expected), "`{expected}` is not in: {}", finished.stderr);
     }
     assert!(!finished.stderr.contains("matched by index"), "{}", finished.stderr);
@@ -114,6 +117,10 @@ fn each_task_trains_its_head_and_all_train_the_body() {
 #[test]
 fn a_run_resumes_to_the_same_bytes() {
     let mut workspace = workspace();
+    let (student, teacher) = workspace.hidden_sizes();
+    let projection = json!(["linear", student, teacher]);
+    let layers = json!({ "layer_T": 3, "layer_S": 1, "feature": "hidden", "loss": "hidden_mse", "weight": 1, "proj": projection });
+    workspace.set("distillation.intermediate_matches", json!([layers]));
     workspace.run();
     let whole = contents(&workspace.path("out"));
     let take_back = || {
@@ -164,11 +171,12 @@ fn a_saved_student_is_read_back_and_gets_further_heads() {
     workspace.set("optimizer.lr", json!(0.0));
     let finished = workspace.run();
     assert!(
-        finished.stderr.contains("random weights: classifier.weight of again, classifier.bias of again\n"),
+        finished.stderr.contains("of again: new, with random weights: classifier.weight, classifier.bias\n"),
         "{}",
         finished.stderr
     );
     for task in ["reviews", "tags"] {
+        assert!(finished.stderr.contains(&format!("of {task}: as it was saved\n")), "{}", finished.stderr);
         assert_eq!(weights(&workspace, &format!("out/student/{task}")), weights(&workspace, &format!("start/{task}")));
     }
     // A head's first weights follow from the seed and the task, whichever tasks there are beside it.
@@ -198,6 +206,7 @@ fn a_trained_head_of_the_same_classes_stays() {
     let finished = workspace.run();
     let said = "of the teacher of reviews put into the student's order, by name: positive, negative, neutral";
     assert!(finished.stderr.contains(said), "{}", finished.stderr);
+    assert!(finished.stderr.contains("of reviews: the student's own\n"), "{}", finished.stderr);
     let head = weights(&workspace, "student")["classifier.weight"].clone();
     assert_eq!(weights(&workspace, "out/student/reviews")["classifier.weight"], head);
     // One of other classes is left out, and that is said.
@@ -243,7 +252,12 @@ fn what_needs_heads_by_task_is_refused_without_them() {
     let key = r#""student": { "heads": "by_task" }"#;
     workspace.refuses(&["the teacher of tags has other classes", "none, person, place", key]);
 
+    // A task's name is no part of a parameter's.
     let by_task = json!({ "model": "student", "heads": "by_task" });
+    workspace.set("student", by_task.clone());
+    workspace.set("optimizer", json!({ "name": "adamw", "no_decay": ["bias", "reviews"] }));
+    workspace.refuses(&["optimizer.no_decay is `reviews`"]);
+    workspace.remove("optimizer");
     workspace.set("student", by_task.clone());
     workspace.set("student.labels", json!(["a", "b"]));
     workspace.refuses(&["student.labels has no effect", "by_task"]);

@@ -4,6 +4,7 @@ use std::mem::discriminant;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::Note;
 use super::student::{LoadedStudent, Origin, load_origin};
 use crate::classes::{ClassMatching, Classes, listed};
 use crate::experiment::{Experiment, ExperimentError};
@@ -31,25 +32,26 @@ pub(super) fn load_by_task(
     let is_trained = saved.is_none() && origin.new.is_empty() && experiment.student.config.is_none();
     let mut body = SharedBody::of(origin.model.as_ref())?;
     let mut is_head_used = saved.is_some() || !is_trained;
-    let (mut models, mut new, mut has_classes_of) = (vec![], vec![], vec![]);
+    let (mut models, mut notes, mut has_classes_of) = (vec![], vec![], vec![]);
     for (index, (task, teacher)) in tasks.into_iter().enumerate() {
         let predicted = &teacher.spec().task;
-        let model = if let Some(folder) = saved_folder(experiment, task) {
+        let (model, head) = if let Some(folder) = saved_folder(experiment, task) {
             let own = load_trainable(&folder, device)?;
             check_head(task, &folder, &own.spec().task, predicted)?;
-            body.with_head_of(own.as_ref(), [&folder, &origin.tokenizer_folder])?
+            let model = body.with_head_of(own.as_ref(), [&folder, &origin.tokenizer_folder])?;
+            (model, "as it was saved".to_owned())
         } else if is_trained && is_for(&origin.model.spec().task, predicted)? {
             is_head_used = true;
             let folder = &origin.tokenizer_folder;
-            body.with_head_of(origin.model.as_ref(), [folder, folder])?
+            (body.with_head_of(origin.model.as_ref(), [folder, folder])?, "the student's own".to_owned())
         } else {
             tch::manual_seed(named(experiment.training.seed, task) as i64);
-            let WithNewHead { model, new: names } = body.with_new_head(predicted)?;
-            new.extend(names.into_iter().map(|name| format!("{name} of {task}")));
+            let WithNewHead { model, new } = body.with_new_head(predicted)?;
             has_classes_of.push(index);
-            model
+            (model, format!("new, with random weights: {}", new.join(", ")))
         };
         models.push((task.clone(), model.into()));
+        notes.push(Note { label: "heads", text: format!("of {task}: {head}") });
     }
     let mut left_out = origin.left_out;
     if !is_head_used {
@@ -58,12 +60,13 @@ pub(super) fn load_by_task(
     }
     Ok(LoadedStudent {
         student: Student::by_task(models, body.parameters()),
-        new,
+        new: vec![],
         left_out,
         tokenizer_folder: origin.tokenizer_folder,
         // What is for a head is each task's teacher's.
         from_teacher: origin.from_teacher.into_iter().filter(|what| *what == "model type").collect(),
         has_classes_of,
+        notes,
     })
 }
 

@@ -11,7 +11,7 @@ pub struct Note {
 }
 
 pub(super) fn notes(student: &LoadedStudent, tasks: &[TrainingTask]) -> Vec<Note> {
-    let mut notes = vec![];
+    let mut notes = student.notes.clone();
     if !student.from_teacher.is_empty() {
         let text = format!("{} of the student are the teacher's: its config has none", and(&student.from_teacher));
         notes.push(Note { label: "config", text });

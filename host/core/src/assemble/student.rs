@@ -3,6 +3,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use super::Note;
 use super::heads::load_by_task;
 use crate::experiment::{Experiment, HeadsSpec, StudentSpec};
 use crate::model::{self, LoadOptions, Loaded, ModelConfig, class_of_body};
@@ -18,6 +19,8 @@ pub(super) struct LoadedStudent {
     pub from_teacher: Vec<&'static str>,
     /// The tasks by index whose first teacher's classes the student has because its head was made for them.
     pub has_classes_of: Vec<usize>,
+    /// Where the heads come from, if tasks have their own.
+    pub notes: Vec<Note>,
 }
 
 /// A model as the experiment says where the student comes from, with one head.
@@ -45,7 +48,7 @@ pub(super) fn load_student(
         load_origin(experiment, first.map(|model| model.as_ref()), device)?;
     let has_classes_of = if has_teachers_classes { vec![0] } else { vec![] };
     let student = Student::one(model.into());
-    Ok(LoadedStudent { student, new, left_out, tokenizer_folder, from_teacher, has_classes_of })
+    Ok(LoadedStudent { student, new, left_out, tokenizer_folder, from_teacher, has_classes_of, notes: vec![] })
 }
 
 /// Makes the model that the student comes from; `teacher` is the first one.
