@@ -16,6 +16,7 @@ mod effects;
 mod evaluating;
 mod experiment;
 mod guide;
+mod heads;
 mod interrupting;
 mod kills;
 mod languages;

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use brewer::Model;
+use brewer::Student;
 use brewer::experiment::Experiment;
 use brewer::train::is_reserved;
 use serde_json::{Map, Value, json};
 
 /// The description of a student whose numbers are in `metrics`, a run's `metrics.jsonl`. It says nothing of when or where:
 /// the same run has the same, resumed or not.
-pub fn describe(experiment: &Experiment, student: &dyn Model, metrics: &Path) -> String {
+pub fn describe(experiment: &Experiment, student: &Student, metrics: &Path) -> String {
     let teachers: Vec<&Path> = experiment.teachers().map(|teacher| teacher.model.as_path()).collect();
     let base_models: Vec<String> = teachers.iter().filter_map(|folder| hub_name(folder)).collect();
     let licenses: Vec<String> = teachers.iter().filter_map(|folder| license(folder)).collect();
@@ -34,7 +34,10 @@ pub fn describe(experiment: &Experiment, student: &dyn Model, metrics: &Path) ->
         head.push(list("datasets", &datasets));
     }
     head.push("library_name: transformers\ntags:\n- distillation\n- brewer".to_owned());
-    let architecture = &student.spec().architecture;
+    let mut architectures: Vec<&str> =
+        student.models().into_iter().map(|(_, model)| model.spec().architecture.as_str()).collect();
+    architectures.dedup();
+    let architecture = architectures.join("` and `");
     if !metrics.is_empty() {
         let mut kinds: Vec<String> = metrics.keys().map(|name| kind(name).to_owned()).collect();
         kinds.sort();
@@ -46,7 +49,7 @@ pub fn describe(experiment: &Experiment, student: &dyn Model, metrics: &Path) ->
         let results = json!([{
             "name": "student",
             "results": [{
-                "task": { "type": task(architecture) },
+                "task": { "type": task(architectures[0]) },
                 "dataset": { "name": evaluated, "type": evaluated },
                 "metrics": numbers.collect::<Vec<_>>(),
             }],

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use brewer::assemble::{preparation, tokenizer_in};
+use brewer::assemble::{preparation, task_of, tokenizer_in};
 use brewer::data::{Dataset, Loader, Order};
 use brewer::device::device;
 use brewer::evaluation::{Preparation, evaluate};
-use brewer::experiment::{Experiment, ExperimentError, data_from};
+use brewer::experiment::{Experiment, ExperimentError, HeadsSpec, data_from};
 use brewer::model::{self, LoadOptions};
 use brewer_plugin_host::Plugins;
 use clap::Args;
@@ -29,7 +29,7 @@ pub struct EvalOptions {
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
 
-    /// A data set, in place of the experiment's data.dev
+    /// A data set, in place of the experiment's data.dev, or that of the task whose model it is
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
 
@@ -70,13 +70,23 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
     let experiment = options.experiment(file, &sources)?;
     let missing =
         |key, message: &str| brewer::Error::from(ExperimentError::Combination { key, message: message.to_owned() });
-    let folder = options
-        .model
-        .clone()
-        .or_else(|| experiment.as_ref().map(|experiment| experiment.training.output_dir.join("student")))
-        .ok_or_else(|| missing("--model", "missing; name a model's folder, or an experiment with --config"))?;
+    let folder = match (&options.model, &experiment) {
+        (Some(folder), _) => folder.clone(),
+        (None, Some(experiment)) => {
+            let student = experiment.training.output_dir.join("student");
+            if let (HeadsSpec::ByTask, Some(task)) = (experiment.student.heads, experiment.tasks.keys().next()) {
+                let example = shown(&student.join(task));
+                let message = format!("missing; the student has a head for each task, so name one of them: {example}");
+                return Err(missing("--model", &message).into());
+            }
+            student
+        }
+        (None, None) => {
+            return Err(missing("--model", "missing; name a model's folder, or an experiment with --config").into());
+        }
+    };
     let config = match &experiment {
-        Some(experiment) => experiment.data.clone(),
+        Some(experiment) => task_of(experiment, &folder).map_or(&experiment.data, |(_, task)| &task.data).clone(),
         None => data_from(&options.overrides).map_err(brewer::Error::from)?,
     };
     let data = options

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use brewer::assemble::Assembled;
+use brewer::assemble::{Assembled, Evaluated};
 use brewer::data::{DataConfig, Dataset};
 use brewer::experiment::{Experiment, PluginRef, PluginSpec, StudentSpec};
 use brewer::loss::Term;
@@ -26,7 +26,10 @@ pub fn print(command: &str, experiment: &Experiment, assembled: &Assembled, term
     for (teacher, spec) in teachers.zip(experiment.teachers()) {
         rows.push(model_row(&teacher.label(), shown(&spec.model), teacher.model.as_ref()));
     }
-    rows.push(model_row("student", origin(&experiment.student), session.student.as_ref()));
+    for (task, model) in session.student.models() {
+        let label = task.map_or("student".to_owned(), |task| format!("student of {task}"));
+        rows.push(model_row(&label, origin(&experiment.student), model.as_ref()));
+    }
     rows.extend(notes(assembled));
     rows.extend(assembled.notes.iter().map(|note| vec![note.label.to_owned(), note.text.clone()]));
     rows.extend(adaptor_rows(&session.tasks));
@@ -148,16 +151,16 @@ fn data_rows(experiment: &Experiment, assembled: &Assembled) -> Vec<Vec<String>>
         let detail = format!("batches of {}, {order}{given}", data.batch_size);
         let label = task.name.as_ref().map_or("data".to_owned(), |name| format!("data of {name}"));
         for (path, dataset) in data.train.iter().zip([&task.views.student]) {
-            rows.push(vec![label.clone(), shown(path), summary(dataset, session.student.spec()), detail.clone()]);
+            rows.push(vec![label.clone(), shown(path), summary(dataset, task.student.model.spec()), detail.clone()]);
         }
     }
     let dev = configs.iter().filter_map(|data| data.dev.as_deref());
-    for (path, (split, loader)) in dev.zip(&assembled.evaluated) {
-        let detail = match split.as_str() {
+    for (path, Evaluated { split, model }) in dev.zip(&assembled.evaluated) {
+        let detail = match split.name.as_str() {
             "dev" => "evaluated at checkpoints".to_owned(),
-            split => format!("evaluated at checkpoints as {split}"),
+            name => format!("evaluated at checkpoints as {name}"),
         };
-        rows.push(vec!["data".into(), shown(path), summary(loader.dataset(), session.student.spec()), detail]);
+        rows.push(vec!["data".into(), shown(path), summary(split.loader.dataset(), model), detail]);
     }
     rows
 }

@@ -56,11 +56,14 @@ pub fn check(experiment: &Experiment, assembled: &Assembled, checked: &Checked, 
     for (teacher, spec) in teachers.zip(experiment.teachers()) {
         models.push(model(&teacher.label(), Some(&spec.model), teacher.model.as_ref()));
     }
-    models.push(model("student", experiment.student.model.as_deref(), session.student.as_ref()));
-    let train = session.tasks.iter().map(|task| (split_of(task), task.loader.dataset()));
-    let evaluated = assembled.evaluated.iter().map(|(split, loader)| (split.clone(), loader.dataset()));
-    let data = train.chain(evaluated).zip(data_files(experiment)).map(|((split, dataset), file)| {
-        let summary = dataset.summary(session.student.spec());
+    for (task, of_task) in session.student.models() {
+        let name = task.map_or("student".to_owned(), |task| format!("student of {task}"));
+        models.push(model(&name, experiment.student.model.as_deref(), of_task.as_ref()));
+    }
+    let train = session.tasks.iter().map(|task| (split_of(task), task.loader.dataset(), task.student.model.spec()));
+    let evaluated = assembled.evaluated.iter().map(|of| (of.split.name.clone(), of.split.loader.dataset(), &of.model));
+    let data = train.chain(evaluated).zip(data_files(experiment)).map(|((split, dataset, model), file)| {
+        let summary = dataset.summary(model);
         json!({
             "split": split,
             "path": path(file),

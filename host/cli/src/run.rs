@@ -132,8 +132,8 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
         }
         Outcome::Finished => {}
     }
-    let description = card::describe(&given, session.student.as_ref(), &folder.metrics());
-    folder.save_student(session.student.as_ref(), &description)?;
+    let description = card::describe(&given, &session.student, &folder.metrics());
+    folder.save_student(&session.student, &description)?;
     let overrides = &options.experiment.overrides;
     let provenance = Provenance { experiment: &given, overrides, record: &record, sources: &sources, started };
     let statement = provenance.statement(&folder)?;

@@ -60,6 +60,12 @@ impl Classes {
         Ok(Self { teacher: teacher.to_vec(), student: student.to_vec(), matching })
     }
 
+    /// Whether both sides have classes and they are not the same ones.
+    pub(crate) fn are_other(&self) -> bool {
+        let are_there = !self.teacher.is_empty() && !self.student.is_empty();
+        are_there && matches!(self.matching, ClassMatching::Different)
+    }
+
     /// Why they are matched by index; `None` where they are not.
     pub fn by_index(&self) -> Option<&'static str> {
         if !matches!(self.matching, ClassMatching::ByIndex) {

@@ -1,6 +1,5 @@
 //! Running a model over a data set without training it.
 
-use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -11,7 +10,9 @@ use crate::data::Loader;
 use crate::metric::metrics;
 use crate::out_of_memory::{EVALUATION_KEYS, OutOfMemory, described};
 use crate::train::ForwardArguments;
-use crate::{AdaptContext, Batch, BatchPostprocessor, Model, OutputRequest, Pass, Result, Role, Task, libtorch};
+use crate::{
+    AdaptContext, Batch, BatchPostprocessor, Model, OutputRequest, Pass, Result, Role, Student, Task, libtorch,
+};
 
 /// What an evaluation found.
 #[derive(Debug, Clone)]
@@ -128,7 +129,7 @@ pub struct EvaluateAtCheckpoints {
 }
 
 impl EvaluateAtCheckpoints {
-    /// `task` is the student's.
+    /// `task` is what the student predicts of the data.
     pub fn new(split: &str, loader: Loader, preparation: Preparation, device: Device, task: Task) -> Self {
         Self { split: split.to_owned(), loader, preparation, device, task }
     }
@@ -146,11 +147,12 @@ impl Callback for EvaluateAtCheckpoints {
 
     fn on_checkpoint(
         &mut self,
-        model: &Rc<dyn Model>,
+        student: &Student,
         _step: u64,
         scalars: &mut Scalars,
         interrupt: &AtomicBool,
     ) -> Result<Action> {
+        let model = student.of_task(self.preparation.task.as_deref())?;
         let evaluation = evaluate(model.as_ref(), &self.loader, &mut self.preparation, self.device, interrupt)?;
         self.report(evaluation, scalars);
         Ok(Action::Continue)
@@ -160,7 +162,8 @@ impl Callback for EvaluateAtCheckpoints {
         Some(scalar_names(&self.split, &self.loader, &self.task))
     }
 
-    fn rehearse(&mut self, model: &Rc<dyn Model>, scalars: &mut Scalars) -> Result<()> {
+    fn rehearse(&mut self, student: &Student, scalars: &mut Scalars) -> Result<()> {
+        let model = student.of_task(self.preparation.task.as_deref())?;
         let (preparation, never) = (&mut self.preparation, AtomicBool::new(false));
         let evaluation = evaluate_batches(model.as_ref(), &self.loader, preparation, self.device, &never, 1)?;
         self.report(evaluation, scalars);

@@ -69,12 +69,31 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_parent(path)
 }
 
-/// Waits until the files in a folder, which has no folders in it, are on disk under their names.
+/// Waits until all that is in a folder and in those below it is on disk under its name.
 pub(crate) fn sync_contents(folder: &Path) -> io::Result<()> {
     for entry in folder.read_dir()? {
-        File::open(entry?.path())?.sync_all()?;
+        let path = entry?.path();
+        match path.is_dir() {
+            true => sync_contents(&path)?,
+            false => File::open(path)?.sync_all()?,
+        }
     }
     sync_folder(folder)
+}
+
+/// The paths within `folder` of all files in it and in the folders below it, sorted.
+pub(crate) fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = vec![];
+    for entry in folder.read_dir()? {
+        let path = entry?.path();
+        let name = PathBuf::from(path.file_name().unwrap_or_default());
+        match path.is_dir() {
+            true => found.extend(list(&path)?.into_iter().map(|below| name.join(below))),
+            false => found.push(name),
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// Waits until the names in a folder are on disk: a rename is durable only then.

@@ -9,9 +9,27 @@ pub fn split_mix(seed: u64, index: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
+/// A seed that follows from `seed` and a name: FNV-1a of the name (Fowler, Noll and Vo, draft-eastlake-fnv), as an index of
+/// [`split_mix`].
+pub fn named(seed: u64, name: &str) -> u64 {
+    split_mix(seed, fnv_1a(name.as_bytes()))
+}
+
+fn fnv_1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_have_the_hashes_of_the_reference() {
+        // From the test vectors of draft-eastlake-fnv.
+        assert_eq!(fnv_1a(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv_1a(b"a"), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(fnv_1a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
 
     #[test]
     fn the_sequence_is_that_of_the_reference() {

@@ -212,7 +212,10 @@ fn a_students_config_without_classes_is_for_the_teachers_task() {
     experiment.student.init = None;
     experiment.student.config = Some(file);
     let assembled = assemble(&experiment, &mut NoPlugins, &|_| {}).unwrap();
-    assert_eq!(assembled.session.student.spec().task, assembled.session.tasks[0].teachers[0].model.spec().task);
+    assert_eq!(
+        assembled.session.student.of_task(None).unwrap().spec().task,
+        assembled.session.tasks[0].teachers[0].model.spec().task
+    );
     let notes: Vec<&str> = assembled.notes.iter().map(|note| note.text.as_str()).collect();
     assert_eq!(
         notes,

@@ -2,7 +2,7 @@
 
 use std::{fmt, rc::Rc};
 
-use brewer::{Batch, Model, callback::Scalars, data::Loader};
+use brewer::{Batch, Student, callback::Scalars, data::Loader};
 
 use crate::{
     bindings::tensor::ErrorCode,
@@ -12,7 +12,7 @@ use crate::{
 
 /// A checkpoint, for the length of a call.
 pub(crate) struct Checkpoint {
-    pub(crate) student: Rc<dyn Model>,
+    pub(crate) student: Student,
     pub(crate) splits: Rc<[Split]>,
     pub(crate) scalars: Scalars,
 }
@@ -20,6 +20,8 @@ pub(crate) struct Checkpoint {
 /// A part of the data.
 pub(crate) struct Split {
     pub(crate) name: String,
+    /// The task whose data it is, where there are several.
+    pub(crate) task: Option<String>,
     pub(crate) batches: Box<dyn Batches>,
 }
 

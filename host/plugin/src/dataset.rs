@@ -40,7 +40,8 @@ impl dataset::Host for State {
     }
 
     fn read_batch(&mut self, split: String, index: u32) -> OpResult<Resource<Columns>> {
-        let batches = &self.split(&split)?.batches;
+        let Split { batches, task, .. } = self.split(&split)?;
+        let task = task.clone();
         let Some(batch) = batches.batch(index as usize).map_err(failed)? else {
             let message = format!("there is no batch {index} in `{split}`; it has {}", batches.count());
             return Err(OpError::argument(message));
@@ -50,7 +51,7 @@ impl dataset::Host for State {
             self.spend(&Cost { bytes: size(tensor)?, ..Cost::default() })?;
         }
         let batch = batch.to_device(self.call.device).map_err(failed)?;
-        Ok(self.handles.insert(&self.limits, Entry::Batch(Columns::new(&batch)))?)
+        Ok(self.handles.insert(&self.limits, Entry::Batch(Columns::new(&batch).of_task(task)))?)
     }
 }
 

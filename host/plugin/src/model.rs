@@ -42,7 +42,10 @@ impl model::Host for State {
             return Err(OpError::argument(format!("{found}; expected {MOST_WANTED} at most")));
         }
         let student = self.checkpoint()?.student.clone();
-        let batch = self.handles.get(&batch)?.batch();
+        let columns = self.handles.get(&batch)?;
+        // With heads by task, a batch of the data is for its task's head.
+        let student = student.of_task(columns.task()).map_err(|error| OpError::argument(error.to_string()))?.clone();
+        let batch = columns.batch();
         let spec = student.spec();
         let Cost { bytes: needed, work, .. } = forward_cost(&batch, &wanted, spec);
         let taken = self.call.usage.step.total_bytes();

@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::PathBuf, rc::Rc, sync::Arc};
 use brewer::{
     Adaptor, BatchPostprocessor, Callback, Role,
     assemble::PluginSource,
-    data::Loader,
+    callback::DataSplit,
     experiment::{Experiment, KeyError, PluginRef, PluginSpec, from_json},
     loss::{KdLoss, MatchLoss},
     model::ModelSpec,
@@ -134,7 +134,7 @@ impl PluginSource for Plugins {
         Ok(Box::new(PluginBatchPostprocessor::new(&self.load(spec)?, readers)?))
     }
 
-    fn callback(&mut self, spec: &PluginSpec, splits: &[(String, Loader)]) -> brewer::Result<Box<dyn Callback>> {
+    fn callback(&mut self, spec: &PluginSpec, splits: &[DataSplit]) -> brewer::Result<Box<dyn Callback>> {
         Ok(Box::new(PluginCallback::new(&self.load(spec)?, splits.iter().cloned())?))
     }
 

@@ -2,15 +2,21 @@
 
 mod common;
 
-use brewer::Task;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use brewer::callback::{DataSplit, Scalars};
+use brewer::data::{DataConfig, Dataset, Loader, Order};
+use brewer::evaluation::{Preparation, evaluate};
 use brewer::loss::{KdInputs, KdLoss, MatchLoss};
-use brewer::model::{InputColumn, InputSpec, ModelSpec};
+use brewer::model::{InputColumn, InputSpec, LoadOptions, ModelSpec, SharedBody, load};
 use brewer::temperature::{Temperature, TemperatureScheduler};
 use brewer::weight::WeightScheduler;
-use brewer::{Batch, BatchPostprocessor};
+use brewer::{Batch, BatchPostprocessor, Callback, Student, Task};
 use brewer_plugin_host::{
-    Clock, Limits, Plugin, PluginBatchPostprocessor, PluginKdLoss, PluginMatchLoss, PluginOptions, PluginRole,
-    PluginTemperatureScheduler, PluginWeightScheduler,
+    Clock, Limits, Permission, Plugin, PluginBatchPostprocessor, PluginCallback, PluginKdLoss, PluginMatchLoss,
+    PluginOptions, PluginRole, PluginTemperatureScheduler, PluginWeightScheduler,
 };
 use common::{batch, component, engine, silent, student};
 use serde_json::json;
@@ -193,6 +199,45 @@ fn temperatures_are_above_zero() {
         let bad = PluginTemperatureScheduler::new(&plugin(deed)).unwrap();
         refused("temperature-scheduler", deed, expected, || bad.temperature(&logits, &logits, 4.0));
     }
+}
+
+#[test]
+fn a_callback_runs_the_head_of_the_task_whose_data_it_reads() {
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/runs/basic_ce_t8");
+    let options = LoadOptions { trainable: true, ..LoadOptions::frozen(Device::Cpu) };
+    let origin = load(&recorded.join("student_init"), &options).unwrap().model;
+    let data = DataConfig::default();
+    let dataset = Dataset::read(&recorded.join("train.jsonl"), &data, origin.spec(), None, &|_| {}).unwrap();
+    let loader = Loader::new(Arc::new(dataset), data.batch_size, Order::File);
+
+    let mut body = SharedBody::of(origin.as_ref()).unwrap();
+    let own = body.with_head_of(origin.as_ref(), [&recorded; 2]).unwrap();
+    let other = body.with_new_head(&origin.spec().task).unwrap().model;
+    let models = vec![("first".to_owned(), own.into()), ("second".to_owned(), other.into())];
+    let student = Student::by_task(models, body.parameters());
+
+    let never = AtomicBool::new(false);
+    let permissions = [Permission::Dataset, Permission::ReadValues].into();
+    let config = Some(json!({ "do": "evaluate" }));
+    let options = PluginOptions { config, permissions, log: silent(), ..Default::default() };
+    let plugin = Plugin::load(&engine(), component("guest-roles"), options).unwrap();
+    let call = |task: Option<&str>| {
+        let split = DataSplit { name: "train".to_owned(), task: task.map(str::to_owned), loader: loader.clone() };
+        let mut scalars = Scalars::new();
+        let mut callback = PluginCallback::new(&plugin, [split]).unwrap();
+        callback.on_checkpoint(&student, 1, &mut scalars, &never).map(|_| scalars["train_loss"])
+    };
+    let losses = ["first", "second"].map(|task| {
+        let model = student.of_task(Some(task)).unwrap();
+        let found =
+            evaluate(model.as_ref(), &loader, &mut Preparation::none(), Device::Cpu, &AtomicBool::new(false)).unwrap();
+        let (loss, expected) = (call(Some(task)).unwrap(), found.metrics["loss"]);
+        assert!((loss - expected).abs() < 1e-5, "{task}: {loss}, {expected}");
+        loss
+    });
+    assert!((losses[0] - losses[1]).abs() > 1e-3, "{losses:?}");
+    let error = call(None).unwrap_err().to_string();
+    assert!(error.contains("a head for each of the tasks first, second"), "{error}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! From an experiment to all that its run needs: models, data, adaptors.
 
+mod heads;
 mod notes;
 mod plugins;
 mod student;
@@ -11,14 +12,15 @@ use tch::Device;
 
 pub use notes::Note;
 pub use plugins::PluginSource;
-pub use tasks::preparation;
+pub use tasks::{preparation, task_of};
 
-use crate::callback::Callback;
+use crate::callback::{Callback, DataSplit};
 use crate::data::{Dataset, Loader, Order, ReadProgress};
 use crate::device::device;
 use crate::distiller::{Basic, Distiller, General, MultiTeacher, Trainer};
 use crate::evaluation::{EvaluateAtCheckpoints, scalar_names};
 use crate::experiment::{DistillerName, Experiment};
+use crate::model::ModelSpec;
 use crate::train::{Session, Settings, TaskOrder, Timetable};
 use crate::{Result, projection};
 use plugins::NamedPlugins;
@@ -28,8 +30,8 @@ use tasks::{Assembler, TaskParts};
 pub struct Assembled {
     pub session: Session,
     pub settings: Settings,
-    /// The data that is evaluated on at checkpoints, by the name of its split: `dev`, and `TASK_dev` of a task.
-    pub evaluated: Vec<(String, Loader)>,
+    /// What is evaluated at checkpoints.
+    pub evaluated: Vec<Evaluated>,
     /// Parameters of the student that its origin lacked.
     pub new_parameters: Vec<String>,
     /// Tensors of the origin that the student has no use for.
@@ -40,6 +42,13 @@ pub struct Assembled {
     pub tokenizer_folder: PathBuf,
 }
 
+/// Data on which the student is evaluated at checkpoints.
+pub struct Evaluated {
+    pub split: DataSplit,
+    /// The model that is evaluated on it.
+    pub model: ModelSpec,
+}
+
 impl Assembled {
     pub fn timetable(&self) -> Result<Timetable> {
         Ok(Timetable::new(&self.settings.training, self.session.batches_per_epoch())?)
@@ -47,17 +56,17 @@ impl Assembled {
 
     /// The names of the numbers that evaluations report at each checkpoint: `dev_loss`, `dev_accuracy`.
     pub fn evaluation_names(&self) -> Vec<String> {
-        let task = &self.session.student.spec().task;
-        self.evaluated.iter().flat_map(|(split, loader)| scalar_names(split, loader, task)).collect()
+        let names = |of: &Evaluated| scalar_names(&of.split.name, &of.split.loader, &of.model.task);
+        self.evaluated.iter().flat_map(names).collect()
     }
 
     /// What the run writes, in bytes, as far as it is known beforehand: the student and the checkpoints, each with the
     /// student and the optimizer's state, all in float32.
     pub fn output_bytes(&self) -> Result<u64> {
-        let parameters = self.session.student.parameters();
-        // A tied parameter is written under each of its names; the optimizer knows it once.
-        let model = 4 * parameters.named().map(|(_, tensor)| tensor.numel() as u64).sum::<u64>();
-        let trained = 4 * parameters.num_elements() as u64;
+        let student = &self.session.student;
+        // What is written more than once the optimizer knows once.
+        let model = 4 * student.num_saved();
+        let trained = 4 * student.parameters().num_elements() as u64;
         let checkpoint = model + trained * self.settings.optimizer.state_per_parameter() as u64;
         Ok(checkpoint.saturating_mul(self.timetable()?.num_checkpoints() as u64).saturating_add(model))
     }
@@ -76,34 +85,34 @@ pub fn assemble(
     // Before the first random weight is drawn.
     tch::manual_seed(training.seed as i64);
     let all_teachers = tasks::load_teachers(experiment, device)?;
-    let first_teacher = all_teachers.first().and_then(|teachers| teachers.first());
-    let student = student::load_student(experiment, first_teacher.map(|model| model.as_ref()), device)?;
+    let student = student::load_student(experiment, &all_teachers, device)?;
 
     let mut assembler = Assembler { experiment, student: &student, plugins: &mut *plugins, on_read };
     let mut tasks = vec![];
     let mut evaluated = vec![];
     let mut callbacks: Vec<Box<dyn Callback>> = vec![];
     for (parts, teachers) in TaskParts::of(experiment).into_iter().zip(all_teachers) {
-        let split = parts.name.map_or("dev".to_owned(), |name| format!("{name}_dev"));
-        let dev = assembler.dev(&parts)?;
+        let name = parts.name.map_or("dev".to_owned(), |name| format!("{name}_dev"));
         let task = assembler.task(&parts, teachers)?;
+        let dev = assembler.dev(&parts)?;
         let of_teachers = task.views.teachers.iter().filter_map(|teacher| teacher.own.as_deref());
         let read: Vec<&Dataset> = dev.iter().chain([task.views.student.as_ref()]).chain(of_teachers).collect();
         Dataset::check_columns(parts.data, &read)?;
         if let Some(dev) = dev {
             let loader = Loader::new(dev.into(), parts.data.eval_batch_size(), Order::ByLength);
             let preparation = assembler.preparation(&parts)?;
-            let task = student.model.spec().task.clone();
-            callbacks.push(Box::new(EvaluateAtCheckpoints::new(&split, loader.clone(), preparation, device, task)));
-            evaluated.push((split, loader));
+            let model = task.student.model.spec().clone();
+            let predicted = model.task.clone();
+            callbacks.push(Box::new(EvaluateAtCheckpoints::new(&name, loader.clone(), preparation, device, predicted)));
+            evaluated.push(Evaluated { split: DataSplit { name, task: task.name.clone(), loader }, model });
         }
         tasks.push(task);
     }
     let train = tasks.iter().map(|task| {
-        let split = task.name.as_ref().map_or("train".to_owned(), |name| format!("{name}_train"));
-        (split, task.loader.clone())
+        let name = task.name.as_ref().map_or("train".to_owned(), |name| format!("{name}_train"));
+        DataSplit { name, task: task.name.clone(), loader: task.loader.clone() }
     });
-    let splits: Vec<(String, Loader)> = train.chain(evaluated.iter().cloned()).collect();
+    let splits: Vec<DataSplit> = train.chain(evaluated.iter().map(|of| of.split.clone())).collect();
     for spec in &experiment.plugins.callbacks {
         callbacks.push(plugins.callback(spec, &splits)?);
     }
@@ -125,7 +134,7 @@ pub fn assemble(
     let notes = notes::notes(&student, &tasks);
     Ok(Assembled {
         notes,
-        session: Session { student: student.model, tasks, task_order, distiller, callbacks, device },
+        session: Session { student: student.student, tasks, task_order, distiller, callbacks, device },
         settings,
         evaluated,
         new_parameters: student.new,

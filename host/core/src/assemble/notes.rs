@@ -1,4 +1,4 @@
-use super::student::Student;
+use super::student::LoadedStudent;
 use crate::classes::{ClassMatching, Classes, listed};
 use crate::train::{Branch, TrainingTask};
 
@@ -10,17 +10,18 @@ pub struct Note {
     pub text: String,
 }
 
-pub(super) fn notes(student: &Student, tasks: &[TrainingTask]) -> Vec<Note> {
-    let mut notes = vec![];
+pub(super) fn notes(student: &LoadedStudent, tasks: &[TrainingTask]) -> Vec<Note> {
+    let mut notes = student.notes.clone();
     if !student.from_teacher.is_empty() {
         let text = format!("{} of the student are the teacher's: its config has none", and(&student.from_teacher));
         notes.push(Note { label: "config", text });
     }
-    let mut is_first = true;
-    for teacher in tasks.iter().flat_map(|task| &task.teachers) {
-        let are_its_own = is_first && student.has_teachers_classes;
-        notes.extend(teacher.classes().filter(|_| !are_its_own).and_then(|classes| note(teacher, classes)));
-        is_first = false;
+    for (index, task) in tasks.iter().enumerate() {
+        // Its head was made for the first teacher's classes.
+        let made_for = usize::from(student.has_classes_of.contains(&index));
+        for teacher in task.teachers.iter().skip(made_for) {
+            notes.extend(teacher.classes().and_then(|classes| note(teacher, classes)));
+        }
     }
     notes
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::data::Loader;
+use crate::callback::DataSplit;
 use crate::experiment::{ExperimentError, PluginSpec, PluginSpecs};
 use crate::loss::{KdLoss, LossError, MatchLoss, PluginLosses};
 use crate::model::ModelSpec;
@@ -33,8 +33,8 @@ pub trait PluginSource {
         unknown_role(spec, "a batch post-processor")
     }
 
-    /// A callback; `splits` are the data that it may be given, by name.
-    fn callback(&mut self, spec: &PluginSpec, _splits: &[(String, Loader)]) -> Result<Box<dyn Callback>> {
+    /// A callback; `splits` are the data that it may be given.
+    fn callback(&mut self, spec: &PluginSpec, _splits: &[DataSplit]) -> Result<Box<dyn Callback>> {
         unknown_role(spec, "a callback")
     }
 

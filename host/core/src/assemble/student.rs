@@ -3,25 +3,57 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::experiment::{Experiment, StudentSpec};
-use crate::model::{self, LoadOptions, Loaded, ModelConfig};
-use crate::{Device, Model, Result};
+use super::Note;
+use super::heads::load_by_task;
+use crate::experiment::{Experiment, HeadsSpec, StudentSpec};
+use crate::model::{self, LoadOptions, Loaded, ModelConfig, class_of_body};
+use crate::{Device, Model, Result, Student};
 
-/// The model to be trained, and what its origin lacked or left over.
-pub(super) struct Student {
-    pub model: Rc<dyn Model>,
+/// The student, and what its origin lacked or left over.
+pub(super) struct LoadedStudent {
+    pub student: Student,
     pub new: Vec<String>,
     pub left_out: Vec<String>,
     pub tokenizer_folder: PathBuf,
     /// What its `config.json` lacked and was taken from the first teacher's.
     pub from_teacher: Vec<&'static str>,
+    /// The tasks by index whose first teacher's classes the student has because its head was made for them.
+    pub has_classes_of: Vec<usize>,
+    /// Where the heads come from, if tasks have their own.
+    pub notes: Vec<Note>,
+}
+
+/// A model as the experiment says where the student comes from, with one head.
+pub(super) struct Origin {
+    pub model: Box<dyn Model>,
+    pub new: Vec<String>,
+    pub left_out: Vec<String>,
+    pub tokenizer_folder: PathBuf,
+    pub from_teacher: Vec<&'static str>,
     /// Whether its classes are the first teacher's because it is made of that teacher, or because its config has none.
     pub has_teachers_classes: bool,
 }
 
-/// Makes the student as the experiment says; `teacher` is the first one.
-pub(super) fn load_student(experiment: &Experiment, teacher: Option<&dyn Model>, device: Device) -> Result<Student> {
-    let StudentSpec { model, config, init, architecture, labels, .. } = &experiment.student;
+/// Makes the student as the experiment says; `teachers` are those of each task.
+pub(super) fn load_student(
+    experiment: &Experiment,
+    teachers: &[Vec<Rc<dyn Model>>],
+    device: Device,
+) -> Result<LoadedStudent> {
+    if experiment.student.heads == HeadsSpec::ByTask {
+        return load_by_task(experiment, teachers, device);
+    }
+    let first = teachers.first().and_then(|teachers| teachers.first());
+    let Origin { model, new, left_out, tokenizer_folder, from_teacher, has_teachers_classes } =
+        load_origin(experiment, first.map(|model| model.as_ref()), device)?;
+    let has_classes_of = if has_teachers_classes { vec![0] } else { vec![] };
+    let student = Student::one(model.into());
+    Ok(LoadedStudent { student, new, left_out, tokenizer_folder, from_teacher, has_classes_of, notes: vec![] })
+}
+
+/// Makes the model that the student comes from; `teacher` is the first one.
+pub(super) fn load_origin(experiment: &Experiment, teacher: Option<&dyn Model>, device: Device) -> Result<Origin> {
+    let StudentSpec { model, config, init, heads, architecture, labels, .. } = &experiment.student;
     let mut options = LoadOptions {
         device,
         architecture: architecture.clone(),
@@ -30,36 +62,42 @@ pub(super) fn load_student(experiment: &Experiment, teacher: Option<&dyn Model>,
         trainable: true,
     };
     if let Some(folder) = model {
+        if let (HeadsSpec::ByTask, Some(teacher)) = (heads, teacher) {
+            complete_body(&mut options, &ModelConfig::read_folder(folder)?, teacher);
+        }
         let Loaded { model, new, left_out } = model::load(folder, &options)?;
-        return Ok(Student { new, left_out, ..Student::made(model, folder.clone()) });
+        return Ok(Origin { new, left_out, ..Origin::made(model, folder.clone()) });
     }
     let teacher_folder = experiment.teachers().next().map(|teacher| teacher.model.clone());
     if let Some(file) = config {
+        if let (HeadsSpec::ByTask, Some(teacher)) = (heads, teacher) {
+            complete_body(&mut options, &ModelConfig::read(file)?, teacher);
+        }
         let folder = teacher_folder.or_else(|| file.parent().map(Path::to_owned)).unwrap_or_default();
         let from_teacher = complete(&mut options, file, teacher)?;
         let model = model::from_config(file, &options)?;
         let has_teachers_classes = from_teacher.contains(&LABELS);
-        return Ok(Student { from_teacher, has_teachers_classes, ..Student::made(model, folder) });
+        return Ok(Origin { from_teacher, has_teachers_classes, ..Origin::made(model, folder) });
     }
     // The experiment's check saw to it that one of the three is given.
     let Some(init) = init else { unreachable!("a student without an origin passed the experiment's check") };
     match (init.is_from_teacher(), teacher, teacher_folder) {
         (true, Some(teacher), Some(folder)) => {
             let model = model::from_layers(teacher, &init.layers)?;
-            Ok(Student { has_teachers_classes: true, ..Student::made(model, folder) })
+            Ok(Origin { has_teachers_classes: true, ..Origin::made(model, folder) })
         }
         _ => {
             let whole = model::load(&init.from, &LoadOptions::frozen(device))?.model;
-            Ok(Student::made(model::from_layers(whole.as_ref(), &init.layers)?, init.from.clone()))
+            Ok(Origin::made(model::from_layers(whole.as_ref(), &init.layers)?, init.from.clone()))
         }
     }
 }
 
-impl Student {
+impl Origin {
     /// One for which every parameter has an origin, or none has.
-    fn made(model: Box<dyn Model>, tokenizer_folder: PathBuf) -> Self {
+    pub fn made(model: Box<dyn Model>, tokenizer_folder: PathBuf) -> Self {
         Self {
-            model: model.into(),
+            model,
             new: vec![],
             left_out: vec![],
             tokenizer_folder,
@@ -70,6 +108,16 @@ impl Student {
 }
 
 const LABELS: &str = "labels";
+
+/// Names a class for a body without one that is supported, whose head is put in the place of later: what the first teacher
+/// predicts.
+fn complete_body(options: &mut LoadOptions, config: &ModelConfig, teacher: &dyn Model) {
+    let task = &teacher.spec().task;
+    if let Some(class) = class_of_body(config, task) {
+        options.architecture = Some(class.to_owned());
+        options.labels = Some(task.labels().to_vec()).filter(|labels| !labels.is_empty());
+    }
+}
 
 /// Takes from the teacher what a `config.json` does not say and the experiment does not either; returns what that is.
 /// The configs of TextBrewer's examples have sizes alone.

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::student::Student;
+use super::student::LoadedStudent;
 use super::{PluginSource, tokenizer_in};
 use crate::cache::CacheKey;
 use crate::classes::Classes;
 use crate::data::{DataConfig, DataError, Dataset, Loader, ReadProgress, TeacherView, Views, slow_tokenizer};
 use crate::digest;
 use crate::evaluation::Preparation;
-use crate::experiment::{Experiment, ExperimentError, PluginSpec, PluginSpecs, TeacherSpec};
+use crate::experiment::{Experiment, ExperimentError, HeadsSpec, PluginSpec, PluginSpecs, TaskSpec, TeacherSpec};
 use crate::model::{self, LoadOptions, ModelSpec};
 use crate::train::{Branch, CacheRequest, ForwardArguments, TrainingTask};
 use crate::{Adaptor, Device, Model, Result, Role, adaptor};
@@ -44,6 +44,18 @@ impl<'a> TaskParts<'a> {
     }
 }
 
+/// The task, of an experiment with several, whose model `folder` has: its teacher, or the student with its head as the run
+/// saves it.
+pub fn task_of<'e>(experiment: &'e Experiment, folder: &Path) -> Option<(&'e str, &'e TaskSpec)> {
+    let (folder, output) = (folder.canonicalize().ok()?, experiment.training.output_dir.canonicalize().ok());
+    let is_saved =
+        experiment.student.heads == HeadsSpec::ByTask && output.is_some_and(|output| folder.starts_with(output));
+    let is_its = |(name, task): &(&String, &TaskSpec)| {
+        is_same_folder(&task.teacher.model, &folder) || (is_saved && folder.file_name() == Some(name.as_ref()))
+    };
+    experiment.tasks.iter().find(is_its).map(|(name, task)| (name.as_str(), task))
+}
+
 /// What batches pass through before the model in `folder` is evaluated on them, as in the experiment's run: the batch
 /// post-processor, and the arguments of the teacher if it is one, or else of the student.
 pub fn preparation(
@@ -57,10 +69,12 @@ pub fn preparation(
         Some((index, teacher)) => (Role::Teacher(index), "teacher.args", &teacher.args),
         None => (Role::Student, "student.args", &experiment.student.args),
     };
-    let postprocessor = experiment.plugins.batch_postprocessor.as_ref();
+    let task = task_of(experiment, folder);
+    let of_task = task.and_then(|(_, task)| task.plugins.batch_postprocessor.as_ref());
+    let postprocessor = of_task.or(experiment.plugins.batch_postprocessor.as_ref());
     Ok(Preparation {
         role,
-        task: None,
+        task: task.map(|(name, _)| name.to_owned()),
         postprocessor: postprocessor.map(|spec| plugins.batch_postprocessor(spec, vec![model.clone()])).transpose()?,
         arguments: ForwardArguments::new(key, args, model)?,
     })
@@ -76,38 +90,41 @@ pub(super) fn load_teachers(experiment: &Experiment, device: Device) -> Result<V
 /// What all tasks are made with.
 pub(super) struct Assembler<'a> {
     pub experiment: &'a Experiment,
-    pub student: &'a Student,
+    pub student: &'a LoadedStudent,
     pub plugins: &'a mut dyn PluginSource,
     pub on_read: &'a dyn Fn(&ReadProgress<'_>),
 }
 
 impl Assembler<'_> {
     pub fn task(&mut self, parts: &TaskParts<'_>, teachers: Vec<Rc<dyn Model>>) -> Result<TrainingTask> {
-        let views = self.views(parts, &teachers)?;
-        let data = parts.data;
-        let order = data.train_order(self.experiment.training.seed);
+        let student = self.student.student.of_task(parts.name)?.clone();
         let task_name = || parts.name.map(str::to_owned);
         let mut branches = vec![];
-        let mut cache_requests = vec![];
-        for (index, (model, spec)) in teachers.into_iter().zip(&parts.teachers).enumerate() {
+        for (index, (model, spec)) in teachers.iter().zip(&parts.teachers).enumerate() {
             let role = Role::Teacher(index);
             let arguments = ForwardArguments::new("teacher.args", &spec.args, model.spec())?;
             let adaptor = self.adaptor(spec.adaptor.as_ref().or(parts.own_adaptor()), role)?;
-            let branch = Branch::new(role, task_name(), model, arguments, adaptor);
-            let branch = branch.with_classes(&self.student.model.spec().task)?;
-            cache_requests.push(self.cache_request(parts, spec, &branch, views.of_teacher(index))?);
+            let branch = Branch::new(role, task_name(), model.clone(), arguments, adaptor);
+            let branch = branch.with_classes(&student.spec().task)?;
+            self.check_classes(parts, spec, &branch)?;
             branches.push(branch);
+        }
+        let views = self.views(parts, &teachers, student.spec())?;
+        let data = parts.data;
+        let order = data.train_order(self.experiment.training.seed);
+        let mut cache_requests = vec![];
+        for (index, (branch, spec)) in branches.iter().zip(&parts.teachers).enumerate() {
+            cache_requests.push(self.cache_request(parts, spec, branch, views.of_teacher(index))?);
         }
         let own = parts.own_adaptor().or(self.experiment.student.adaptor.as_ref());
         let adaptor = self.adaptor(own, Role::Student)?;
-        let model = self.student.model.clone();
-        let readers = branches.iter().map(|teacher| teacher.model.spec()).chain([model.spec()]).cloned().collect();
+        let readers = branches.iter().map(|teacher| teacher.model.spec()).chain([student.spec()]).cloned().collect();
         let postprocessor = self.postprocessor(parts).cloned();
         let postprocessor = postprocessor.map(|spec| self.plugins.batch_postprocessor(&spec, readers)).transpose()?;
-        let arguments = ForwardArguments::new("student.args", &self.experiment.student.args, model.spec())?;
+        let arguments = ForwardArguments::new("student.args", &self.experiment.student.args, student.spec())?;
         Ok(TrainingTask {
             name: task_name(),
-            student: Branch::new(Role::Student, task_name(), model, arguments, adaptor),
+            student: Branch::new(Role::Student, task_name(), student, arguments, adaptor),
             teachers: branches,
             cache_requests,
             postprocessor,
@@ -116,9 +133,22 @@ impl Assembler<'_> {
         })
     }
 
+    /// Whether the teacher of one of several tasks has the student's classes. Labels of other classes are refused as they are
+    /// read, which says less; what an adaptor makes of logits is looked at later.
+    fn check_classes(&self, parts: &TaskParts<'_>, spec: &TeacherSpec, teacher: &Branch) -> Result<()> {
+        let Experiment { plugins, student, .. } = self.experiment;
+        let adaptors = [spec.adaptor.as_ref(), parts.own_adaptor(), student.adaptor.as_ref(), plugins.adaptor.as_ref()];
+        match teacher.classes() {
+            Some(classes) if parts.name.is_some() && adaptors.iter().all(Option::is_none) && classes.are_other() => {
+                Err(teacher.other_classes(classes).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The examples that the student is evaluated on.
     pub fn dev(&self, parts: &TaskParts<'_>) -> Result<Option<Dataset>> {
-        let spec = self.student.model.spec();
+        let spec = self.student.student.of_task(parts.name)?.spec();
         let tokenizer = tokenizer_in(&self.student.tokenizer_folder);
         let read = |path| Dataset::read(path, parts.data, spec, tokenizer.as_deref(), self.on_read);
         let dev = parts.data.dev.as_deref().map(read).transpose();
@@ -129,7 +159,7 @@ impl Assembler<'_> {
     /// keeps in its memory does not change the training.
     pub fn preparation(&mut self, parts: &TaskParts<'_>) -> Result<Preparation> {
         let postprocessor = self.postprocessor(parts).cloned();
-        let spec = self.student.model.spec();
+        let spec = self.student.student.of_task(parts.name)?.spec();
         let readers = vec![spec.clone()];
         Ok(Preparation {
             role: Role::Student,
@@ -180,7 +210,7 @@ impl Assembler<'_> {
         Ok(Some(CacheRequest::Folder { spec: cache.clone(), key }))
     }
 
-    fn views(&self, parts: &TaskParts<'_>, teachers: &[Rc<dyn Model>]) -> Result<Views> {
+    fn views(&self, parts: &TaskParts<'_>, teachers: &[Rc<dyn Model>], model: &ModelSpec) -> Result<Views> {
         let path = parts.data.train.as_deref().ok_or_else(|| ExperimentError::Combination {
             key: "data.train",
             message: match parts.name {
@@ -188,7 +218,7 @@ impl Assembler<'_> {
                 None => "missing; name a file of training examples".into(),
             },
         })?;
-        let (model, folder) = (self.student.model.spec(), &self.student.tokenizer_folder);
+        let folder = &self.student.tokenizer_folder;
         let tokenizer = tokenizer_in(folder);
         let student = Dataset::read(path, parts.data, model, tokenizer.as_deref(), self.on_read);
         let student = student.map_err(|error| error.with_model(folder))?;

@@ -1,11 +1,11 @@
 //! What runs at every checkpoint.
 
-use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 
 use indexmap::IndexMap;
 
-use crate::{Model, Result};
+use crate::data::Loader;
+use crate::{Result, Student};
 
 /// Whether training goes on after a callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,17 +17,27 @@ pub enum Action {
 /// Scalars by name, in the order in which they were reported.
 pub type Scalars = IndexMap<String, f64>;
 
+/// A part of the data that a callback may be given.
+#[derive(Clone)]
+pub struct DataSplit {
+    /// `train` and `dev`, with several tasks `TASK_train` and `TASK_dev`.
+    pub name: String,
+    /// The task whose data it is, where there are several.
+    pub task: Option<String>,
+    pub loader: Loader,
+}
+
 /// Called at each checkpoint before it is saved, in the order of the run's callbacks. What it puts into `scalars` lands
 /// in `metrics.jsonl` and in the checkpoint. If it fails, the checkpoint is saved all the same.
 pub trait Callback {
     /// How messages name it.
     fn name(&self) -> &str;
 
-    /// Looks at the model after `step` optimizer steps. Once `interrupt` is raised, what is returned and reported is not
+    /// Looks at the student after `step` optimizer steps. Once `interrupt` is raised, what is returned and reported is not
     /// used: a callback that takes long returns early then, and is called again when the run is resumed.
     fn on_checkpoint(
         &mut self,
-        model: &Rc<dyn Model>,
+        student: &Student,
         step: u64,
         scalars: &mut Scalars,
         interrupt: &AtomicBool,
@@ -45,5 +55,5 @@ pub trait Callback {
 
     /// Does once what it does at a checkpoint, on little data, so that a mistake shows before the run. What it reports
     /// goes into `scalars`; it keeps nothing of the call.
-    fn rehearse(&mut self, model: &Rc<dyn Model>, scalars: &mut Scalars) -> Result<()>;
+    fn rehearse(&mut self, student: &Student, scalars: &mut Scalars) -> Result<()>;
 }

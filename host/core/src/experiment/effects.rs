@@ -1,6 +1,6 @@
 //! Keys without effect are refused: whoever writes one expects something of it.
 
-use super::{DistillerName, Experiment, ExperimentError, PluginSpecs};
+use super::{DistillerName, Experiment, ExperimentError, HeadsSpec, PluginSpecs};
 use crate::data::DataConfig;
 use crate::loss::DistillationConfig;
 use crate::train::ScheduleName;
@@ -17,6 +17,7 @@ impl Experiment {
         for (name, task) in &self.tasks {
             check_data(&format!("tasks.{name}.data"), &task.data)?;
         }
+        self.check_effects_of_student()?;
         self.check_effects_of_distillation()?;
         self.check_effects_of_skipping()
     }
@@ -55,6 +56,19 @@ impl Experiment {
             return no_effect("schedule.num_training_steps", "on the constant schedule; remove it, or name another");
         }
         Ok(())
+    }
+
+    fn check_effects_of_student(&self) -> Result<(), ExperimentError> {
+        let student = &self.student;
+        let keys =
+            [("student.architecture", student.architecture.is_some()), ("student.labels", student.labels.is_some())];
+        match keys.iter().find(|(_, is_given)| *is_given) {
+            Some((key, _)) if student.heads == HeadsSpec::ByTask => no_effect(
+                *key,
+                r#"with "heads": "by_task": each head is for what its task's teacher predicts; remove it"#,
+            ),
+            _ => Ok(()),
+        }
     }
 
     fn check_effects_of_distillation(&self) -> Result<(), ExperimentError> {

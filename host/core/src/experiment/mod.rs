@@ -132,6 +132,9 @@ pub struct StudentSpec {
     /// Layers of another model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<InitSpec>,
+    /// With `multi_task`, whether all tasks share the model's head, whose classes their teachers must name then, or each
+    /// has one of its own.
+    pub heads: HeadsSpec,
     /// The class of the model where it is not the one in its `config.json`, such as `BertForSequenceClassification` on a
     /// body without a head. The new head's weights are random.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,6 +153,18 @@ pub struct StudentSpec {
     /// An adaptor of its own, in place of the one in `plugins`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adaptor: Option<PluginSpec>,
+}
+
+/// The heads of a student of several tasks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadsSpec {
+    /// One for all tasks.
+    #[default]
+    Shared,
+    /// One for each task, for the classes of its teacher, on one body. It is the model's own where that has just these
+    /// classes by name, and else new. The student is saved as a folder for each task, and `model` may name such a student.
+    ByTask,
 }
 
 /// A smaller model out of a larger one.

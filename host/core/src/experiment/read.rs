@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{DistillerName, Experiment, ExperimentError, overrides, textbrewer};
+use super::{DistillerName, Experiment, ExperimentError, HeadsSpec, overrides, textbrewer};
 use crate::data::DataConfig;
 use crate::names::nearest;
 use crate::{Result, json};
@@ -102,10 +102,28 @@ impl Experiment {
             ("data", "each task has its own; remove this one")
         } else if is_multi_task && self.training.num_steps.is_none() {
             ("training.num_steps", "missing; the data of several tasks has no common epochs")
+        } else if !is_multi_task && self.student.heads == HeadsSpec::ByTask {
+            ("student.heads", r#""by_task" is for the tasks of "distiller": "multi_task"; remove it"#)
         } else {
-            return Ok(());
+            return self.check_task_names();
         };
         Err(ExperimentError::Combination { key, message: message.to_owned() }.into())
+    }
+
+    /// Whether a folder can have the name of each task that has a head of its own.
+    fn check_task_names(&self) -> Result<()> {
+        let is_in_a_name = |letter: char| letter.is_alphanumeric() || letter == '-' || letter == '_';
+        let is_name = |name: &str| !name.is_empty() && name.chars().all(is_in_a_name);
+        match self.tasks.keys().find(|name| !is_name(name)) {
+            Some(name) if self.student.heads == HeadsSpec::ByTask => {
+                let message = format!(
+                    "the task {name:?} gets a folder of its name; with \"heads\": \"by_task\" a name is of letters, digits, \
+                     `-` and `_`"
+                );
+                Err(ExperimentError::Combination { key: "tasks", message }.into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether there are as many teachers as the distiller has use for.

@@ -49,19 +49,18 @@ pub enum LossError {
     )]
     LayersChanged { match_name: String, side: &'static str },
 
-    /// Logits that are about other classes.
+    /// Logits that are about other classes. `is_of_task` where there are several tasks.
     #[error(
-        "the {side} has other classes than the student, so their logits cannot be compared: {} ({}) and {} ({}). Give \
-         both the same names, in any order, in the `id2label` of their config.json; a student with a new \
-         head takes the teacher's by `student.labels`",
-        teacher.len(), listed_classes(teacher), student.len(), listed_classes(student)
+        "the {side} has other classes than the student, so their logits cannot be compared: {} ({}) and {} ({}). {}",
+        teacher.len(), listed_classes(teacher), student.len(), listed_classes(student), same_classes_hint(*is_of_task)
     )]
-    Classes { side: String, teacher: Vec<String>, student: Vec<String> },
+    Classes { side: String, is_of_task: bool, teacher: Vec<String>, student: Vec<String> },
 
     /// Logits that mean something else.
     #[error(
         "the {side} is trained for {teacher} and the student for {student}, so their logits cannot be compared. Take a \
-         student of the teacher's task; `problem_type` in config.json says what a classifier is trained for"
+         student of the teacher's task, or with several tasks \"student\": {{ \"heads\": \"by_task\" }}; `problem_type` in \
+         config.json says what a classifier is trained for"
     )]
     Tasks { side: String, teacher: String, student: String },
 
@@ -77,6 +76,19 @@ pub enum LossError {
 impl LossError {
     pub fn fault(&self) -> Fault {
         Fault::Input
+    }
+}
+
+fn same_classes_hint(is_of_task: bool) -> &'static str {
+    match is_of_task {
+        true => {
+            "Give each task a head of its own with \"student\": { \"heads\": \"by_task\" }; or, if they are the same classes, \
+             give them the same names, in any order, in the `id2label` of both config.json"
+        }
+        false => {
+            "Give both the same names, in any order, in the `id2label` of their config.json; a student with a new head \
+             takes the teacher's by `student.labels`"
+        }
     }
 }
 

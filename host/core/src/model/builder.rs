@@ -22,6 +22,8 @@ pub(super) struct Builder {
     device: Option<Device>,
     /// The standard deviation of [`Init::Normal`].
     pub initializer_range: f64,
+    /// Filled parameters of another model, which those of these names are.
+    shared: Parameters,
     parameters: Parameters,
     inits: IndexMap<String, Init>,
     modules: Vec<String>,
@@ -30,7 +32,12 @@ pub(super) struct Builder {
 
 impl Builder {
     pub fn new(device: Device) -> Self {
-        Self { device: Some(device), ..Self::counting() }
+        Self::sharing(device, Parameters::new())
+    }
+
+    /// A builder whose parameters are those of `shared` where they have the same name.
+    pub fn sharing(device: Device, shared: Parameters) -> Self {
+        Self { device: Some(device), shared, ..Self::counting() }
     }
 
     /// A builder that counts the numbers of a model and allocates none of them: its tensors are undefined.
@@ -38,6 +45,7 @@ impl Builder {
         Self {
             device: None,
             initializer_range: 0.02,
+            shared: Parameters::new(),
             parameters: Parameters::new(),
             inits: IndexMap::new(),
             modules: vec![],
@@ -81,9 +89,14 @@ impl Scope<'_> {
         let count = shape.iter().fold(1_u128, |product, size| product.saturating_mul(size.unsigned_abs().into()));
         self.builder.num_elements = self.builder.num_elements.saturating_add(count);
         let Some(device) = self.builder.device else { return Ok(Tensor::new()) };
-        let tensor = Tensor::f_empty(shape, (Kind::Float, device))?;
         let name = self.name_of(name);
-        self.builder.inits.insert(name.clone(), init);
+        let tensor = match self.builder.shared.get(&name) {
+            Some(shared) => shared.shallow_clone(),
+            None => {
+                self.builder.inits.insert(name.clone(), init);
+                Tensor::f_empty(shape, (Kind::Float, device))?
+            }
+        };
         self.builder.parameters.insert(name, tensor.shallow_clone());
         Ok(tensor)
     }

@@ -91,6 +91,22 @@ pub enum ModelError {
     )]
     UnnamedLayers { architecture: String },
 
+    /// A kind of head that the student's family does not have here.
+    #[error(
+        "{architecture} cannot be given a head for {task}: of its family no class for that is supported; take a student \
+         of another family"
+    )]
+    NoHead { architecture: String, task: String },
+
+    /// Models of one student that should share a body and do not.
+    #[error(
+        "the weights in {} differ from those in {} in `{name}`, which a student with heads by task shares; take both \
+         folders from one student",
+        folder.display(),
+        first.display()
+    )]
+    OtherBody { folder: PathBuf, first: PathBuf, name: String },
+
     #[error("the batch has no `{name}`; the model needs {expected}")]
     NoInput { name: &'static str, expected: &'static str },
 

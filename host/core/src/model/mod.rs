@@ -15,6 +15,7 @@ mod layers;
 mod parameters;
 mod pass;
 mod pretrained;
+mod shared_body;
 
 use std::path::Path;
 
@@ -25,6 +26,7 @@ pub use error::ModelError;
 pub use huggingface::{Mismatch, ModelConfig};
 pub use parameters::Parameters;
 pub use pass::Pass;
+pub use shared_body::{SharedBody, WithNewHead, class_of_body};
 
 use crate::{Batch, Result, Task};
 

@@ -37,8 +37,21 @@ impl Draft {
     /// # Errors
     /// A config that is wrong, or sizes that this machine cannot hold: nothing is allocated then.
     pub fn new(architecture: &Architecture, config: &ModelConfig, device: Device) -> Result<Self> {
+        Self::build(architecture, config, Builder::new(device))
+    }
+
+    /// The same, whose parameters are those of `shared` where they have the same name.
+    pub fn sharing(
+        architecture: &Architecture,
+        config: &ModelConfig,
+        device: Device,
+        shared: Parameters,
+    ) -> Result<Self> {
+        Self::build(architecture, config, Builder::sharing(device, shared))
+    }
+
+    fn build(architecture: &Architecture, config: &ModelConfig, mut builder: Builder) -> Result<Self> {
         check_memory(architecture, config)?;
-        let mut builder = Builder::new(device);
         let network = (architecture.build)(config, &mut builder)?;
         let spec = ModelSpec { architecture: architecture.name.to_owned(), ..network.spec };
         Ok(Self { spec, unfilled: builder.finish(), body: network.body, head: network.head })

@@ -132,14 +132,19 @@ impl Branch {
         };
         let is_compared = has_own(teacher, &classes.teacher) && has_own(student, &classes.student);
         if is_compared && matches!(classes.matching, ClassMatching::Different) {
-            return Err(LossError::Classes {
-                side: self.label(),
-                teacher: classes.teacher.clone(),
-                student: classes.student.clone(),
-            }
-            .into());
+            return Err(self.other_classes(classes).into());
         }
         Ok(())
+    }
+
+    /// The error that a teacher's classes are not the student's.
+    pub fn other_classes(&self, classes: &Classes) -> LossError {
+        LossError::Classes {
+            side: self.label(),
+            is_of_task: self.task.is_some(),
+            teacher: classes.teacher.clone(),
+            student: classes.student.clone(),
+        }
     }
 
     /// Puts the outputs of these modules into the features from now on.

@@ -31,6 +31,7 @@ pub(super) struct CheckpointManifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileEntry {
+    /// The path within the checkpoint: `config.json`, `reviews/config.json`.
     name: String,
     size: u64,
     sha256: String,
@@ -40,17 +41,17 @@ const FORMAT: u32 = 1;
 const FILE: &str = "manifest.json";
 
 impl CheckpointManifest {
-    /// Of the files that are in the folder of a checkpoint now.
+    /// Of the files that are in the folder of a checkpoint, and in those below it, now.
     pub fn of(checkpoint: &Path, state: &TrainingState) -> Result<Self, DigestError> {
         let unreadable = |source| DigestError { path: checkpoint.to_owned(), source };
         let mut files = vec![];
-        for entry in checkpoint.read_dir().map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let size = entry.metadata().map_err(unreadable)?.len();
-            files.push(FileEntry { name, size, sha256: digest::read_file(&entry.path())? });
+        for name in files::list(checkpoint).map_err(unreadable)? {
+            let path = checkpoint.join(&name);
+            let size = fs::metadata(&path).map_err(unreadable)?.len();
+            // The files are those of a checkpoint, whose names are text.
+            let name = name.to_string_lossy().into_owned();
+            files.push(FileEntry { name, size, sha256: digest::read_file(&path)? });
         }
-        files.sort_by(|left, right| left.name.cmp(&right.name));
         Ok(Self {
             format: FORMAT,
             step: state.step,

@@ -11,7 +11,7 @@ use crate::data::DataError;
 use crate::distiller::Trained;
 use crate::experiment::Experiment;
 use crate::files::{self, TemporaryFile};
-use crate::{Model, Result, libtorch};
+use crate::{Result, Student, libtorch};
 
 /// The folder that a run writes, locked against other processes as long as this lives:
 ///
@@ -21,7 +21,7 @@ use crate::{Model, Result, libtorch};
 /// metrics.jsonl              a line a forward step, a line a checkpoint
 /// checkpoints/step-12/       the student after 12 optimizer steps, the projections, what a run needs to resume, and
 ///                            manifest.json with a digest of each file
-/// student/                   the final student in Hugging Face layout
+/// student/                   the final student in Hugging Face layout; with heads by task, a folder for each task
 /// provenance.json            what the student was made of and by, in digests; there once the run has ended
 /// provenance.sigstore.json   a signature of it, where one was asked for
 /// brewer.lock                what the run's plugins of registries were
@@ -170,10 +170,10 @@ impl RunFolder {
 
     /// Saves the student, the distiller's own parameters, and what the run needs to resume from here. The metrics so
     /// far are on disk before the checkpoint is.
-    pub fn save_checkpoint(&self, state: &TrainingState, model: &dyn Model, trained: &[Trained<'_>]) -> Result<()> {
+    pub fn save_checkpoint(&self, state: &TrainingState, student: &Student, trained: &[Trained<'_>]) -> Result<()> {
         let folder = self.checkpoint(state.global_step);
         let save = |partial: &Path| {
-            self.save_model(partial, model)?;
+            self.write_student(partial, student)?;
             save_trained(partial, trained)?;
             state.save_optimizer(partial)?;
             let manifest = CheckpointManifest::of(partial, state)?;
@@ -197,11 +197,11 @@ impl RunFolder {
 
     /// Saves the student at the end of the run, with a description of it as its `README.md`. That of an earlier run is
     /// moved to where its other results are.
-    pub fn save_student(&self, model: &dyn Model, description: &str) -> Result<()> {
+    pub fn save_student(&self, student: &Student, description: &str) -> Result<()> {
         self.save_whole(&self.new_student(), |partial| {
             let readme = partial.join("README.md");
             fs::write(&readme, description).map_err(|source| write_error(&readme, source))?;
-            self.save_model(partial, model)
+            self.write_student(partial, student)
         })?;
         self.place_student().map_err(|source| write_error(&self.student(), source).into())
     }
@@ -327,13 +327,15 @@ impl RunFolder {
         saved
     }
 
-    fn save_model(&self, folder: &Path, model: &dyn Model) -> Result<()> {
-        model.save(folder)?;
-        for (name, content) in &self.tokenizer.0 {
-            let copy = folder.join(name);
-            fs::write(&copy, content).map_err(|source| write_error(&copy, source))?;
-        }
-        Ok(())
+    /// Writes each model of the student with the tokenizer beside it.
+    fn write_student(&self, folder: &Path, student: &Student) -> Result<()> {
+        student.save(folder, |folder| {
+            for (name, content) in &self.tokenizer.0 {
+                let copy = folder.join(name);
+                fs::write(&copy, content).map_err(|source| write_error(&copy, source))?;
+            }
+            Ok(())
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use tch::Device;
 
 use crate::device::num_threads;
 use crate::digest::{self, shortened};
-use crate::experiment::{Experiment, PathKind};
+use crate::experiment::{Experiment, HeadsSpec, PathKind};
 use crate::{DigestError, Result, os_reason};
 
 /// `run.json`: digests of what a run reads, and what it computes with. A run is resumed with the same.
@@ -28,18 +28,31 @@ impl RunRecord {
     pub fn of(experiment: &Experiment, device: Device) -> Result<Self> {
         let output = experiment.training.output_dir.clone();
         let mut experiment = experiment.clone();
+        // A student with heads by task may be a folder of folders.
+        let tasks: Vec<String> = match experiment.student.heads {
+            HeadsSpec::Shared => vec![],
+            HeadsSpec::ByTask => experiment.tasks.keys().cloned().collect(),
+        };
         let mut sources = BTreeMap::new();
         for (key, kind, path) in experiment.paths_mut() {
             // A new run moves such a student away, and needs it no more.
             let is_adaptor = key.starts_with("student.adaptor.");
             let is_moved = key.starts_with("student.") && !is_adaptor && path.starts_with(&output);
             let files = match kind {
+                PathKind::Model if !is_moved && key == "student.model" => {
+                    let of_tasks = tasks.iter().map(|task| model_files(&path.join(task)));
+                    of_tasks.chain([model_files(path)]).collect::<Result<Vec<_>, _>>()?.concat()
+                }
                 PathKind::Model if !is_moved => model_files(path)?,
                 PathKind::File if !is_moved => vec![path.clone()],
                 _ => continue,
             };
             let files = files.into_iter().filter(|file| file.is_file());
-            let name = |file: &Path| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = |file: &Path| {
+                let folder = if kind == PathKind::Model { Some(path.as_path()) } else { path.parent() };
+                let below = folder.and_then(|folder| file.strip_prefix(folder).ok());
+                below.unwrap_or(file).to_string_lossy().into_owned()
+            };
             let digests = files.map(|file| Ok((name(&file), digest::of_file(&file)?)));
             let digests = digests.collect::<Result<BTreeMap<_, _>, DigestError>>()?;
             if !digests.is_empty() {

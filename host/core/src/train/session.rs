@@ -1,4 +1,3 @@
-use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tch::{Device, Kind, Tensor};
@@ -18,12 +17,12 @@ use crate::distiller::Distiller;
 use crate::loss::{Loss, Term};
 use crate::out_of_memory::{OutOfMemory, TRAINING_KEYS, described};
 use crate::random::split_mix;
-use crate::{Callback, Features, Model, Result, libtorch};
+use crate::{Callback, Features, Result, Student, libtorch};
 
 /// All that a run trains with.
 pub struct Session {
-    /// The model that all tasks train.
-    pub student: Rc<dyn Model>,
+    /// What all tasks train.
+    pub student: Student,
     /// At least one.
     pub tasks: Vec<TrainingTask>,
     pub task_order: TaskOrder,
@@ -300,7 +299,7 @@ impl Session {
         for task in &self.tasks {
             task.flush_caches()?;
         }
-        folder.save_checkpoint(state, self.student.as_ref(), &self.distiller.trained())
+        folder.save_checkpoint(state, &self.student, &self.distiller.trained())
     }
 
     /// What the callbacks want and what they reported; `None` if an interrupt came before they were done.

@@ -36,14 +36,15 @@ impl Stepper {
         let of_student = session.student.parameters().iter();
         parameters.extend(of_student.map(|(name, tensor)| TrainedParameter {
             name: name.to_owned(),
+            name_in_model: session.student.name_in_model(name).to_owned(),
             tensor: tensor.shallow_clone(),
             options: Default::default(),
         }));
         for trained in session.distiller.trained() {
-            parameters.extend(trained.parameters.iter().map(|(name, tensor)| TrainedParameter {
-                name: format!("{}.{name}", trained.prefix),
-                tensor: tensor.shallow_clone(),
-                options: trained.options.clone(),
+            parameters.extend(trained.parameters.iter().map(|(name, tensor)| {
+                let name = format!("{}.{name}", trained.prefix);
+                let (tensor, options) = (tensor.shallow_clone(), trained.options.clone());
+                TrainedParameter { name_in_model: name.clone(), name, tensor, options }
             }));
         }
         Ok(Self {

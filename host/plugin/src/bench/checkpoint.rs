@@ -3,7 +3,7 @@
 use std::{path::Path, rc::Rc, sync::atomic::AtomicBool};
 
 use brewer::{
-    Batch, Model, Outputs, Parameters, Pass, Task,
+    Batch, Model, Outputs, Parameters, Pass, Student, Task,
     callback::{Action, Callback, Scalars},
     model::{InputSpec, ModelConfig, ModelSpec},
 };
@@ -18,7 +18,7 @@ use crate::{
 /// Calls a callback at each checkpoint of the case; what the last one answers and reports counts.
 pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<(Vec<Returned>, Option<Cost>), String> {
     let text = |error: brewer::Error| error.to_string();
-    let student: Rc<dyn Model> = Rc::new(Student::new(case)?);
+    let student = Student::one(Rc::new(MadeUpModel::new(case)?));
     let mut callback = PluginCallback::with_splits(plugin, splits(case)?).map_err(|error| error.to_string())?;
     let no_numbers = [Scalars::new()];
     let checkpoints = if case.metrics.is_empty() { &no_numbers[..] } else { &case.metrics };
@@ -46,7 +46,7 @@ pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<(Vec<Re
 fn splits(case: &Case) -> Result<Vec<Split>, String> {
     let split = |(name, batches): (&String, &Vec<_>)| {
         let batches = batches.iter().map(roles::batch).collect::<Result<Vec<_>, _>>()?;
-        Ok(Split { name: name.clone(), batches: Box::new(batches) })
+        Ok(Split { name: name.clone(), task: None, batches: Box::new(batches) })
     };
     case.splits.iter().map(split).collect()
 }
@@ -61,13 +61,13 @@ impl Batches for Vec<Batch> {
     }
 }
 
-struct Student {
+struct MadeUpModel {
     spec: ModelSpec,
     parameters: Parameters,
     outputs: Outputs,
 }
 
-impl Student {
+impl MadeUpModel {
     fn new(case: &Case) -> Result<Self, String> {
         let mut parameters = Parameters::new();
         for (name, spec) in &case.parameters {
@@ -85,7 +85,7 @@ impl Student {
     }
 }
 
-impl Model for Student {
+impl Model for MadeUpModel {
     fn spec(&self) -> &ModelSpec {
         &self.spec
     }

@@ -3,9 +3,8 @@
 use std::{rc::Rc, sync::atomic::AtomicBool};
 
 use brewer::{
-    AdaptContext, Callback, Model, Role,
-    callback::{Action, Scalars},
-    data::Loader,
+    AdaptContext, Callback, Role, Student,
+    callback::{Action, DataSplit, Scalars},
 };
 use tch::no_grad;
 
@@ -29,13 +28,15 @@ pub struct PluginCallback {
 
 impl PluginCallback {
     /// Starts the plugin. `splits` are the parts of the data that it may read if it has the permission
-    /// [`Dataset`](crate::Permission::Dataset), by name: `train`, `dev`. Their batches are those of each loader's first
-    /// epoch.
+    /// [`Dataset`](crate::Permission::Dataset). Their batches are those of each loader's first epoch.
     ///
     /// Errors: [`Error::Load`](crate::Error::Load) if it does not export the role, or if it fails while it starts.
-    pub fn new(plugin: &Plugin, splits: impl IntoIterator<Item = (String, Loader)>) -> Result<Self> {
+    pub fn new(plugin: &Plugin, splits: impl IntoIterator<Item = DataSplit>) -> Result<Self> {
         let splits = splits.into_iter();
-        let splits = splits.map(|(name, loader)| Split { name, batches: Box::new(FirstEpoch::new(loader)) });
+        let splits = splits.map(|DataSplit { name, task, loader }| {
+            let batches = Box::new(FirstEpoch::new(loader));
+            Split { name, task, batches }
+        });
         Self::with_splits(plugin, splits.collect())
     }
 
@@ -48,10 +49,10 @@ impl PluginCallback {
         self.guest.usage()
     }
 
-    fn call(&mut self, model: &Rc<dyn Model>, step: u64, scalars: &mut Scalars) -> Result<Action> {
+    fn call(&mut self, student: &Student, step: u64, scalars: &mut Scalars) -> Result<Action> {
         let context = AdaptContext { role: Role::Student, task: None, step };
-        let mut call = self.guest.call_at(&context, model.device());
-        let (student, splits) = (model.clone(), self.splits.clone());
+        let mut call = self.guest.call_at(&context, student.device());
+        let (student, splits) = (student.clone(), self.splits.clone());
         call.checkpoint = Some(Checkpoint { student, splits, scalars: std::mem::take(scalars) });
         self.guest.call(format!("{}, {}", PluginRole::Callback, place(&context)), call, |store, exports| {
             let answer = exports.call_on_checkpoint(&mut *store, step);
@@ -74,12 +75,12 @@ impl Callback for PluginCallback {
 
     fn on_checkpoint(
         &mut self,
-        model: &Rc<dyn Model>,
+        student: &Student,
         step: u64,
         scalars: &mut Scalars,
         _interrupt: &AtomicBool,
     ) -> brewer::Result<Action> {
-        Ok(no_grad(|| self.call(model, step, scalars))?)
+        Ok(no_grad(|| self.call(student, step, scalars))?)
     }
 
     fn check_scalars(&self, known: &[String]) -> brewer::Result<()> {
@@ -93,9 +94,9 @@ impl Callback for PluginCallback {
         Err(Error::Spec { path: plugin.path().to_owned(), key: clean_name(key), problem }.into())
     }
 
-    fn rehearse(&mut self, model: &Rc<dyn Model>, scalars: &mut Scalars) -> brewer::Result<()> {
+    fn rehearse(&mut self, student: &Student, scalars: &mut Scalars) -> brewer::Result<()> {
         let plugin = self.guest.plugin().silenced();
         let mut other = Self { guest: Guest::new(&plugin)?, splits: self.splits.clone() };
-        other.on_checkpoint(model, 0, scalars, &AtomicBool::new(false)).map(drop)
+        other.on_checkpoint(student, 0, scalars, &AtomicBool::new(false)).map(drop)
     }
 }

@@ -14,7 +14,7 @@ use super::heads::Head;
 use super::huggingface::ModelConfig;
 use super::inputs::Inputs;
 use super::{ModelError, ModelSpec, Pass};
-use crate::Result;
+use crate::{Result, Task};
 
 /// The classes of each family.
 static FAMILIES: [&[Architecture]; 6] = [
@@ -106,6 +106,17 @@ pub(super) fn choose(config: &ModelConfig, wanted: Option<&str>) -> Result<&'sta
         });
     }
     Ok(architecture)
+}
+
+/// The class for what a task predicts of the family whose `model_type` is given, if there is one.
+pub(super) fn for_task(model_type: &str, task: &Task) -> Option<&'static Architecture> {
+    let head = match task {
+        Task::SingleLabel { .. } | Task::MultiLabel { .. } | Task::Regression { .. } => "ForSequenceClassification",
+        Task::TokenLabels { .. } => "ForTokenClassification",
+        Task::MaskedLm { .. } => "ForMaskedLM",
+    };
+    architectures()
+        .find(|architecture| architecture.family.model_type == model_type && architecture.name.ends_with(head))
 }
 
 fn architectures() -> impl Iterator<Item = &'static Architecture> {

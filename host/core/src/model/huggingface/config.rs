@@ -65,7 +65,7 @@ impl ModelConfig {
     }
 
     /// Reads the `config.json` of a model's folder.
-    pub(in crate::model) fn read_folder(folder: &Path) -> Result<Self, ModelError> {
+    pub fn read_folder(folder: &Path) -> Result<Self, ModelError> {
         match Self::read(&folder.join("config.json")) {
             Err(ModelError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 let folder = folder.to_owned();
@@ -206,6 +206,24 @@ impl ModelConfig {
             self.set("num_labels", labels.len());
         }
         Ok(())
+    }
+
+    /// Says what the model predicts, in all keys that do.
+    pub(in crate::model) fn set_task(&mut self, task: &Task) -> Result<(), ModelError> {
+        let problem = match task {
+            Task::SingleLabel { .. } => Some("single_label_classification"),
+            Task::MultiLabel { .. } => Some("multi_label_classification"),
+            Task::Regression { .. } => Some("regression"),
+            Task::TokenLabels { .. } | Task::MaskedLm { .. } => None,
+        };
+        match problem {
+            Some(problem) => self.set(PROBLEM_TYPE, problem),
+            None => drop(self.keys.shift_remove(PROBLEM_TYPE)),
+        }
+        match task.labels() {
+            [] => Ok(()),
+            labels => self.set_labels(labels),
+        }
     }
 
     /// The text of the file to write. The parameters are float32 whatever they were read from, and the file says so:

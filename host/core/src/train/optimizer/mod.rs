@@ -52,6 +52,8 @@ fn remembered(parameter: &Tensor, name: &str, found: &Tensor) -> Result<Tensor> 
 #[derive(Debug)]
 pub struct TrainedParameter {
     pub name: String,
+    /// What `no_decay` names it by: a task's name, which `name` may have, is no part of it.
+    pub name_in_model: String,
     pub tensor: Tensor,
     /// Optimizer options of its own, over those of the experiment.
     pub options: Map<String, Value>,
@@ -79,7 +81,8 @@ impl ParameterGroups {
             found: found.to_owned(),
             expected: expected.into(),
         };
-        let is_in_a_name = |pattern: &String| parameters.iter().any(|parameter| parameter.name.contains(pattern));
+        let is_in_a_name =
+            |pattern: &String| parameters.iter().any(|parameter| parameter.name_in_model.contains(pattern));
         if let Some(pattern) = config.no_decay().iter().find(|pattern| !is_in_a_name(pattern)) {
             let expected = "a part of some parameter's name, such as `bias` or `LayerNorm.weight`";
             return Err(wrong(&format!("`{pattern}`"), expected).into());
@@ -89,7 +92,7 @@ impl ParameterGroups {
         for (position, parameter) in parameters.iter().enumerate() {
             let mut own = config.with_options(&parameter.options)?;
             decays |= own.weight_decay() != 0.0;
-            if own.exempts_from_decay(&parameter.name) {
+            if own.exempts_from_decay(&parameter.name_in_model) {
                 own.set_weight_decay(0.0);
             }
             match members.iter_mut().find(|(config, _)| *config == own) {
