@@ -109,8 +109,8 @@ impl Origin {
 
 const LABELS: &str = "labels";
 
-/// Names a class for a body without one that is supported, whose head is put in the place of later: what the first teacher
-/// predicts.
+/// Names a class for a body whose config names none that is supported: the one for what the first teacher predicts. Each
+/// task puts its own head in the place of that class's.
 fn complete_body(options: &mut LoadOptions, config: &ModelConfig, teacher: &dyn Model) {
     let task = &teacher.spec().task;
     if let Some(class) = class_of_body(config, task) {

@@ -66,6 +66,8 @@ pub fn preparation(
 ) -> Result<Preparation> {
     let teacher = experiment.teachers().enumerate().find(|(_, teacher)| is_same_folder(&teacher.model, folder));
     let (role, key, args) = match teacher {
+        // Each of several tasks counts its own teachers.
+        Some((_, teacher)) if !experiment.tasks.is_empty() => (Role::Teacher(0), "teacher.args", &teacher.args),
         Some((index, teacher)) => (Role::Teacher(index), "teacher.args", &teacher.args),
         None => (Role::Student, "student.args", &experiment.student.args),
     };

@@ -26,8 +26,8 @@ pub struct WithNewHead {
     pub new: Vec<String>,
 }
 
-/// The class to make of the model that `config` describes where its body alone is wanted and it names no class that is
-/// supported: the one for what `task` predicts. `None` where it names one, or where there is none of its family.
+/// The class under which to load a model whose body alone is wanted: that for what `task` predicts, where `config` names none
+/// that is supported. `None` where it names one, and where its family has no such class.
 pub fn class_of_body(config: &ModelConfig, task: &Task) -> Option<&'static str> {
     match config.architecture().and_then(families::find) {
         Some(_) => None,

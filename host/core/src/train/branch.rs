@@ -14,7 +14,7 @@ pub struct Branch {
     pub role: Role,
     /// The task's name where there are several.
     pub task: Option<String>,
-    /// A student is shared by the branches of all tasks.
+    /// A student is shared by the branches of all tasks, or its body is, if each task has a head of its own.
     pub model: Rc<dyn Model>,
     pub adaptor: Box<dyn Adaptor>,
     /// A teacher's classes beside the student's. What its adaptor sees is in the student's order.
