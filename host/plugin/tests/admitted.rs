@@ -15,7 +15,7 @@ use tch::{Device, Kind, Tensor};
 const MIB: u64 = 1 << 20;
 
 /// What the libtorch of a small computation takes beside its tensors, in KiB.
-const SLACK_KIB: u64 = 4 * 1024;
+const SLACK_KIB: u64 = 8 * 1024;
 
 /// The features that a guest makes within so many MiB of tensors.
 fn made(deed: &str, outputs: &Outputs, mib: u64) -> Option<Features> {
@@ -32,15 +32,13 @@ fn check(deed: &str, outputs: &Outputs, train: fn(&Features)) {
         let middle = refused.midpoint(admitted);
         if made(deed, outputs, middle).is_some() { admitted = middle } else { refused = middle }
     }
-    let mut taken = 0;
-    // The first makes room that the process keeps.
-    for _ in 0..2 {
-        let before = resident_kib();
-        // The kernel's peak begins anew.
-        fs::write("/proc/self/clear_refs", "5").unwrap();
-        train(&made(deed, outputs, admitted).unwrap());
-        taken = status_kib("VmHWM:").saturating_sub(before);
-    }
+    // Once: the process keeps some of the memory that it gives back, and needs less the second time.
+    let before = resident_kib();
+    // The kernel's peak begins anew.
+    fs::write("/proc/self/clear_refs", "5").unwrap();
+    train(&made(deed, outputs, admitted).unwrap());
+    let taken = status_kib("VmHWM:").saturating_sub(before);
+    println!("{deed} took {taken} KiB, and {admitted} MiB admit it");
     assert!(taken <= admitted * 1024 + SLACK_KIB, "{deed} took {taken} KiB, and {admitted} MiB admit it");
 }
 
@@ -54,6 +52,9 @@ fn wide_outputs() -> Outputs {
 
 #[test]
 fn what_is_counted_is_what_is_taken() {
+    // What the first gradient of a process makes, whatever its size.
+    let small = Tensor::ones([2, 2, 2], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+    small.bmm(&small).sum(Kind::Float).backward();
     let of_loss = |features: &Features| features.losses[0].backward();
     for deed in ["gradient-of-views", "gradient-of-temperatures", "gradient-of-picks"] {
         check(deed, &trained_outputs(), of_loss);
