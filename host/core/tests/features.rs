@@ -82,6 +82,20 @@ fn lists_of_teacher_and_student_have_one_length() {
 }
 
 #[test]
+fn labels_are_classes_of_the_logits() {
+    let others: Adapt = |_, _, outputs| {
+        let labels = vec![Tensor::full([4], 9, (Kind::Int64, tch::Device::Cpu))];
+        Features { labels, ..without_masks(outputs) }
+    };
+    let expected = ["the adaptor of the test returned for the student `labels[0]` with the class 9; expected 0 to "];
+    refused(json!({ "probability_shift": true }), others, &expected);
+    refused(json!({ "kd_loss_type": "dkd" }), others, &expected);
+    // Labels that no loss reads may be anything.
+    let (mut assembled, _folder) = assembled(&[], others).unwrap();
+    assembled.session.check().unwrap();
+}
+
+#[test]
 fn a_loss_between_two_layers_needs_two() {
     let all: Adapt = |_, batch, outputs| Features { inputs_mask: mask(batch), ..without_masks(outputs) };
     let error = assembled(&[("distillation", one_match("hidden", "fsp"))], all).map(drop).unwrap_err().to_string();

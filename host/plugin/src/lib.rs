@@ -38,6 +38,7 @@ mod host;
 mod limits;
 mod log;
 mod loss_inputs;
+mod memory;
 mod metrics;
 mod model;
 mod outputs;

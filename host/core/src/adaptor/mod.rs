@@ -48,5 +48,11 @@ pub trait Adaptor {
         String::new()
     }
 
+    /// Whether a stranger wrote it: what it returns may be anything, also where the built-in one passes on what the data loader
+    /// has checked.
+    fn is_plugin(&self) -> bool {
+        false
+    }
+
     fn adapt(&mut self, context: &AdaptContext, batch: &Batch, outputs: &Outputs) -> Result<Features>;
 }

@@ -163,6 +163,7 @@ impl TrainingTask {
 fn side<'a>(branch: &'a Branch, label: &'a str, features: &'a Features, batch: &Batch) -> Side<'a> {
     Side {
         adaptor: branch.adaptor.name().to_owned(),
+        is_plugin: branch.adaptor.is_plugin(),
         label,
         features,
         batch_size: batch.len(),

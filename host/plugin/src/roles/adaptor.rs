@@ -79,6 +79,10 @@ impl Adaptor for PluginAdaptor {
         format!("sha256 {}…, {kibibytes} KiB", &plugin.digest()[..12])
     }
 
+    fn is_plugin(&self) -> bool {
+        true
+    }
+
     fn adapt(&mut self, context: &AdaptContext, batch: &Batch, outputs: &Outputs) -> brewer::Result<Features> {
         Ok(self.call(context, batch, outputs)?)
     }

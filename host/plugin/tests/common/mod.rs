@@ -107,7 +107,12 @@ pub fn assert_same(left: &Features, right: &Features) {
 
 /// What this process occupies of the machine's memory.
 pub fn resident_kib() -> u64 {
+    status_kib("VmRSS:")
+}
+
+/// A number of KiB that the kernel knows of this process.
+pub fn status_kib(key: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }

@@ -8,6 +8,8 @@ use crate::{Features, Result, Task};
 pub struct Side<'a> {
     /// The name of the adaptor.
     pub adaptor: String,
+    /// Whether the adaptor is a plugin: nobody has checked what its tensors hold.
+    pub is_plugin: bool,
     /// `student`, `teacher`, `teacher 1`.
     pub label: &'a str,
     pub features: &'a Features,

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::Side;
 use super::check::is_integer;
@@ -200,6 +200,7 @@ impl KdTerm {
             let expected = "integers, such as int64 of [batch]".into();
             return Err(student.wrong(&format!("labels[{index}]"), describe(labels), expected).into());
         }
+        self.check_classes(student, index, labels, logits)?;
         let positions = &logits.size()[..logits.dim() - 1];
         let is_of_outputs = !student.task.labels_are_classes() && labels.size() == logits.size();
         if labels.size() == positions || is_of_outputs {
@@ -214,6 +215,22 @@ impl KdTerm {
             return Err(student.wrong(&format!("labels[{index}]"), describe(labels), expected).into());
         }
         Ok(())
+    }
+
+    /// Whether every label is a class of the logits, where looking is free and where a plugin made them: on a GPU a class that
+    /// is not there ends in an assertion after which the process can use the device no more.
+    fn check_classes(&self, student: &Side<'_>, index: usize, labels: &Tensor, logits: &Tensor) -> Result<()> {
+        let classes = logits.size().last().copied().unwrap_or(0);
+        let is_looked_at = student.is_plugin || labels.device() == Device::Cpu;
+        if !is_looked_at || !student.task.labels_are_classes() || labels.numel() == 0 {
+            return Ok(());
+        }
+        let found = labels.f_max()?.f_int64_value(&[])?;
+        if found < classes {
+            return Ok(());
+        }
+        let expected = format!("0 to {}, and less than 0 for no label", classes - 1);
+        Err(student.wrong(&format!("labels[{index}]"), format!("with the class {found}"), expected).into())
     }
 }
 

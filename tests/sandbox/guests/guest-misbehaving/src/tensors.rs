@@ -108,7 +108,7 @@ pub fn pick_again(tensor: &Tensor, dim: i64, count: i64) -> Result<Tensor> {
 
 /// Of a dimension between others: libtorch adds the gradients of what was picked one by one.
 pub fn pick_between(logits: &Tensor) -> Result<Tensor> {
-    pick_again(&logits.reshape(&[1, -1, 1])?, 1, 1 << 25)?.sum(&[], false)
+    pick_again(&logits.reshape(&[1, -1, 1])?, 1, 1 << 23)?.sum(&[], false)
 }
 
 /// Logits that train nothing, by temperatures that do: the gradient is that of as many quotients.
