@@ -105,12 +105,17 @@ impl Provenance<'_> {
     }
 }
 
-/// The names of the files in a folder, sorted.
+/// The names of the files in a folder and below it, `TASK/config.json`, sorted.
 fn files_in(folder: &Path) -> Result<Vec<String>> {
     let unreadable = || format!("cannot read {}", folder.display());
     let mut names = vec![];
     for entry in fs::read_dir(folder).with_context(unreadable)? {
-        names.push(entry.with_context(unreadable)?.file_name().to_string_lossy().into_owned());
+        let entry = entry.with_context(unreadable)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        match entry.file_type().with_context(unreadable)?.is_dir() {
+            true => names.extend(files_in(&entry.path())?.into_iter().map(|inner| format!("{name}/{inner}"))),
+            false => names.push(name),
+        }
     }
     names.sort();
     Ok(names)
