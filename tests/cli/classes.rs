@@ -244,3 +244,23 @@ fn a_student_made_of_its_teacher_has_its_classes() {
     let finished = Workspace::new().run();
     assert!(finished.stderr.contains("matched by index, as neither names its own"), "{}", finished.stderr);
 }
+
+#[test]
+fn a_teacher_in_another_order_is_evaluated_by_the_ids_of_the_student() {
+    let mut workspace = Workspace::new();
+    for model in ["teacher", "student"] {
+        name_classes(&workspace, model, &NAMES[..3]);
+    }
+    workspace.set("data.dev", json!("train.jsonl"));
+    let evaluated = |workspace: &Workspace| {
+        let finished = workspace.start(&["eval", "--model", "teacher", "--json"]);
+        assert_eq!(finished.code, 0, "{}", finished.stderr);
+        let found: Value = serde_json::from_str(&finished.stdout).unwrap();
+        ["loss", "accuracy"].map(|metric| found[metric].as_f64().unwrap())
+    };
+    let expected = evaluated(&workspace);
+    permute_classes(&workspace, "teacher", &NAMES[..3], &[1, 2, 0]);
+    for (found, expected) in evaluated(&workspace).iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-6, "{found}, {expected}");
+    }
+}

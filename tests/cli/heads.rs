@@ -81,7 +81,9 @@ fn each_task_trains_its_head_and_all_train_the_body() {
         assert!(found["accuracy"].as_f64().unwrap() > 0.0, "{found}");
     }
     let finished = workspace.start(&["eval"]);
-    finished.check_failure(2, &["--model: missing", "a head for each task", "out/student/reviews"]);
+    finished.check_failure(2, &["--task: missing", "name one: reviews, tags"]);
+    let loss = |arguments: &[&str]| evaluated(&workspace, arguments)["loss"].clone();
+    assert_eq!(loss(&["--task", "tags"]), loss(&["--model", "out/student/tags"]));
 
     let config = |task: &str| read_json(&workspace.path(&format!("out/student/{task}/config.json")));
     assert_eq!(config("reviews")["architectures"], json!(["BertForSequenceClassification"]));
@@ -147,7 +149,7 @@ fn a_run_resumes_to_the_same_bytes() {
     assert!(contents(&workspace.path("out")) == whole);
 
     // So is a student that changed under the run that began with it.
-    copy_folder_of_folders(&workspace, "out/student", "start");
+    copy_folder(&workspace.path("out/student"), &workspace.path("start"));
     workspace.set("student.model", json!("start"));
     workspace.set("training.output_dir", json!("second"));
     workspace.run();
@@ -162,7 +164,7 @@ fn a_run_resumes_to_the_same_bytes() {
 fn a_saved_student_is_read_back_and_gets_further_heads() {
     let mut workspace = workspace();
     workspace.run();
-    copy_folder_of_folders(&workspace, "out/student", "start");
+    copy_folder(&workspace.path("out/student"), &workspace.path("start"));
     workspace.set("student.model", json!("start"));
     let task = workspace.experiment["tasks"]["tags"].clone();
     workspace.set("tasks.again", task);
@@ -227,7 +229,7 @@ fn bodies_configs_and_layers_get_heads() {
     ] {
         workspace.set("student", origin);
         workspace.run();
-        assert_eq!(names_in(&workspace.path("out/student")), ["reviews", "tags"]);
+        assert_eq!(names_in(&workspace.path("out/student")), ["README.md", "reviews", "tags"]);
     }
     // A body alone, as `BertModel` is saved.
     copy_folder(&workspace.path("student"), &workspace.path("body"));
@@ -276,11 +278,4 @@ fn change_word(workspace: &Workspace, model: &str) {
     let mut tensors = read_tensors(&path);
     tensors.get_mut("bert.embeddings.word_embeddings.weight").unwrap().numbers[7] += 1.0;
     write_tensors(&path, &tensors);
-}
-
-fn copy_folder_of_folders(workspace: &Workspace, from: &str, to: &str) {
-    fs::create_dir(workspace.path(to)).unwrap();
-    for name in names_in(&workspace.path(from)) {
-        copy_folder(&workspace.path(&format!("{from}/{name}")), &workspace.path(&format!("{to}/{name}")));
-    }
 }

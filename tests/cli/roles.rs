@@ -159,7 +159,7 @@ fn what_callbacks_may_not_do_is_one_error() {
         ("statistics", json!([]), "lacks the permission `parameters`"),
         ("no-parameter", json!(["parameters"]), "no parameter `bert.nothing`"),
         ("no-output", json!(["dataset"]), "the student returns no `everything`"),
-        ("wild-batch", json!(["dataset"]), "vocabulary"),
+        ("wild-batch", json!(["dataset"]), "`input_ids`: the index"),
         ("panic", json!([]), "panicked at tests/roles/guests/guest-roles/src/lib.rs"),
         ("loop", json!([]), "did not return in time"),
     ];
@@ -183,7 +183,8 @@ fn a_batch_that_the_models_cannot_read_is_an_error() {
     workspace.set("plugins", json!({ "batch_postprocessor": every_role("", json!([])) }));
     workspace.run();
     workspace.set("plugins", json!({ "batch_postprocessor": every_role("wild-ids", json!([])) }));
-    workspace.start(&["run"]).check_failure(2, &["`input_ids`", "words in its vocabulary"]);
+    let expected = ["guest-roles.wasm (batch-postprocessor, step 0)", "`input_ids`: the index", "is outside 0..97"];
+    workspace.start(&["run"]).check_failure(1, &expected);
     workspace.set("plugins", json!({ "batch_postprocessor": every_role("empty", json!([])) }));
     workspace
         .start(&["run"])

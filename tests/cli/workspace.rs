@@ -204,6 +204,8 @@ pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 pub fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for (name, content) in contents(from) {
-        fs::write(to.join(name), content).unwrap();
+        let copy = to.join(name);
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::write(copy, content).unwrap();
     }
 }

@@ -29,6 +29,11 @@ pub struct EvalOptions {
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
 
+    /// The task of a `multi_task` experiment whose data, post-processor and head are meant [default: the one whose teacher
+    /// or student the model is]
+    #[arg(long, value_name = "NAME")]
+    task: Option<String>,
+
     /// A data set, in place of the experiment's data.dev, or that of the task whose model it is
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
@@ -70,23 +75,30 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
     let experiment = options.experiment(file, &sources)?;
     let missing =
         |key, message: &str| brewer::Error::from(ExperimentError::Combination { key, message: message.to_owned() });
-    let folder = match (&options.model, &experiment) {
-        (Some(folder), _) => folder.clone(),
-        (None, Some(experiment)) => {
+    let folder = match (&options.model, &experiment, &options.task) {
+        (Some(folder), ..) => folder.clone(),
+        (None, Some(experiment), task) => {
             let student = experiment.training.output_dir.join("student");
-            if let (HeadsSpec::ByTask, Some(task)) = (experiment.student.heads, experiment.tasks.keys().next()) {
-                let example = shown(&student.join(task));
-                let message = format!("missing; the student has a head for each task, so name one of them: {example}");
-                return Err(missing("--model", &message).into());
+            match (experiment.student.heads, task) {
+                (HeadsSpec::ByTask, Some(task)) => student.join(task),
+                _ => student,
             }
-            student
         }
-        (None, None) => {
+        (None, None, _) => {
             return Err(missing("--model", "missing; name a model's folder, or an experiment with --config").into());
         }
     };
+    let task = match &experiment {
+        Some(experiment) => options.task_in(experiment, &folder)?,
+        None if options.task.is_some() => {
+            return Err(missing("--task", "is for an experiment, and there is none; name one with --config").into());
+        }
+        None => None,
+    };
     let config = match &experiment {
-        Some(experiment) => task_of(experiment, &folder).map_or(&experiment.data, |(_, task)| &task.data).clone(),
+        Some(experiment) => {
+            task.and_then(|task| experiment.tasks.get(task)).map_or(&experiment.data, |task| &task.data).clone()
+        }
         None => data_from(&options.overrides).map_err(brewer::Error::from)?,
     };
     let data = options
@@ -98,18 +110,18 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
     let device = device(name.unwrap_or("auto")).map_err(brewer::Error::from)?;
 
     let model = model::load(&folder, &LoadOptions::frozen(device))?.model;
-    let tokenizer = tokenizer_in(&folder);
-    let dataset = Dataset::read(&data, &config, model.spec(), tokenizer.as_deref(), &Reading::new().on_read());
-    let dataset = dataset.map_err(|error| brewer::Error::from(error.with_model(&folder)))?;
-    Dataset::check_columns(&config, &[&dataset]).map_err(brewer::Error::from)?;
-    let loader = Loader::new(Arc::new(dataset), config.eval_batch_size(), Order::ByLength);
     let mut preparation = match &experiment {
         Some(experiment) => {
             let mut plugins = Plugins::new(plugin::engine()?, sources.clone(), experiment.training.seed, log::sink());
-            preparation(experiment, &folder, model.spec(), &mut plugins)?
+            preparation(experiment, task, &folder, model.as_ref(), &mut plugins)?
         }
         None => Preparation::none(),
     };
+    let (tokenizer, spec) = (tokenizer_in(&folder), preparation.spec_of_data(model.spec()));
+    let dataset = Dataset::read(&data, &config, &spec, tokenizer.as_deref(), &Reading::new().on_read());
+    let dataset = dataset.map_err(|error| brewer::Error::from(error.with_model(&folder)))?;
+    Dataset::check_columns(&config, &[&dataset]).map_err(brewer::Error::from)?;
+    let loader = Loader::new(Arc::new(dataset), config.eval_batch_size(), Order::ByLength);
     sources.write_lock()?;
     let evaluation = evaluate(model.as_ref(), &loader, &mut preparation, device, &AtomicBool::new(false))?;
 
@@ -129,6 +141,27 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
 }
 
 impl EvalOptions {
+    /// The task that is meant, of an experiment with several.
+    fn task_in<'e>(&self, experiment: &'e Experiment, folder: &Path) -> Result<Option<&'e str>> {
+        let wrong = |message: String| brewer::Error::from(ExperimentError::Combination { key: "--task", message });
+        let known = || experiment.tasks.keys().cloned().collect::<Vec<_>>().join(", ");
+        match &self.task {
+            Some(_) if experiment.tasks.is_empty() => {
+                Err(wrong("is for an experiment with `tasks`, which this one does not have; remove it".to_owned())
+                    .into())
+            }
+            Some(name) => match experiment.tasks.get_key_value(name) {
+                Some((name, _)) => Ok(Some(name)),
+                None => Err(wrong(format!("there is no task `{name}`; the experiment has {}", known())).into()),
+            },
+            None => match task_of(experiment, folder) {
+                Some((name, _)) => Ok(Some(name)),
+                None if experiment.tasks.is_empty() => Ok(None),
+                None => Err(wrong(format!("missing; the experiment has several, so name one: {}", known())).into()),
+            },
+        }
+    }
+
     /// The experiment, if one is named or lies in the current folder.
     fn experiment(&self, file: &Path, sources: &Sources) -> Result<Option<Experiment>> {
         let path = Some(file).filter(|path| self.config.is_some() || path.exists());

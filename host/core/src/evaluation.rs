@@ -6,8 +6,10 @@ use std::time::Instant;
 use tch::Device;
 
 use crate::callback::{Action, Callback, Scalars};
+use crate::classes::{ClassMatching, Classes};
 use crate::data::Loader;
 use crate::metric::metrics;
+use crate::model::ModelSpec;
 use crate::out_of_memory::{EVALUATION_KEYS, OutOfMemory, described};
 use crate::train::ForwardArguments;
 use crate::{
@@ -36,24 +38,37 @@ pub struct Preparation {
     pub task: Option<String>,
     pub postprocessor: Option<Box<dyn BatchPostprocessor>>,
     pub arguments: ForwardArguments,
+    /// A teacher's classes beside the student's, whose ids the labels are.
+    pub classes: Option<Classes>,
 }
 
 impl Preparation {
     /// Batches as they are.
     pub fn none() -> Self {
-        Self { role: Role::Student, task: None, postprocessor: None, arguments: ForwardArguments::default() }
+        let arguments = ForwardArguments::default();
+        Self { role: Role::Student, task: None, postprocessor: None, arguments, classes: None }
+    }
+
+    /// What data are read for, to evaluate a model of this kind: ids of labels are the student's.
+    pub fn spec_of_data(&self, model: &ModelSpec) -> ModelSpec {
+        match &self.classes {
+            Some(Classes { student, matching: ClassMatching::Reordered(_), .. }) => {
+                ModelSpec { task: model.task.clone().with_labels(student.clone()), ..model.clone() }
+            }
+            _ => model.clone(),
+        }
     }
 
     /// The batch on `device`, after the post-processor. Its step is 0 whenever a model is evaluated, so that the same
     /// model has the same metrics.
     fn prepare(&mut self, batch: &Batch, device: Device) -> Result<Batch> {
-        let batch = batch.to_device(device)?;
-        match &mut self.postprocessor {
-            Some(postprocessor) => {
-                postprocessor.process(&AdaptContext { role: self.role, task: self.task.clone(), step: 0 }, batch)
-            }
-            None => Ok(batch),
+        let mut batch = batch.to_device(device)?;
+        if let Some(postprocessor) = &mut self.postprocessor {
+            let context = AdaptContext { role: self.role, task: self.task.clone(), step: 0 };
+            batch = postprocessor.process(&context, batch)?;
         }
+        let in_own_order = self.classes.as_ref().map(|classes| classes.batch_of_teacher(&batch)).transpose()?;
+        Ok(in_own_order.flatten().unwrap_or(batch))
     }
 }
 

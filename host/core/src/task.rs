@@ -77,6 +77,18 @@ impl Task {
         }
     }
 
+    /// The same with other names of its classes, as many.
+    pub fn with_labels(mut self, names: Vec<String>) -> Self {
+        match &mut self {
+            Task::SingleLabel { labels }
+            | Task::MultiLabel { labels }
+            | Task::Regression { labels }
+            | Task::TokenLabels { labels } => *labels = names,
+            Task::MaskedLm { .. } => {}
+        }
+        self
+    }
+
     /// How many logits there are for each example or token.
     pub fn num_outputs(&self) -> i64 {
         match self {

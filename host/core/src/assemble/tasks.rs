@@ -12,8 +12,10 @@ use crate::classes::Classes;
 use crate::data::{DataConfig, DataError, Dataset, Loader, ReadProgress, TeacherView, Views, slow_tokenizer};
 use crate::digest;
 use crate::evaluation::Preparation;
-use crate::experiment::{Experiment, ExperimentError, HeadsSpec, PluginSpec, PluginSpecs, TaskSpec, TeacherSpec};
-use crate::model::{self, LoadOptions, ModelSpec};
+use crate::experiment::{
+    Experiment, ExperimentError, HeadsSpec, PluginSpec, PluginSpecs, StudentSpec, TaskSpec, TeacherSpec,
+};
+use crate::model::{self, LoadOptions, ModelConfig, ModelSpec};
 use crate::train::{Branch, CacheRequest, ForwardArguments, TrainingTask};
 use crate::{Adaptor, Device, Model, Result, Role, adaptor};
 
@@ -57,13 +59,16 @@ pub fn task_of<'e>(experiment: &'e Experiment, folder: &Path) -> Option<(&'e str
 }
 
 /// What batches pass through before the model in `folder` is evaluated on them, as in the experiment's run: the batch
-/// post-processor, and the arguments of the teacher if it is one, or else of the student.
+/// post-processor of the task, the arguments of the teacher if it is one, or else of the student, and the order of a
+/// teacher's classes.
 pub fn preparation(
     experiment: &Experiment,
+    task: Option<&str>,
     folder: &Path,
-    model: &ModelSpec,
+    model: &dyn Model,
     plugins: &mut dyn PluginSource,
 ) -> Result<Preparation> {
+    let (spec, device) = (model.spec(), model.device());
     let teacher = experiment.teachers().enumerate().find(|(_, teacher)| is_same_folder(&teacher.model, folder));
     let (role, key, args) = match teacher {
         // Each of several tasks counts its own teachers.
@@ -71,15 +76,41 @@ pub fn preparation(
         Some((index, teacher)) => (Role::Teacher(index), "teacher.args", &teacher.args),
         None => (Role::Student, "student.args", &experiment.student.args),
     };
-    let task = task_of(experiment, folder);
-    let of_task = task.and_then(|(_, task)| task.plugins.batch_postprocessor.as_ref());
+    let of_task = task.and_then(|task| experiment.tasks.get(task)?.plugins.batch_postprocessor.as_ref());
     let postprocessor = of_task.or(experiment.plugins.batch_postprocessor.as_ref());
+    let classes = match role {
+        Role::Student => None,
+        Role::Teacher(_) => student_classes(experiment)?
+            .map(|student| Classes::new(spec.task.labels(), &student, device))
+            .transpose()?,
+    };
     Ok(Preparation {
         role,
-        task: task.map(|(name, _)| name.to_owned()),
-        postprocessor: postprocessor.map(|spec| plugins.batch_postprocessor(spec, vec![model.clone()])).transpose()?,
-        arguments: ForwardArguments::new(key, args, model)?,
+        task: task.map(str::to_owned),
+        postprocessor: postprocessor
+            .map(|plugin| plugins.batch_postprocessor(plugin, vec![spec.clone()]))
+            .transpose()?,
+        arguments: ForwardArguments::new(key, args, spec)?,
+        classes,
     })
+}
+
+/// The student's classes, as far as its origin names them; `None` where they are its teacher's.
+fn student_classes(experiment: &Experiment) -> Result<Option<Vec<String>>> {
+    let StudentSpec { model, config, init, heads, labels, .. } = &experiment.student;
+    if *heads == HeadsSpec::ByTask {
+        return Ok(None);
+    }
+    if labels.is_some() {
+        return Ok(labels.clone());
+    }
+    let config = match (model, config, init) {
+        (Some(folder), ..) => ModelConfig::read_folder(folder)?,
+        (_, Some(file), _) => ModelConfig::read(file)?,
+        (.., Some(init)) if !init.is_from_teacher() => ModelConfig::read_folder(&init.from)?,
+        _ => return Ok(None),
+    };
+    Ok(config.labels()?)
 }
 
 /// The teachers of each task.
@@ -168,6 +199,7 @@ impl Assembler<'_> {
             task: parts.name.map(str::to_owned),
             postprocessor: postprocessor.map(|spec| self.plugins.batch_postprocessor(&spec, readers)).transpose()?,
             arguments: ForwardArguments::new("student.args", &self.experiment.student.args, spec)?,
+            classes: None,
         })
     }
 
