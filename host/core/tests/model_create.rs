@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use brewer::model::{Model, from_config, from_layers, load};
 use brewer::{Fault, OutputRequest};
@@ -14,6 +15,12 @@ use tch::Tensor;
 
 fn parameter<'a>(model: &'a dyn Model, name: &str) -> &'a Tensor {
     model.parameters().get(name).unwrap()
+}
+
+/// torch has one generator: tests that draw random weights take turns, or another's draw would come between two of one.
+fn generator() -> MutexGuard<'static, ()> {
+    static GENERATOR: Mutex<()> = Mutex::new(());
+    GENERATOR.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn labels(names: &[&str]) -> Vec<String> {
@@ -32,6 +39,7 @@ fn body() -> Scratch {
 
 #[test]
 fn a_body_gets_a_new_head() {
+    let _generator = generator();
     let checkpoint = body();
     let error = load_error(checkpoint.path(), &as_class("BertForSequenceClassification", &[]));
     assert!(
@@ -61,6 +69,7 @@ fn a_body_gets_a_new_head() {
 
 #[test]
 fn a_body_without_a_pooler_gets_a_new_one() {
+    let _generator = generator();
     let checkpoint = body();
     checkpoint.rename_weights(|name| (!name.starts_with("pooler")).then(|| name.to_owned()));
     let loaded = load(checkpoint.path(), &as_class("BertForSequenceClassification", &["a", "b"])).unwrap();
@@ -72,6 +81,7 @@ fn a_body_without_a_pooler_gets_a_new_one() {
 
 #[test]
 fn another_head_is_left_out() {
+    let _generator = generator();
     let loaded =
         load(&recorded(TOKEN), &as_class("BertForSequenceClassification", &["a", "b", "c", "d", "e"])).unwrap();
     assert_eq!(loaded.left_out, ["classifier.bias", "classifier.weight"], "though it has the same shape");
@@ -83,6 +93,7 @@ fn another_head_is_left_out() {
 
 #[test]
 fn labels_rename_the_classes_or_make_a_new_head() {
+    let _generator = generator();
     let class = "BertForSequenceClassification";
     let renamed = load(&recorded(SEQUENCE), &as_class(class, &["a", "b", "c"])).unwrap();
     assert!(renamed.new.is_empty());
@@ -96,6 +107,7 @@ fn labels_rename_the_classes_or_make_a_new_head() {
 
 #[test]
 fn a_config_alone_gives_random_weights() {
+    let _generator = generator();
     let config = recorded(SEQUENCE).join("config.json");
     tch::manual_seed(1);
     let model = from_config(&config, &options(true)).unwrap();
