@@ -178,15 +178,17 @@ pub(super) fn slowness(kind: Kind) -> u64 {
 
 /// What one multiply-add costs in a product with matrices of `right` elements each on the right. Processors multiply
 /// matrices of `float32` and `float64` with all their might; others element by element where they have no instructions for
-/// them, on one core, and columns of what is larger than their caches come from memory.
+/// them, on one core, and columns of what is larger than their caches come from memory. The numbers of those are of a machine
+/// of two cores, and count for as many times more as there are more cores, which are idle meanwhile.
 pub(super) fn multiply_add(kind: Kind, right: u64, device: Device) -> u64 {
     const CACHED: u64 = 1 << 21;
     let far = if right > CACHED { 4 } else { 1 };
+    let idle = cores(device).div_ceil(2);
     match (kind, device) {
         (Kind::Float, _) => 1,
         (Kind::Double, Device::Cpu) => 2,
-        (Kind::Half | Kind::BFloat16, Device::Cpu) => 40 * far,
-        (_, Device::Cpu) => 20 * far,
+        (Kind::Half | Kind::BFloat16, Device::Cpu) => 40 * far * idle,
+        (_, Device::Cpu) => 20 * far * idle,
         (Kind::Half | Kind::BFloat16, _) => 1,
         (_, _) => 50,
     }
