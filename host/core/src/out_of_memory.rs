@@ -21,6 +21,9 @@ pub struct OutOfMemory {
 pub(crate) const TRAINING_KEYS: &str = "data.batch_size (and raise training.gradient_accumulation_steps, which averages over \
                                         as many examples in less memory) or data.max_length";
 
+/// What the memory for filling a cache grows with.
+pub(crate) const CACHE_KEYS: &str = "data.batch_size or data.max_length";
+
 /// What an evaluation's memory grows with.
 pub(crate) const EVALUATION_KEYS: &str = "data.eval_batch_size or data.max_length";
 

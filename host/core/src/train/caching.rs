@@ -10,6 +10,7 @@ use crate::cache::layout::{Layout, Probe};
 use crate::cache::{CacheError, CacheKey, CacheSpec, TeacherCache};
 use crate::data::{ModelBatches, TeacherView};
 use crate::distiller::Distiller;
+use crate::out_of_memory::{CACHE_KEYS, OutOfMemory, described};
 use crate::{Device, Features, Result};
 
 /// How a teacher's features are kept.
@@ -200,7 +201,10 @@ impl TrainingTask {
                 break;
             }
             let batch = self.prepare(self.views.padded_batches(examples, 0)?, 0, device)?;
-            self.teacher_features(index, &batch, 0)?;
+            self.teacher_features(index, &batch, 0).map_err(|error| {
+                let during = format!("filling the cache of the {}", filled.teacher);
+                OutOfMemory::or_else(error, during, described(batch.student()), CACHE_KEYS, |error| error)
+            })?;
             filled.done += examples.len();
             on_batch(&filled);
         }
