@@ -5,38 +5,12 @@ mod common;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use brewer::assemble::{PluginSource, assemble};
-use brewer::experiment::{Experiment, PluginSpec};
-use brewer::train::{CheckpointReport, Observer, Outcome, RunFolder, StepReport, TaskOrder, TrainingState};
-use brewer::{Adaptor, Result, Role};
+use brewer::assemble::assemble;
+use brewer::experiment::Experiment;
+use brewer::train::{Outcome, RunFolder, TaskOrder, TrainingState};
+use common::{NoPlugins, Recorder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-struct NoPlugins;
-
-impl PluginSource for NoPlugins {
-    fn adaptor(&mut self, _spec: &PluginSpec, _role: Role) -> Result<Box<dyn Adaptor>> {
-        unreachable!("the experiment names no plugin")
-    }
-}
-
-#[derive(Default)]
-struct Recorder {
-    steps: Vec<StepReport>,
-    checkpoints: Vec<u64>,
-}
-
-impl Observer for Recorder {
-    fn on_step(&mut self, report: &StepReport) -> Result<()> {
-        self.steps.push(report.clone());
-        Ok(())
-    }
-
-    fn on_checkpoint(&mut self, report: &CheckpointReport) -> Result<()> {
-        self.checkpoints.push(report.global_step);
-        Ok(())
-    }
-}
 
 #[test]
 fn agrees_with_the_recorded_run() {
@@ -78,7 +52,8 @@ fn agrees_with_the_recorded_run() {
         assembled.session.train(&assembled.settings, TrainingState::default(), &out, &mut [&mut recorder], &interrupt);
     assert_eq!(outcome.unwrap(), Outcome::Finished);
 
-    assert_eq!(json!(recorder.checkpoints), run["callback_steps"]);
+    let checkpoints: Vec<u64> = recorder.checkpoints.iter().map(|report| report.global_step).collect();
+    assert_eq!(json!(checkpoints), run["callback_steps"]);
     let expected = run["expected_steps"].as_array().unwrap();
     assert_eq!(recorder.steps.len(), expected.len());
     for (index, (step, expected)) in recorder.steps.iter().zip(expected).enumerate() {

@@ -5,39 +5,12 @@ mod common;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use brewer::assemble::{Assembled, PluginSource, assemble};
-use brewer::experiment::{Experiment, PluginSpec};
-use brewer::train::{CheckpointReport, Observer, Outcome, RunFolder, StepReport, TrainingState};
-use brewer::{Adaptor, Result, Role};
-use common::{Scratch, read_tensors, recorded};
+use brewer::assemble::{Assembled, assemble};
+use brewer::experiment::Experiment;
+use brewer::train::{Outcome, RunFolder, TrainingState};
+use common::{NoPlugins, Recorder, Scratch, read_tensors, recorded};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-struct NoPlugins;
-
-impl PluginSource for NoPlugins {
-    fn adaptor(&mut self, _spec: &PluginSpec, _role: Role) -> Result<Box<dyn Adaptor>> {
-        unreachable!("the experiment names no plugin")
-    }
-}
-
-#[derive(Default)]
-struct Recorder {
-    steps: Vec<StepReport>,
-    checkpoints: Vec<CheckpointReport>,
-}
-
-impl Observer for Recorder {
-    fn on_step(&mut self, report: &StepReport) -> Result<()> {
-        self.steps.push(report.clone());
-        Ok(())
-    }
-
-    fn on_checkpoint(&mut self, report: &CheckpointReport) -> Result<()> {
-        self.checkpoints.push(report.clone());
-        Ok(())
-    }
-}
 
 /// An experiment of a teacher and a student of two of its layers, with rows of these labels.
 fn experiment(teacher: &Path, labels: &[Value], distillation: Value) -> (Experiment, TempDir) {

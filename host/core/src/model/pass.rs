@@ -102,7 +102,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Whether anything is needed of a layer or of what is above it.
-    pub fn needs_layer(&self, layer: usize) -> bool {
+    fn needs_layer(&self, layer: usize) -> bool {
         let wants_attention = |layer| self.request.wants_layer(ATTENTIONS, layer);
         layer < self.num_layers
             && (self.needs_top
@@ -110,14 +110,26 @@ impl<'a> Pass<'a> {
                 || (layer + 1..=self.num_layers).any(|position| self.needs_hidden(position)))
     }
 
-    /// Runs a layer: `run` returns its output, or `None` if nothing is needed of it but its attention probabilities.
-    pub fn layer(
+    /// Runs the layers on the embeddings' output, `[batch, length, hidden]`, as far as they are needed, and keeps the hidden
+    /// states. `run` returns the output of the layer at an index, or `None` if nothing is needed of it but its attention
+    /// probabilities. Returns the last layer's output; `None` where it is not needed.
+    pub fn layers(
         &mut self,
-        layer: usize,
-        run: impl FnOnce(&mut Self) -> Result<Option<Tensor>>,
+        embedded: Tensor,
+        mut run: impl FnMut(usize, &Tensor, &mut Self) -> Result<Option<Tensor>>,
     ) -> Result<Option<Tensor>> {
-        self.layer = layer;
-        run(self)
+        self.hidden_state(0, &embedded);
+        let mut hidden = embedded;
+        for layer in 0..self.num_layers {
+            if !self.needs_layer(layer) {
+                return Ok(None);
+            }
+            self.layer = layer;
+            let Some(output) = run(layer, &hidden, self)? else { return Ok(None) };
+            hidden = output;
+            self.hidden_state(layer + 1, &hidden);
+        }
+        Ok(Some(hidden))
     }
 
     /// Whether the attention probabilities of the layer that runs now are asked for.
@@ -137,8 +149,8 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Hands over the hidden state at a position, `[batch, length, hidden]`.
-    pub fn hidden_state(&mut self, position: usize, hidden: &Tensor) {
+    /// Keeps the hidden state at a position, `[batch, length, hidden]`.
+    fn hidden_state(&mut self, position: usize, hidden: &Tensor) {
         if self.needs_hidden(position) {
             self.outputs.insert_layer(HIDDEN_STATES, position, hidden.shallow_clone());
         }
@@ -182,13 +194,11 @@ mod tests {
         pass.offer("logits");
         pass.offer_layers(4);
         let mut plan = vec![];
-        for layer in (0..4).take_while(|&layer| Pass::needs_layer(&pass, layer)).collect::<Vec<_>>() {
-            pass.layer(layer, |pass| {
-                plan.push((pass.needs_layer_output(), pass.wants_attention()));
-                Ok(None)
-            })
-            .unwrap();
-        }
+        let run = |_, hidden: &Tensor, pass: &mut Pass<'_>| {
+            plan.push((pass.needs_layer_output(), pass.wants_attention()));
+            Ok(pass.needs_layer_output().then(|| hidden.shallow_clone()))
+        };
+        pass.layers(Tensor::new(), run).unwrap();
         plan
     }
 

@@ -1,12 +1,16 @@
-//! What the tests of models share: the recorded checkpoints, and a folder of one's own to break them in.
+//! What tests of models and of training share: the recorded checkpoints, a folder of one's own to break them in, and an
+//! observer that keeps what it is told.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use brewer::assemble::PluginSource;
+use brewer::experiment::PluginSpec;
 use brewer::model::{LoadOptions, Loaded, Model, load};
-use brewer::{Batch, OutputRequest, Outputs, Pass};
+use brewer::train::{CheckpointReport, Observer, StepReport};
+use brewer::{Adaptor, Batch, OutputRequest, Outputs, Pass, Result, Role};
 use safetensors::tensor::{Dtype, SafeTensors, View, serialize_to_file};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -191,5 +195,32 @@ impl Scratch {
             value => drop(keys.insert(key.to_owned(), value)),
         }
         fs::write(path, config.to_string()).unwrap();
+    }
+}
+
+/// For experiments that name no plugin.
+pub struct NoPlugins;
+
+impl PluginSource for NoPlugins {
+    fn adaptor(&mut self, _spec: &PluginSpec, _role: Role) -> Result<Box<dyn Adaptor>> {
+        unreachable!("the experiment names no plugin")
+    }
+}
+
+#[derive(Default)]
+pub struct Recorder {
+    pub steps: Vec<StepReport>,
+    pub checkpoints: Vec<CheckpointReport>,
+}
+
+impl Observer for Recorder {
+    fn on_step(&mut self, report: &StepReport) -> Result<()> {
+        self.steps.push(report.clone());
+        Ok(())
+    }
+
+    fn on_checkpoint(&mut self, report: &CheckpointReport) -> Result<()> {
+        self.checkpoints.push(report.clone());
+        Ok(())
     }
 }

@@ -146,7 +146,6 @@ struct Albert {
     /// From the size of the embeddings to that of the layers.
     projection: Linear,
     layer: Layer,
-    num_layers: usize,
 }
 
 impl Albert {
@@ -158,26 +157,15 @@ impl Albert {
             embeddings: Embeddings::new(builder.at("albert.embeddings"), config, own.embedding_size)?,
             projection: Linear::new(builder.at(mapping), own.embedding_size, config.hidden_size)?,
             layer: Layer::new(builder.at(layer), config)?,
-            num_layers: config.num_hidden_layers as usize,
         })
     }
 }
 
 impl Body for Albert {
     fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Option<Tensor>> {
-        let mut hidden = self.projection.forward(&self.embeddings.forward(inputs, pass)?)?;
-        let bias = inputs.mask.as_ref().map(|mask| padding_bias(mask, hidden.f_kind()?)).transpose()?;
-        pass.hidden_state(0, &hidden);
-        for index in 0..self.num_layers {
-            if !pass.needs_layer(index) {
-                return Ok(None);
-            }
-            let output = pass.layer(index, |pass| self.layer.forward(&hidden, bias.as_ref(), pass))?;
-            let Some(output) = output else { return Ok(None) };
-            hidden = output;
-            pass.hidden_state(index + 1, &hidden);
-        }
-        Ok(Some(hidden))
+        let embedded = self.projection.forward(&self.embeddings.forward(inputs, pass)?)?;
+        let bias = inputs.mask.as_ref().map(|mask| padding_bias(mask, embedded.f_kind()?)).transpose()?;
+        pass.layers(embedded, |_, hidden, pass| self.layer.forward(hidden, bias.as_ref(), pass))
     }
 }
 

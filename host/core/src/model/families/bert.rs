@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use tch::Tensor;
 
-use super::{Architecture, Body, Family, Network, Size};
+use super::{Architecture, Body, Family, Network, Size, defaults};
 use crate::model::builder::{Builder, Scope};
 use crate::model::heads::{self, Head};
 use crate::model::huggingface::ModelConfig;
@@ -86,22 +86,22 @@ pub(super) struct BertConfig {
     pub num_hidden_layers: i64,
     pub num_attention_heads: i64,
     pub intermediate_size: i64,
-    #[serde(default = "default_activation")]
+    #[serde(default = "defaults::activation")]
     pub hidden_act: Activation,
-    #[serde(default = "default_dropout")]
+    #[serde(default = "defaults::dropout")]
     pub hidden_dropout_prob: f64,
-    #[serde(default = "default_dropout")]
+    #[serde(default = "defaults::dropout")]
     pub attention_probs_dropout_prob: f64,
     pub classifier_dropout: Option<f64>,
-    #[serde(default = "default_positions")]
+    #[serde(default = "defaults::positions")]
     pub max_position_embeddings: i64,
     #[serde(default = "default_types")]
     pub type_vocab_size: i64,
-    #[serde(default = "default_range")]
+    #[serde(default = "defaults::initializer_range")]
     pub initializer_range: f64,
-    #[serde(default = "default_epsilon")]
+    #[serde(default = "defaults::layer_norm_eps")]
     pub layer_norm_eps: f64,
-    #[serde(default = "default_padding")]
+    #[serde(default = "defaults::padding")]
     pub pad_token_id: Option<i64>,
     #[serde(default)]
     is_decoder: bool,
@@ -110,32 +110,8 @@ pub(super) struct BertConfig {
     position_embedding_type: Option<String>,
 }
 
-fn default_activation() -> Activation {
-    Activation::Gelu
-}
-
-fn default_dropout() -> f64 {
-    0.1
-}
-
-fn default_positions() -> i64 {
-    512
-}
-
 fn default_types() -> i64 {
     2
-}
-
-fn default_range() -> f64 {
-    0.02
-}
-
-fn default_epsilon() -> f64 {
-    1e-12
-}
-
-fn default_padding() -> Option<i64> {
-    Some(0)
 }
 
 impl BertConfig {
@@ -275,18 +251,7 @@ impl Encoder {
     /// layer's output; `None` where it is not needed.
     pub fn forward(&self, embedded: Tensor, mask: Option<&Tensor>, pass: &mut Pass) -> Result<Option<Tensor>> {
         let bias = mask.map(|mask| padding_bias(mask, embedded.f_kind()?)).transpose()?;
-        let mut hidden = embedded;
-        pass.hidden_state(0, &hidden);
-        for (index, layer) in self.layers.iter().enumerate() {
-            if !pass.needs_layer(index) {
-                return Ok(None);
-            }
-            let output = pass.layer(index, |pass| layer.forward(&hidden, bias.as_ref(), pass))?;
-            let Some(output) = output else { return Ok(None) };
-            hidden = output;
-            pass.hidden_state(index + 1, &hidden);
-        }
-        Ok(Some(hidden))
+        pass.layers(embedded, |index, hidden, pass| self.layers[index].forward(hidden, bias.as_ref(), pass))
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use tch::Tensor;
 
-use super::{Architecture, Body, Family, Network, Size};
+use super::{Architecture, Body, Family, Network, Size, defaults};
 use crate::model::builder::{Builder, Scope};
 use crate::model::heads::Head;
 use crate::model::huggingface::ModelConfig;
@@ -87,46 +87,26 @@ struct DistilBertConfig {
     n_layers: i64,
     n_heads: i64,
     hidden_dim: i64,
-    #[serde(default = "default_activation")]
+    #[serde(default = "defaults::activation")]
     activation: Activation,
-    #[serde(default = "default_dropout")]
+    #[serde(default = "defaults::dropout")]
     dropout: f64,
-    #[serde(default = "default_dropout")]
+    #[serde(default = "defaults::dropout")]
     attention_dropout: f64,
     #[serde(default = "default_head_dropout")]
     seq_classif_dropout: f64,
-    #[serde(default = "default_positions")]
+    #[serde(default = "defaults::positions")]
     max_position_embeddings: i64,
-    #[serde(default = "default_range")]
+    #[serde(default = "defaults::initializer_range")]
     initializer_range: f64,
-    #[serde(default = "default_padding")]
+    #[serde(default = "defaults::padding")]
     pad_token_id: Option<i64>,
     #[serde(default)]
     sinusoidal_pos_embds: bool,
 }
 
-fn default_activation() -> Activation {
-    Activation::Gelu
-}
-
-fn default_dropout() -> f64 {
-    0.1
-}
-
 fn default_head_dropout() -> f64 {
     0.2
-}
-
-fn default_positions() -> i64 {
-    512
-}
-
-fn default_range() -> f64 {
-    0.02
-}
-
-fn default_padding() -> Option<i64> {
-    Some(0)
 }
 
 /// It is no key of the config.
@@ -199,19 +179,9 @@ impl DistilBert {
 
 impl Body for DistilBert {
     fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Option<Tensor>> {
-        let mut hidden = self.embeddings.forward(inputs, pass)?;
-        let bias = inputs.mask.as_ref().map(|mask| padding_bias(mask, hidden.f_kind()?)).transpose()?;
-        pass.hidden_state(0, &hidden);
-        for (index, layer) in self.layers.iter().enumerate() {
-            if !pass.needs_layer(index) {
-                return Ok(None);
-            }
-            let output = pass.layer(index, |pass| layer.forward(&hidden, bias.as_ref(), pass))?;
-            let Some(output) = output else { return Ok(None) };
-            hidden = output;
-            pass.hidden_state(index + 1, &hidden);
-        }
-        Ok(Some(hidden))
+        let embedded = self.embeddings.forward(inputs, pass)?;
+        let bias = inputs.mask.as_ref().map(|mask| padding_bias(mask, embedded.f_kind()?)).transpose()?;
+        pass.layers(embedded, |index, hidden, pass| self.layers[index].forward(hidden, bias.as_ref(), pass))
     }
 }
 

@@ -161,6 +161,35 @@ impl Family {
     }
 }
 
+/// What transformers fills in for keys that a config lacks, where the families have it alike.
+mod defaults {
+    use crate::model::layers::Activation;
+
+    pub fn activation() -> Activation {
+        Activation::Gelu
+    }
+
+    pub fn dropout() -> f64 {
+        0.1
+    }
+
+    pub fn positions() -> i64 {
+        512
+    }
+
+    pub fn initializer_range() -> f64 {
+        0.02
+    }
+
+    pub fn layer_norm_eps() -> f64 {
+        1e-12
+    }
+
+    pub fn padding() -> Option<i64> {
+        Some(0)
+    }
+}
+
 /// Whether each size, which stands at its key, is at least 1.
 fn check_sizes(sizes: &[(&str, i64)]) -> Result<(), String> {
     match sizes.iter().find(|(_, size)| *size < 1) {

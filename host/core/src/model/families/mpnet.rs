@@ -5,7 +5,7 @@ use serde::Deserialize;
 use tch::{Device, Kind, Tensor};
 
 use super::roberta::positions;
-use super::{Architecture, Body, Family, Network, Size};
+use super::{Architecture, Body, Family, Network, Size, defaults};
 use crate::model::builder::{Builder, Scope};
 use crate::model::heads::Head;
 use crate::model::huggingface::ModelConfig;
@@ -58,44 +58,24 @@ struct MpnetConfig {
     num_hidden_layers: i64,
     num_attention_heads: i64,
     intermediate_size: i64,
-    #[serde(default = "default_activation")]
+    #[serde(default = "defaults::activation")]
     hidden_act: Activation,
-    #[serde(default = "default_dropout")]
+    #[serde(default = "defaults::dropout")]
     hidden_dropout_prob: f64,
-    #[serde(default = "default_dropout")]
+    #[serde(default = "defaults::dropout")]
     attention_probs_dropout_prob: f64,
-    #[serde(default = "default_positions")]
+    #[serde(default = "defaults::positions")]
     max_position_embeddings: i64,
     #[serde(default = "default_buckets")]
     relative_attention_num_buckets: i64,
-    #[serde(default = "default_range")]
+    #[serde(default = "defaults::initializer_range")]
     initializer_range: f64,
-    #[serde(default = "default_epsilon")]
+    #[serde(default = "defaults::layer_norm_eps")]
     layer_norm_eps: f64,
-}
-
-fn default_activation() -> Activation {
-    Activation::Gelu
-}
-
-fn default_dropout() -> f64 {
-    0.1
-}
-
-fn default_positions() -> i64 {
-    512
 }
 
 fn default_buckets() -> i64 {
     32
-}
-
-fn default_range() -> f64 {
-    0.02
-}
-
-fn default_epsilon() -> f64 {
-    1e-12
 }
 
 /// The id of the padding token, whatever the config says: transformers fixes it for embeddings and positions.
@@ -197,19 +177,9 @@ impl Mpnet {
 
 impl Body for Mpnet {
     fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Option<Tensor>> {
-        let mut hidden = self.embeddings.forward(inputs, pass)?;
-        let bias = self.bias(inputs, hidden.f_kind()?, hidden.device())?;
-        pass.hidden_state(0, &hidden);
-        for (index, layer) in self.layers.iter().enumerate() {
-            if !pass.needs_layer(index) {
-                return Ok(None);
-            }
-            let output = pass.layer(index, |pass| layer.forward(&hidden, &bias, pass))?;
-            let Some(output) = output else { return Ok(None) };
-            hidden = output;
-            pass.hidden_state(index + 1, &hidden);
-        }
-        Ok(Some(hidden))
+        let embedded = self.embeddings.forward(inputs, pass)?;
+        let bias = self.bias(inputs, embedded.f_kind()?, embedded.device())?;
+        pass.layers(embedded, |index, hidden, pass| self.layers[index].forward(hidden, &bias, pass))
     }
 }
 
