@@ -17,10 +17,7 @@ struct Run {
 impl Run {
     fn new() -> Self {
         let mut workspace = Workspace::new().with("training.num_epochs", json!(3));
-        let (student, teacher) = workspace.hidden_sizes();
-        let projection = json!(["linear", student, teacher]);
-        let layers = json!({ "layer_T": 3, "layer_S": 1, "feature": "hidden", "loss": "hidden_mse", "weight": 1, "proj": projection });
-        workspace.set("distillation.intermediate_matches", json!([layers]));
+        workspace.match_through_projection();
         workspace.run();
         let whole = contents(&workspace.path("out"));
         Self { workspace, whole }

@@ -46,7 +46,7 @@ impl Learnt {
 }
 
 /// Names the classes of a model.
-fn name_classes(workspace: &Workspace, model: &str, names: &[&str]) {
+pub fn name_classes(workspace: &Workspace, model: &str, names: &[&str]) {
     let path = workspace.path(model).join("config.json");
     let mut config = read_json(&path);
     let by_index = names.iter().enumerate();

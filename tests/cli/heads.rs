@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::classes::name_classes;
 use crate::support::{Weights, names_in, read_json, read_lines, read_tensors, recorded_run, write_tensors};
 use crate::workspace::{Workspace, contents, copy_folder};
 
@@ -29,14 +30,6 @@ fn workspace() -> Workspace {
     workspace
         .set("training", json!({ "num_steps": 40, "ckpt_steps": 20, "tau": 0, "output_dir": "out", "device": "cpu" }));
     workspace
-}
-
-fn name_classes(workspace: &Workspace, model: &str, names: &[&str]) {
-    let path = workspace.path(model).join("config.json");
-    let mut config = read_json(&path);
-    config["id2label"] = names.iter().enumerate().map(|(index, name)| (index.to_string(), json!(name))).collect();
-    config["label2id"] = names.iter().enumerate().map(|(index, name)| ((*name).to_owned(), json!(index))).collect();
-    fs::write(path, config.to_string()).unwrap();
 }
 
 /// The value of a metric at each checkpoint.
@@ -119,10 +112,7 @@ fn each_task_trains_its_head_and_all_train_the_body() {
 #[test]
 fn a_run_resumes_to_the_same_bytes() {
     let mut workspace = workspace();
-    let (student, teacher) = workspace.hidden_sizes();
-    let projection = json!(["linear", student, teacher]);
-    let layers = json!({ "layer_T": 3, "layer_S": 1, "feature": "hidden", "loss": "hidden_mse", "weight": 1, "proj": projection });
-    workspace.set("distillation.intermediate_matches", json!([layers]));
+    workspace.match_through_projection();
     workspace.run();
     let whole = contents(&workspace.path("out"));
     let take_back = || {

@@ -229,6 +229,11 @@ fn a_trust_policy_holds_for_runs() {
     assert!(statement["subject"].as_array().unwrap().iter().any(|file| file["name"] == "student/model.safetensors"));
     let bundle = read_json(&workspace.path("out/provenance.sigstore.json"));
     assert_eq!(bundle["mediaType"], "application/vnd.dev.sigstore.bundle.v0.3+json");
+    // The signature is of that statement, and of no later one.
+    let longer = ["run", "--trust", trust, "--resume", "--set", "training.num_epochs=2"];
+    me.run(&workspace.path(""), &longer);
+    assert_ne!(read_json(&workspace.path("out/provenance.json")), statement);
+    assert!(!workspace.path("out/provenance.sigstore.json").exists());
 
     let other = experiment(&json!({ "oci": unsigned }));
     let refused = me.start(&other.path(""), &["run", "--trust", trust]);

@@ -60,6 +60,14 @@ impl Workspace {
         (size("student"), size("teacher"))
     }
 
+    /// Matches a layer of both through a projection from the student's width to the teacher's.
+    pub fn match_through_projection(&mut self) {
+        let (student, teacher) = self.hidden_sizes();
+        let projection = json!(["linear", student, teacher]);
+        let layers = json!({ "layer_T": 3, "layer_S": 1, "feature": "hidden", "loss": "hidden_mse", "weight": 1, "proj": projection });
+        self.set("distillation.intermediate_matches", json!([layers]));
+    }
+
     /// Takes a key at the top of the experiment away.
     pub fn remove(&mut self, key: &str) {
         self.experiment.as_object_mut().unwrap().remove(key);

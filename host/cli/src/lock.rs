@@ -23,7 +23,7 @@ pub struct LockOptions {
     experiment: ExperimentOptions,
 
     /// Ask the registries what references name now, show what changed, and write it; with a reference, for that one
-    #[arg(long, value_name = "REFERENCE", num_args = 0..=1, require_equals = false)]
+    #[arg(long, value_name = "REFERENCE", num_args = 0..=1)]
     update: Option<Option<String>>,
 
     /// Take a lower version of a plugin, too
@@ -113,12 +113,8 @@ pub fn lock(options: &LockOptions) -> Result<ExitCode> {
 
 impl Change {
     fn check(&self, allow_downgrade: bool) -> Result<()> {
-        let Some(before) = self.before.as_ref().filter(|before| before.is_downgraded_by(&self.after)) else {
-            return Ok(());
-        };
-        if allow_downgrade {
-            return Ok(());
-        }
+        let lower = self.before.as_ref().filter(|before| !allow_downgrade && before.is_downgraded_by(&self.after));
+        let Some(before) = lower else { return Ok(()) };
         let version = |entry: &Entry| entry.plugin_version.clone().unwrap_or_default();
         Err(input(anyhow!(
             "{} names the version {} now, which is lower than the {} in the lock; --allow-downgrade takes it",
@@ -131,20 +127,15 @@ impl Change {
     /// What changed, new permissions first: they are what one must look at.
     fn described(&self) -> String {
         let mut lines = vec![self.reference.to_string()];
-        let none = vec![];
-        let asked = |entry: Option<&Entry>| {
-            entry.map_or((none.clone(), none.clone()), |entry| {
-                (entry.permissions.clone(), entry.optional_permissions.clone())
-            })
-        };
-        let ((old, old_optional), (new, new_optional)) = (asked(self.before.as_ref()), asked(Some(&self.after)));
-        let added = |what: &str, old: &[String], new: &[String]| {
+        let (old, old_optional) = self.before.as_ref().map_or((&[][..], &[][..]), asked);
+        let (new, new_optional) = asked(&self.after);
+        let added = |sign: char, what: &str, old: &[String], new: &[String]| {
             let added: Vec<&str> = new.iter().filter(|name| !old.contains(name)).map(String::as_str).collect();
-            (!added.is_empty()).then(|| format!("  + {what} {}", added.join(", ")))
+            (!added.is_empty()).then(|| format!("  {sign} {what} {}", added.join(", ")))
         };
-        lines.extend(added("asks for", &old, &new));
-        lines.extend(added("can use", &old_optional, &new_optional));
-        lines.extend(added("no longer asks for", &new, &old).map(|line| line.replacen('+', "-", 1)));
+        lines.extend(added('+', "asks for", old, new));
+        lines.extend(added('+', "can use", old_optional, new_optional));
+        lines.extend(added('-', "no longer asks for", new, old));
         let mut row = |label: &str, before: Option<String>, after: String| {
             lines.push(match before.filter(|before| *before != after) {
                 Some(before) => format!("    {label:<9} {before} -> {after}"),
@@ -162,4 +153,9 @@ impl Change {
         row("manifest", before.map(|entry| entry.manifest.short()), self.after.manifest.short());
         lines.iter().map(|line| printable(line)).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// The permissions that an entry asks for, and those that it can use.
+fn asked(entry: &Entry) -> (&[String], &[String]) {
+    (&entry.permissions, &entry.optional_permissions)
 }

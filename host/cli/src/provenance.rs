@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
-use brewer::device::{libtorch_version, num_threads};
+use brewer::device::libtorch_version;
 use brewer::digest_of_file;
 use brewer::experiment::{Experiment, PluginRef};
 use brewer::train::{RunFolder, RunRecord};
@@ -54,7 +54,7 @@ impl Provenance<'_> {
                     },
                     "internalParameters": {
                         "device": self.record.device(),
-                        "threads": num_threads(),
+                        "threads": self.record.threads(),
                         "cpu": processor(),
                         "libtorch": libtorch_version(),
                     },

@@ -1,7 +1,7 @@
 //! Where the plugins of an experiment come from: files, registries and the store. What is found is kept in memory, and
 //! that is what runs.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -41,9 +41,11 @@ pub struct SourceOptions {
 pub struct Used {
     /// The reference with the manifest's digest; none of a file.
     pub reference: Option<Reference>,
+    /// The manifest's digest; none of a file.
+    pub manifest: Option<Digest>,
     /// Who signed it, by the policy; empty without one.
     pub signers: Vec<String>,
-    bytes: Arc<[u8]>,
+    pub bytes: Arc<[u8]>,
 }
 
 impl Used {
@@ -58,11 +60,10 @@ pub struct Sources {
     options: SourceOptions,
     /// Where the lock is, beside the experiment.
     lock: PathBuf,
-    policy: RefCell<Option<Rc<Option<Policy>>>>,
+    policy: OnceCell<Option<Policy>>,
     /// Opened when something is not a file.
     resolver: RefCell<Option<Resolver>>,
     used: RefCell<BTreeMap<PluginRef, Used>>,
-    is_unverified_said: Cell<bool>,
 }
 
 /// An error of a registry or of the store, to the engine.
@@ -82,10 +83,9 @@ impl SourceOptions {
         Rc::new(Sources {
             options: self.clone(),
             lock: Lock::path_beside(experiment),
-            policy: RefCell::default(),
+            policy: OnceCell::new(),
             resolver: RefCell::default(),
             used: RefCell::default(),
-            is_unverified_said: Cell::default(),
         })
     }
 }
@@ -94,6 +94,27 @@ impl Sources {
     /// What was asked for so far, with the digests of the components.
     pub fn used(&self) -> BTreeMap<PluginRef, Used> {
         self.used.borrow().clone()
+    }
+
+    /// A component of at most `limit` bytes, as it was when it was first asked for.
+    pub fn find(&self, reference: &PluginRef, limit: u64) -> brewer::Result<Used> {
+        if let Some(used) = self.used.borrow().get(reference) {
+            return Ok(used.clone());
+        }
+        let used = match reference {
+            PluginRef::File(path) => self.file(path, limit)?,
+            other => {
+                let Resolved { plugin, reference, signers, .. } =
+                    self.resolve(other).map_err(|error| brewer::Error::Plugin(Box::new(SourceError(error))))?;
+                for warning in &plugin.warnings {
+                    output::warning(&format!("{other}: {warning}"));
+                }
+                let (manifest, signers) = (Some(plugin.manifest), signers.unwrap_or_default());
+                Used { reference, manifest, signers, bytes: plugin.bytes.into() }
+            }
+        };
+        self.used.borrow_mut().insert(reference.clone(), used.clone());
+        Ok(used)
     }
 
     /// A plugin of a registry or of the store.
@@ -115,7 +136,7 @@ impl Sources {
             return self.with_resolver(|resolver| resolver.bundle(&text.parse()?));
         }
         let path = Path::new(text);
-        if let Some(policy) = self.policy()?.as_ref() {
+        if let Some(policy) = self.policy()? {
             policy.decide_local(path)?;
         }
         self.with_resolver(|resolver| {
@@ -161,13 +182,15 @@ impl Sources {
         &self.lock
     }
 
-    fn policy(&self) -> brewer_registry::Result<Rc<Option<Policy>>> {
-        if let Some(policy) = self.policy.borrow().as_ref() {
-            return Ok(policy.clone());
-        }
-        let policy = Rc::new(self.options.trust.read()?);
-        *self.policy.borrow_mut() = Some(policy.clone());
-        Ok(policy)
+    fn policy(&self) -> brewer_registry::Result<Option<&Policy>> {
+        let policy = match self.policy.get() {
+            Some(policy) => policy,
+            None => {
+                let read = self.options.trust.read()?;
+                self.policy.get_or_init(|| read)
+            }
+        };
+        Ok(policy.as_ref())
     }
 
     fn with_resolver<T>(
@@ -178,10 +201,10 @@ impl Sources {
         let resolver = match &mut *opened {
             Some(resolver) => resolver,
             none => {
-                let SourceOptions { locked, offline, trust, registry } = &self.options;
+                let SourceOptions { locked, offline, registry, .. } = &self.options;
                 // Before any network.
-                let (policy, lock) = (trust.read()?, Lock::read(&self.lock)?);
-                if policy.is_none() && !self.is_unverified_said.replace(true) {
+                let (policy, lock) = (self.policy()?.cloned(), Lock::read(&self.lock)?);
+                if policy.is_none() {
                     output::note("not verified: there is no trust policy");
                 }
                 let client = if *offline { None } else { Some(registry.connect()?) };
@@ -194,31 +217,16 @@ impl Sources {
 
     fn file(&self, path: &Path, limit: u64) -> brewer::Result<Used> {
         let refused = |error| brewer::Error::Plugin(Box::new(SourceError(error)));
-        if let Some(policy) = self.policy().map_err(refused)?.as_ref() {
+        if let Some(policy) = self.policy().map_err(refused)? {
             policy.decide_local(path).map_err(refused)?;
         }
-        Ok(Used { reference: None, signers: vec![], bytes: read_component(path, limit)?.into() })
+        let bytes = read_component(path, limit)?.into();
+        Ok(Used { reference: None, manifest: None, signers: vec![], bytes })
     }
 }
 
 impl Components for Sources {
     fn component(&self, reference: &PluginRef, limit: u64) -> brewer::Result<Arc<[u8]>> {
-        if let Some(used) = self.used.borrow().get(reference) {
-            return Ok(used.bytes.clone());
-        }
-        let used = match reference {
-            PluginRef::File(path) => self.file(path, limit)?,
-            other => {
-                let Resolved { plugin, reference, signers, .. } =
-                    self.resolve(other).map_err(|error| brewer::Error::Plugin(Box::new(SourceError(error))))?;
-                for warning in &plugin.warnings {
-                    output::warning(&format!("{other}: {warning}"));
-                }
-                Used { reference, signers: signers.unwrap_or_default(), bytes: plugin.bytes.into() }
-            }
-        };
-        let bytes = used.bytes.clone();
-        self.used.borrow_mut().insert(reference.clone(), used);
-        Ok(bytes)
+        Ok(self.find(reference, limit)?.bytes)
     }
 }

@@ -38,6 +38,8 @@ pub struct ClassOrder {
     indices: Vec<i64>,
     /// The same as int64 `[classes]`, on the teacher's device.
     tensor: Tensor,
+    /// The student's index of each of the teacher's classes, on the same device.
+    inverse: Tensor,
 }
 
 impl Classes {
@@ -53,7 +55,8 @@ impl Classes {
             _ if are_default(teacher) || are_default(student) => ClassMatching::ByIndex,
             Some(indices) => {
                 let tensor = Tensor::f_from_slice(&indices)?.f_to_device(device)?;
-                ClassMatching::Reordered(ClassOrder { indices, tensor })
+                let inverse = tensor.f_argsort(0, false)?;
+                ClassMatching::Reordered(ClassOrder { indices, tensor, inverse })
             }
             None => ClassMatching::Different,
         };
@@ -119,7 +122,7 @@ impl ClassOrder {
     /// `[batch, classes]`, each goes to the place of its class.
     fn labels(&self, labels: &Tensor) -> Result<Tensor> {
         if labels.is_floating_point() {
-            return Ok(labels.f_index_select(-1, &self.tensor.f_argsort(0, false)?)?);
+            return Ok(labels.f_index_select(-1, &self.inverse)?);
         }
         let labels = labels.f_to_kind(Kind::Int64)?;
         let is_class = labels.f_ge(0)?.f_logical_and(&labels.f_lt(self.indices.len() as i64)?)?;

@@ -1,7 +1,7 @@
 //! Files and folders that are on the disk as a whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// A file on its way to its place: it is written under a name of its own in the same folder and renamed once it is
@@ -13,10 +13,16 @@ pub(crate) struct TemporaryFile {
 }
 
 impl TemporaryFile {
-    pub fn new(target: &Path) -> Self {
+    /// Makes the file, empty. A link under its name is not followed.
+    pub fn new(target: &Path) -> io::Result<Self> {
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let path = target.with_file_name(format!(".{name}.{}{TEMPORARY}", std::process::id()));
-        Self { path, target: target.to_owned(), is_placed: false }
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        File::create_new(&path)?;
+        Ok(Self { path, target: target.to_owned(), is_placed: false })
     }
 
     /// Whether a file of this name is one that a killed process left of `target`.
@@ -56,14 +62,9 @@ impl Drop for TemporaryFile {
 const TEMPORARY: &str = ".tmp";
 
 /// Writes a file, in place of one that may be there: after a crash it holds the old content or the new one.
-/// A link under the name that it has on the way is not followed.
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    let file = TemporaryFile::new(path);
-    match fs::remove_file(file.path()) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    File::create_new(file.path())?.write_all(content)?;
+    let file = TemporaryFile::new(path)?;
+    fs::write(file.path(), content)?;
     file.sync()?;
     file.place()?;
     sync_parent(path)

@@ -242,9 +242,7 @@ impl OpError {
     pub(crate) fn argument(message: impl Into<String>) -> Self {
         Self::new(tensor::ErrorCode::BadArgument, message)
     }
-}
 
-impl OpError {
     /// The same of a tensor of that name.
     pub(crate) fn about(self, name: &str) -> Self {
         match self {

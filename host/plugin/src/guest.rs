@@ -40,7 +40,7 @@ struct Instance<E> {
     store: Store<State>,
     exports: E,
     /// What it used while it started, until a call has answered for it.
-    started: Option<Usage>,
+    started: Usage,
 }
 
 impl<E: Export> Guest<E> {
@@ -130,7 +130,7 @@ impl<E: Export> Guest<E> {
         let started = store.data().call.usage;
         // What a component makes before it is called belongs to no call.
         store.data_mut().end_call();
-        Ok(Instance { store, exports, started: Some(started) })
+        Ok(Instance { store, exports, started })
     }
 
     /// Makes one call, which messages name `about`. `run` passes arguments, calls the guest and checks its answer: its
@@ -151,16 +151,14 @@ impl<E: Export> Guest<E> {
             instance.map_err(|error| Error::Call(self.failure(about.clone(), error)))?;
         store.set_epoch_deadline(Engine::ticks(self.plugin.limits.call_seconds));
         store.data_mut().call = Call { started: Instant::now(), ..call };
-        if let Some(started) = started {
-            store.data_mut().call.usage.add(&started);
-        }
+        store.data_mut().call.usage.add(&started);
         let result = run(&mut store, &exports);
         self.usage = store.data().call.usage;
         store.data_mut().end_call();
         match result {
             // The guest gave an answer: its memory is in order.
             Ok(answer) => {
-                self.instance = Some(Instance { store, exports, started: None });
+                self.instance = Some(Instance { store, exports, started: Usage::default() });
                 answer.map_err(|cause| Error::Call(self.error(about, cause, Vec::new())))
             }
             Err(error) => Err(Error::Call(self.failure(about, error))),

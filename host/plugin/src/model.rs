@@ -1,5 +1,7 @@
 //! The interface `model`: the student, to look at and to run.
 
+use std::collections::BTreeMap;
+
 use brewer::{Batch, IGNORED_LABEL, OutputRequest, Pass, Task, model::ModelSpec};
 use tch::{Device, Kind, Tensor, no_grad};
 use wasmtime::component::Resource;
@@ -55,7 +57,7 @@ impl model::Host for State {
             return Err(LimitError::new("tensor_bytes", Bytes(self.limits.tensor_bytes), did).into());
         }
         check_time(&self.limits, work, " in a forward", self.call.device, || self.call.started.elapsed())?;
-        check_indices(&batch, spec).map_err(|error| self.disclosed(error))?;
+        check_indices(&batch, [spec]).map_err(|error| self.disclosed(error))?;
         let request = request(&wanted, spec);
         let mut pass = match mode {
             model::Mode::Train => Pass::training(&request),
@@ -207,25 +209,34 @@ pub(crate) fn training_cost(batch: &Batch, spec: &ModelSpec) -> Cost {
     Cost { work, bytes, gradient_work: work.saturating_mul(2), gradient_bytes: bytes / 2 }
 }
 
-/// Checks what a model looks up in a batch that a guest made, which no loader has checked. The model itself does so where
+/// Checks what models look up in a batch that a guest made, which no loader has checked. A model itself does so where
 /// looking is free; on a GPU an index outside would end in an assertion after which the process can use the device no
 /// more.
-pub(crate) fn check_indices(batch: &Batch, spec: &ModelSpec) -> OpResult<()> {
-    let integers = |column: &Tensor| Ok::<_, OpError>(column.f_to_kind(Kind::Int64)?);
-    for column in &spec.inputs.columns {
-        if let (Some(tensor), Some(count)) = (batch.get(column.name), column.count) {
-            indices(&integers(tensor)?, count).map_err(|error| error.about(column.name))?;
+pub(crate) fn check_indices<'s>(batch: &Batch, readers: impl IntoIterator<Item = &'s ModelSpec>) -> OpResult<()> {
+    // The fewest that a reader has, by column: looking at a tensor waits for its device.
+    let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+    for reader in readers {
+        let columns = reader.inputs.columns.iter().filter_map(|column| Some((column.name, column.count?)));
+        let classes = reader.task.num_outputs();
+        // Of a model whose classes are not known nothing can be said.
+        let labels = (reader.task.labels_are_classes() && classes > 0).then_some((LABELS, classes));
+        for (name, count) in columns.chain(labels) {
+            let least = counts.entry(name).or_insert(count);
+            *least = count.min(*least);
         }
     }
-    let classes = spec.task.num_outputs();
-    // Of a model whose classes are not known nothing can be said.
-    if let Some(labels) = batch.get("labels").filter(|_| spec.task.labels_are_classes() && classes > 0) {
-        let labels = integers(labels)?;
-        let counted = labels.f_masked_fill(&labels.f_eq(IGNORED_LABEL)?, 0)?;
-        indices(&counted, classes).map_err(|error| error.about("labels"))?;
+    for (name, count) in counts {
+        let Some(tensor) = batch.get(name) else { continue };
+        let mut index = tensor.f_to_kind(Kind::Int64)?;
+        if name == LABELS {
+            index = index.f_masked_fill(&index.f_eq(IGNORED_LABEL)?, 0)?;
+        }
+        indices(&index, count).map_err(|error| error.about(name))?;
     }
     Ok(())
 }
+
+const LABELS: &str = "labels";
 
 #[cfg(test)]
 mod tests {

@@ -48,14 +48,11 @@ impl ModelOutputs {
     pub(crate) fn given(&self) -> Given {
         let mut given = Given::default();
         for (_, value) in &self.0 {
-            let (tensors, count) = match value {
-                OutputValue::Tensor(tensor) => (tensor.iter().collect(), &mut given.tensors),
-                OutputValue::List(elements) => {
-                    let computed = elements.iter().filter_map(|element| element.tensor.as_ref());
-                    (computed.collect::<Vec<_>>(), &mut given.layers)
-                }
+            let count = match value {
+                OutputValue::Tensor(_) => &mut given.tensors,
+                OutputValue::List(_) => &mut given.layers,
             };
-            for tensor in tensors {
+            for tensor in value.computed() {
                 *count = count.saturating_add(tensor.numel() as u64);
                 given.pairs = given.pairs.max(pairs(&tensor.size()));
             }
@@ -65,16 +62,19 @@ impl ModelOutputs {
 
     /// All tensors that were computed.
     pub(crate) fn computed(&self) -> impl Iterator<Item = &Tensor> {
-        self.0.iter().flat_map(|(_, value)| match value {
-            OutputValue::Tensor(tensor) => tensor.iter().collect(),
-            OutputValue::List(elements) => {
-                elements.iter().filter_map(|element| element.tensor.as_ref()).collect::<Vec<_>>()
-            }
-        })
+        self.0.iter().flat_map(|(_, value)| value.computed())
     }
 }
 
 impl OutputValue {
+    /// The tensors that were computed.
+    fn computed(&self) -> Vec<&Tensor> {
+        match self {
+            Self::Tensor(tensor) => tensor.iter().collect(),
+            Self::List(elements) => elements.iter().filter_map(|element| element.tensor.as_ref()).collect(),
+        }
+    }
+
     fn new(name: &Arc<str>, output: &Output) -> Self {
         match output {
             Output::Tensor(tensor) => Self::Tensor(tensor.as_ref().map(Tensor::shallow_clone)),

@@ -97,8 +97,7 @@ impl Plugin {
     /// Errors: [`Error::Load`] with what is wrong with the file.
     pub fn load(engine: &Engine, path: impl AsRef<Path>, options: PluginOptions) -> Result<Self> {
         let path = path.as_ref();
-        let named = |problem| Error::Load { path: path.to_owned(), problem };
-        let bytes = read(path, options.limits.file_bytes).map_err(named)?;
+        let bytes = read_component(path, options.limits.file_bytes)?;
         Self::of_bytes(engine, path, &bytes, options)
     }
 

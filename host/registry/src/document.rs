@@ -104,15 +104,6 @@ impl Document {
             Self::Index(_) => IMAGE_INDEX,
         }
     }
-
-    /// The manifests and blobs that it names, of which it consists.
-    pub fn parts(&self) -> impl Iterator<Item = &Descriptor> {
-        let (config, parts) = match self {
-            Self::Manifest(manifest) => (Some(&manifest.config), &manifest.layers),
-            Self::Index(index) => (None, &index.manifests),
-        };
-        config.into_iter().chain(parts)
-    }
 }
 
 impl Descriptor {
@@ -188,12 +179,17 @@ impl ImageManifest {
         if manifest.schema_version != 2 {
             return Err(format!("its manifest has schemaVersion {}; expected 2", manifest.schema_version));
         }
-        let of_layers = manifest.layers.iter().chain([&manifest.config]).map(|part| &part.annotations);
-        let annotations = of_layers.chain([&manifest.annotations]).flatten();
+        let of_blobs = manifest.blobs().map(|part| &part.annotations);
+        let annotations = of_blobs.chain([&manifest.annotations]).flatten();
         if annotations.map(|(key, value)| key.len() + value.len()).sum::<usize>() > limits::ANNOTATIONS {
             return Err(format!("its annotations have more than {} bytes", limits::ANNOTATIONS));
         }
         Ok(manifest)
+    }
+
+    /// The blobs that it consists of.
+    pub(crate) fn blobs(&self) -> impl Iterator<Item = &Descriptor> {
+        self.layers.iter().chain([&self.config])
     }
 
     /// The bytes that are pushed; the same manifest gives the same bytes.

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A policy whose keys are read and whose rules fit together.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Policy {
     file: PathBuf,
     accepts_by_default: bool,
@@ -25,13 +25,13 @@ pub struct Policy {
 }
 
 /// A rule: what it is for, and what it asks for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Rule {
     target: Target,
     demand: Demand,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Target {
     /// A repository (`HOST/a/b`), or all below a path (`HOST/a/*`).
     Scope { segments: Vec<String>, is_open: bool },
@@ -39,7 +39,7 @@ enum Target {
     Manifest(Digest),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Demand {
     /// So many of these have signed.
     AnyOf {
@@ -312,21 +312,23 @@ impl std::fmt::Display for Target {
 /// # Errors
 /// If it cannot be read, is no text, or has more than [`limits::POLICY`] bytes.
 pub fn read_small(file: &Path) -> Result<String> {
-    let missing = || Error::input(file.display(), "it cannot be read: No such file or directory (os error 2)");
-    read_bounded(file, limits::POLICY)?.ok_or_else(missing)
+    text_of(file, File::open(file), limits::POLICY)
 }
 
 /// The text of a file of at most `limit` bytes; `None` if it is not there.
 pub(crate) fn read_bounded(file: &Path, limit: u64) -> Result<Option<String>> {
+    match File::open(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => text_of(file, opened, limit).map(Some),
+    }
+}
+
+fn text_of(file: &Path, opened: io::Result<File>, limit: u64) -> Result<String> {
     let failed = |error: io::Error| Error::input(file.display(), format!("it cannot be read: {error}"));
-    let opened = match File::open(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(failed)?,
-    };
     let mut text = String::new();
-    opened.take(limit + 1).read_to_string(&mut text).map_err(failed)?;
+    opened.map_err(failed)?.take(limit + 1).read_to_string(&mut text).map_err(failed)?;
     if text.len() as u64 > limit {
         return Err(Error::input(file.display(), format!("it has more than {limit} bytes")));
     }
-    Ok(Some(text))
+    Ok(text)
 }

@@ -62,16 +62,6 @@ impl Resolver {
         &self.store
     }
 
-    /// The policy that decides.
-    pub fn policy(&self) -> Option<&Policy> {
-        self.policy.as_ref()
-    }
-
-    /// The client, unless the network is not to be used.
-    pub fn client(&self) -> Option<&Client> {
-        self.client.as_ref()
-    }
-
     /// The plugin that a reference names: by the lock where that has it, else by the registry, which is asked once.
     ///
     /// # Errors
@@ -224,7 +214,7 @@ impl Resolver {
         let of_index = signature::fetch(client, &pinned, &index.digest)?;
         let signers = self.decide(reference, &index.digest, &of_index)?;
         let bundle = bundle::pull(client, &self.store, &pinned)?;
-        let signatures = bundle.fetch_signatures(client, &pinned)?;
+        let signatures = bundle.fetch_signatures(client, &pinned, of_index)?;
         let mut kept = BTreeMap::new();
         for (signed, artefacts) in &signatures {
             kept.insert(*signed, signature::keep(&self.store, artefacts)?);
@@ -340,7 +330,7 @@ impl Client {
         let document = Document::parse(&manifest.bytes, manifest.content_type.as_deref()).map_err(refused)?;
         match &document {
             Document::Manifest(manifest) => plugin::parts(manifest).map(|_| ()).map_err(refused)?,
-            Document::Index(_) => bundle::check_index(&manifest.bytes).map_err(refused)?,
+            Document::Index(index) => bundle::check_index(index).map_err(refused)?,
         }
         Ok(Descriptor::of(document.media_type(), &manifest.bytes))
     }

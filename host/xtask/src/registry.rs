@@ -16,9 +16,6 @@ use crate::{
 /// The packages that are unpacked, with the libraries of skopeo that a bare machine lacks.
 const PACKAGES: [&str; 5] = ["docker-registry", "skopeo", "libgpgme11", "libassuan0", "libdevmapper1.02.1"];
 
-/// The name of the stamp.
-const NAME: &str = "registry-tools";
-
 /// Where the tests keep what the clients are made of.
 const PEERS: &str = "host/registry/tests/peers";
 
@@ -83,33 +80,26 @@ fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
+/// The Debian packages.
 fn unpack(workspace: &Workspace) -> Result<String> {
-    let place = workspace.target().join("tools/registry");
-    let (store, wanted) = (workspace.store(), PACKAGES.join("\n"));
-    if place.is_dir() && store.stamp(NAME).is_some_and(|stamp| stamp == wanted) {
-        return Ok("ready".to_owned());
-    }
-    for program in ["apt-get", "dpkg-deb"] {
-        if !process::exists(program) {
-            bail!(
-                "tests of registries run docker-registry and skopeo, which come from Debian: there is no {program} here"
-            );
+    install(workspace, "registry", &PACKAGES.join("\n"), |folder| {
+        for program in ["apt-get", "dpkg-deb"] {
+            if !process::exists(program) {
+                bail!(
+                    "tests of registries run docker-registry and skopeo, which come from Debian: there is no {program} here"
+                );
+            }
         }
-    }
-    let turn = store.lock()?;
-    let packages = turn.scratch().join("packages");
-    download(&packages)?;
-    let made = turn.scratch().join("registry");
-    for entry in fs::read_dir(&packages).with_context(|| format!("cannot read {}", packages.display()))? {
-        let path = entry.with_context(|| format!("cannot read {}", packages.display()))?.path();
-        if path.extension().is_some_and(|extension| extension == "deb") {
-            process::run(Command::new("dpkg-deb").arg("-x").arg(&path).arg(&made))?;
+        let packages = folder.with_file_name("packages");
+        download(&packages)?;
+        for entry in fs::read_dir(&packages).with_context(|| format!("cannot read {}", packages.display()))? {
+            let path = entry.with_context(|| format!("cannot read {}", packages.display()))?.path();
+            if path.extension().is_some_and(|extension| extension == "deb") {
+                process::run(Command::new("dpkg-deb").arg("-x").arg(&path).arg(folder))?;
+            }
         }
-    }
-    store.clear_stamp(NAME)?;
-    turn.put(&made, &place)?;
-    store.set_stamp(NAME, &wanted)?;
-    Ok("unpacked".to_owned())
+        Ok(())
+    })
 }
 
 /// Downloads the packages; apt checks them against the signatures of Debian.

@@ -16,7 +16,7 @@ use crate::options::DEFAULT_FILE;
 use crate::output;
 use crate::plugin::failed;
 use crate::provenance::INTERNAL;
-use crate::sources::SourceOptions;
+use crate::sources::{SourceOptions, Sources};
 
 #[derive(Args)]
 pub struct CompareOptions {
@@ -56,7 +56,8 @@ struct Difference {
 
 /// Compares the numbers of two runs; the exit code is 1 if they differ.
 pub fn compare(options: &CompareOptions) -> Result<ExitCode> {
-    let (left, right) = (options.side(&options.left)?, options.side(&options.right)?);
+    let sources = options.sources.sources(Path::new(DEFAULT_FILE));
+    let (left, right) = (side(&sources, &options.left)?, side(&sources, &options.right)?);
     let difference = first_difference(&left.metrics, &right.metrics);
     let machines = machines(&left.provenance, &right.provenance);
     let agreeing = difference.as_ref().map_or(left.metrics.len(), |difference| difference.line - 1);
@@ -87,32 +88,29 @@ pub fn compare(options: &CompareOptions) -> Result<ExitCode> {
     Ok(if difference.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-impl CompareOptions {
-    fn side(&self, text: &str) -> Result<Side> {
-        let folder = Path::new(text);
-        let (metrics, provenance) = if !Reference::is_meant(text) && folder.join("metrics.jsonl").exists() {
-            let read = |path: PathBuf| {
-                fs::read(&path).with_context(|| format!("cannot read {}", path.display())).map_err(input)
-            };
-            let provenance = folder.join("provenance.json");
-            let provenance = if provenance.exists() { read(provenance)? } else { b"null".to_vec() };
-            (read(folder.join("metrics.jsonl"))?, provenance)
-        } else {
-            let sources = self.sources.sources(Path::new(DEFAULT_FILE));
-            let found = sources.bundle(text).map_err(failed)?;
-            let file = |kind| match found.bundle.files_of(kind).as_slice() {
-                [name] => sources.with_store(|store| found.bundle.file(store, name)).map_err(failed),
-                _ => Err(input(anyhow!("{text}: it is not of a run; `bundle create --from RUN` makes such a bundle"))),
-            };
-            (file(FileKind::Metrics)?, file(FileKind::Provenance)?)
+/// What a run's folder or a bundle of one holds.
+fn side(sources: &Sources, text: &str) -> Result<Side> {
+    let folder = Path::new(text);
+    let (metrics, provenance) = if !Reference::is_meant(text) && folder.join("metrics.jsonl").exists() {
+        let read =
+            |path: PathBuf| fs::read(&path).with_context(|| format!("cannot read {}", path.display())).map_err(input);
+        let provenance = folder.join("provenance.json");
+        let provenance = if provenance.exists() { read(provenance)? } else { b"null".to_vec() };
+        (read(folder.join("metrics.jsonl"))?, provenance)
+    } else {
+        let found = sources.bundle(text).map_err(failed)?;
+        let file = |kind| match found.bundle.files_of(kind).as_slice() {
+            [name] => sources.with_store(|store| found.bundle.file(store, name)).map_err(failed),
+            _ => Err(input(anyhow!("{text}: it is not of a run; `bundle create --from RUN` makes such a bundle"))),
         };
-        let wrong = |what: &str, error: serde_json::Error| input(anyhow!("{text}: its {what}: {error}"));
-        let lines = metrics.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let metrics = lines.map(serde_json::from_slice).collect::<Result<Vec<_>, _>>();
-        let metrics = metrics.map_err(|error| wrong("metrics.jsonl", error))?;
-        let provenance = serde_json::from_slice(&provenance).map_err(|error| wrong("provenance.json", error))?;
-        Ok(Side { metrics, provenance })
-    }
+        (file(FileKind::Metrics)?, file(FileKind::Provenance)?)
+    };
+    let wrong = |what: &str, error: serde_json::Error| input(anyhow!("{text}: its {what}: {error}"));
+    let lines = metrics.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let metrics = lines.map(serde_json::from_slice).collect::<Result<Vec<_>, _>>();
+    let metrics = metrics.map_err(|error| wrong("metrics.jsonl", error))?;
+    let provenance = serde_json::from_slice(&provenance).map_err(|error| wrong("provenance.json", error))?;
+    Ok(Side { metrics, provenance })
 }
 
 fn first_difference(left: &[Map<String, Value>], right: &[Map<String, Value>]) -> Option<Difference> {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 use brewer::experiment::{Experiment, PluginRef, PluginSpec};
-use brewer_plugin_host::{Components, Limits, inspect_bytes};
+use brewer_plugin_host::{Limits, inspect_bytes};
 use brewer_registry::bundle::{self, FileKind, NewFile};
 use brewer_registry::signature::Signatures;
 use brewer_registry::{Digest, limits, plugin};
@@ -17,7 +17,7 @@ use crate::exit::input;
 use crate::options::DEFAULT_FILE;
 use crate::output;
 use crate::plugin::failed;
-use crate::sources::{SourceOptions, Sources};
+use crate::sources::{SourceOptions, Sources, Used};
 
 #[derive(Args)]
 pub struct CreateOptions {
@@ -95,12 +95,12 @@ pub fn create(options: &CreateOptions) -> Result<ExitCode> {
 impl Making<'_> {
     /// Adds a plugin; returns the digest of its component.
     fn add_plugin(&mut self, reference: &PluginRef) -> Result<Digest> {
-        let bytes = self.sources.component(reference, Limits::default().file_bytes)?;
+        let Used { bytes, manifest, .. } = self.sources.find(reference, Limits::default().file_bytes)?;
         let place = PathBuf::from(reference.to_string());
         let inspected = inspect_bytes(&place, &bytes).map_err(brewer::Error::from)?;
-        let manifest = match reference {
-            PluginRef::File(_) => self.sources.with_store(|store| plugin::add(store, &bytes)).map_err(failed)?,
-            other => self.sources.resolve(other).map_err(failed)?.plugin.manifest,
+        let manifest = match manifest {
+            Some(manifest) => manifest,
+            None => self.sources.with_store(|store| plugin::add(store, &bytes)).map_err(failed)?,
         };
         let name = inspected.manifest.map_or_else(|| reference.stem(), |said| said.name);
         match self.plugins.insert(name.clone(), manifest) {
@@ -135,7 +135,7 @@ impl Making<'_> {
         if let Ok(relative) = output.strip_prefix(folder).map(Path::to_owned) {
             *output = relative;
         }
-        for (_, path) in experiment.inputs_mut() {
+        for (_, _, path) in experiment.inputs_mut() {
             if let Ok(relative) = path.strip_prefix(folder).map(Path::to_owned) {
                 *path = relative;
             }

@@ -8,15 +8,12 @@ mod transfer;
 
 pub use run::BundleRunOptions;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use brewer_registry::ResolvedBundle;
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
-use crate::plugin::{SignOptions, VerifyOptions, failed, sign, verify};
-use crate::sources::SourceOptions;
+use crate::plugin::{SignOptions, VerifyOptions, sign, verify};
 
 #[derive(Subcommand)]
 pub enum BundleCommand {
@@ -42,25 +39,6 @@ Example:
 Example:
   brewer-host bundle compare oci://ghcr.io/team/movie:1 runs/movie")]
     Compare(compare::CompareOptions),
-}
-
-/// A bundle, wherever it is.
-#[derive(Args)]
-pub struct BundleOptions {
-    /// The bundle: a reference (oci://…), a folder, or a tar
-    bundle: String,
-
-    #[command(flatten)]
-    sources: SourceOptions,
-}
-
-impl BundleOptions {
-    /// Brings the bundle into the store, if the trust policy lets it.
-    fn find(&self) -> Result<(ResolvedBundle, std::rc::Rc<crate::sources::Sources>)> {
-        let sources = self.sources.sources(Path::new(crate::options::DEFAULT_FILE));
-        let found = sources.bundle(&self.bundle).map_err(failed)?;
-        Ok((found, sources))
-    }
 }
 
 pub fn run(command: &BundleCommand) -> Result<ExitCode> {

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use anyhow::{Context, Result, anyhow};
 use brewer::device::{libtorch_version, num_threads};
 use brewer::digest_of_file;
-use brewer::experiment::{Experiment, PluginRef};
+use brewer::experiment::{Experiment, PathKind, PluginRef};
 use brewer_registry::bundle::FileKind;
 use clap::Args;
 use serde_json::Value;
@@ -82,14 +82,13 @@ impl BundleRunOptions {
     fn find_inputs(&self, experiment: &mut Experiment, provenance: &Value) -> Result<()> {
         let expected = expected_inputs(provenance);
         let mut problems = vec![];
-        for (key, path) in experiment.inputs_mut() {
+        for (key, kind, path) in experiment.inputs_mut() {
             let Some(files) = expected.get(&key) else { continue };
             let here = differing(path, files)?;
             if here.is_empty() {
                 continue;
             }
-            let is_folder = [".model", ".from"].iter().any(|ending| key.ends_with(ending));
-            match self.search(files, is_folder)? {
+            match self.search(files, kind == PathKind::Model)? {
                 Some(found) => *path = found,
                 None => problems.push(format!("{key}: {}", here.join(", "))),
             }

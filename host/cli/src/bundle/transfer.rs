@@ -7,7 +7,7 @@ use anyhow::Result;
 use brewer_registry::bundle;
 use clap::Args;
 
-use super::{BundleOptions, inspect};
+use super::inspect;
 use crate::options::DEFAULT_FILE;
 use crate::output;
 use crate::plugin::{failed, open_key, parse};
@@ -50,8 +50,8 @@ pub struct PullOptions {
 
 #[derive(Args)]
 pub struct InspectOptions {
-    #[command(flatten)]
-    bundle: BundleOptions,
+    /// The bundle: a reference (oci://…), a folder, or a tar
+    bundle: String,
 
     /// Print one line of JSON in place of the table
     ///
@@ -59,6 +59,9 @@ pub struct InspectOptions {
     /// manifest, version, roles, permissions and bytes of each), files (name and kind of each).
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    sources: SourceOptions,
 }
 
 /// Pushes a bundle, and prints the reference with its digest: what others can pin.
@@ -92,7 +95,8 @@ pub fn pull(options: &PullOptions) -> Result<ExitCode> {
 
 /// Shows what is in a bundle.
 pub fn inspect(options: &InspectOptions) -> Result<ExitCode> {
-    let (found, sources) = options.bundle.find()?;
+    let sources = options.sources.sources(Path::new(DEFAULT_FILE));
+    let found = sources.bundle(&options.bundle).map_err(failed)?;
     sources.with_store(|store| Ok(inspect::show("bundle inspect", store, &found, options.json))).map_err(failed)??;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,5 @@
 //! A student with a head for each task.
 
-use std::mem::discriminant;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -36,9 +35,14 @@ pub(super) fn load_by_task(
     for (index, (task, teacher)) in tasks.into_iter().enumerate() {
         let predicted = &teacher.spec().task;
         let (model, head) = if let Some(folder) = saved_folder(experiment, task) {
-            let own = load_trainable(&folder, device)?;
+            // The one that the body comes from is loaded already.
+            let loaded = match saved.as_ref() == Some(&folder) {
+                true => None,
+                false => Some(load_trainable(&folder, device)?),
+            };
+            let own = loaded.as_deref().unwrap_or(origin.model.as_ref());
             check_head(task, &folder, &own.spec().task, predicted)?;
-            let model = body.with_head_of(own.as_ref(), [&folder, &origin.tokenizer_folder])?;
+            let model = body.with_head_of(own, [&folder, &origin.tokenizer_folder])?;
             (model, "as it was saved".to_owned())
         } else if is_trained && is_for(&origin.model.spec().task, predicted)? {
             is_head_used = true;
@@ -84,13 +88,13 @@ fn load_trainable(folder: &Path, device: Device) -> Result<Box<dyn Model>> {
 fn is_for(own: &Task, predicted: &Task) -> Result<bool> {
     let matching = Classes::new(predicted.labels(), own.labels(), Device::Cpu)?.matching;
     let are_same = matches!(matching, ClassMatching::Same | ClassMatching::Reordered(_));
-    Ok(are_same && discriminant(own) == discriminant(predicted))
+    Ok(are_same && own.is_of_kind(predicted))
 }
 
 /// Whether the head that a task's folder has is for what the task's teacher predicts.
 fn check_head(task: &str, folder: &Path, own: &Task, predicted: &Task) -> Result<()> {
     let matching = Classes::new(predicted.labels(), own.labels(), Device::Cpu)?.matching;
-    if discriminant(own) == discriminant(predicted) && !matches!(matching, ClassMatching::Different) {
+    if own.is_of_kind(predicted) && !matches!(matching, ClassMatching::Different) {
         return Ok(());
     }
     let shown = |task: &Task| match task.labels() {

@@ -70,11 +70,12 @@ pub(super) fn load_origin(experiment: &Experiment, teacher: Option<&dyn Model>, 
     }
     let teacher_folder = experiment.teachers().next().map(|teacher| teacher.model.clone());
     if let Some(file) = config {
+        let read = ModelConfig::read(file)?;
         if let (HeadsSpec::ByTask, Some(teacher)) = (heads, teacher) {
-            complete_body(&mut options, &ModelConfig::read(file)?, teacher);
+            complete_body(&mut options, &read, teacher);
         }
         let folder = teacher_folder.or_else(|| file.parent().map(Path::to_owned)).unwrap_or_default();
-        let from_teacher = complete(&mut options, file, teacher)?;
+        let from_teacher = complete(&mut options, &read, teacher)?;
         let model = model::from_config(file, &options)?;
         let has_teachers_classes = from_teacher.contains(&LABELS);
         return Ok(Origin { from_teacher, has_teachers_classes, ..Origin::made(model, folder) });
@@ -121,9 +122,8 @@ fn complete_body(options: &mut LoadOptions, config: &ModelConfig, teacher: &dyn 
 
 /// Takes from the teacher what a `config.json` does not say and the experiment does not either; returns what that is.
 /// The configs of TextBrewer's examples have sizes alone.
-fn complete(options: &mut LoadOptions, file: &Path, teacher: Option<&dyn Model>) -> Result<Vec<&'static str>> {
+fn complete(options: &mut LoadOptions, config: &ModelConfig, teacher: Option<&dyn Model>) -> Result<Vec<&'static str>> {
     let Some(spec) = teacher.map(Model::spec) else { return Ok(vec![]) };
-    let config = ModelConfig::read(file)?;
     let mut taken = vec![];
     if config.architecture().is_none() && options.architecture.is_none() {
         // The architecture belongs to one model type.

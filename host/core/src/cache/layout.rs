@@ -203,6 +203,15 @@ impl Layout {
         self.entries.iter().map(Entry::to_string).collect::<Vec<_>>().join(", ")
     }
 
+    /// Where the bytes of each of the examples of these lengths begin, and where the last one's end.
+    pub fn offsets(&self, lengths: &[usize], dtype: CacheDtype) -> Vec<usize> {
+        let ends = lengths.iter().scan(0, |end, &length| {
+            *end += self.num_bytes(length, dtype);
+            Some(*end)
+        });
+        std::iter::once(0).chain(ends).collect()
+    }
+
     /// The bytes of an example of `length` tokens.
     pub fn num_bytes(&self, length: usize, dtype: CacheDtype) -> usize {
         self.entries.iter().map(|entry| entry.num_bytes(length, dtype)).sum()

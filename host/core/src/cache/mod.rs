@@ -73,7 +73,7 @@ impl TeacherCache {
     /// # Errors
     /// If this machine's memory is smaller.
     pub(crate) fn in_memory(layout: Layout, lengths: Vec<usize>) -> Result<Self, CacheError> {
-        let offsets = offsets(&layout, &lengths, CacheDtype::Float32);
+        let offsets = layout.offsets(&lengths, CacheDtype::Float32);
         let num_bytes = offsets.last().copied().unwrap_or(0);
         if let Some(total) = memory::total().filter(|&total| num_bytes as u64 > total) {
             return Err(CacheError::Memory { num_bytes: num_bytes as u64, total });
@@ -110,7 +110,7 @@ impl TeacherCache {
     /// The cache that is in a folder, to be read.
     fn of_folder(folder: &Path, wanted: &Manifest, lengths: &[usize]) -> Result<Self> {
         let (layout, dtype) = (wanted.layout(), wanted.dtype());
-        let offsets = offsets(layout, lengths, dtype);
+        let offsets = layout.offsets(lengths, dtype);
         let num_bytes = offsets.last().copied().unwrap_or(0);
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -138,7 +138,7 @@ impl TeacherCache {
             let path = path.to_owned();
             move |source| CacheError::Write { path, source }
         };
-        let num_bytes = offsets(wanted.layout(), lengths, wanted.dtype()).last().copied().unwrap_or(0);
+        let num_bytes = wanted.layout().offsets(lengths, wanted.dtype()).last().copied().unwrap_or(0);
         let path = folder.join(VALUES);
         Values::create(&path, num_bytes).map_err(failed(&path))?;
         let path = folder.join(CHECKSUMS);
@@ -336,14 +336,6 @@ impl fmt::Debug for TeacherCache {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("TeacherCache").field("folder", &self.folder).finish_non_exhaustive()
     }
-}
-
-fn offsets(layout: &Layout, lengths: &[usize], dtype: CacheDtype) -> Vec<usize> {
-    let ends = lengths.iter().scan(0, |end, &length| {
-        *end += layout.num_bytes(length, dtype);
-        Some(*end)
-    });
-    std::iter::once(0).chain(ends).collect()
 }
 
 #[cfg(test)]

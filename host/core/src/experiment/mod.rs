@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 pub use error::ExperimentError;
 pub use overrides::data_from;
-pub(crate) use paths::PathKind;
+pub use paths::PathKind;
 pub use plugins::{PluginRef, PluginSpec, PluginSpecs};
 pub use read::{KeyError, check_path, from_json};
 

@@ -5,11 +5,13 @@ use crate::data::DataConfig;
 
 /// What a path of an experiment leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PathKind {
+pub enum PathKind {
     /// A model's folder that is read.
     Model,
     /// A file that is read.
     File,
+    /// A plugin's component.
+    Plugin,
     /// What the run itself writes.
     Written,
 }
@@ -19,11 +21,9 @@ pub(crate) type KeyedPath<'a> = (String, PathKind, &'a mut PathBuf);
 
 impl Experiment {
     /// The models and files that the experiment reads, plugins aside, by the keys that name them.
-    pub fn inputs_mut(&mut self) -> Vec<(String, &mut PathBuf)> {
-        let paths = self.paths_mut().into_iter();
-        // A plugin's key ends in `path`, and no other input's does.
-        let inputs = paths.filter(|(key, kind, _)| *kind != PathKind::Written && !key.ends_with(".path"));
-        inputs.map(|(key, _, path)| (key, path)).collect()
+    pub fn inputs_mut(&mut self) -> Vec<(String, PathKind, &mut PathBuf)> {
+        let is_input = |(_, kind, _): &KeyedPath<'_>| matches!(kind, PathKind::Model | PathKind::File);
+        self.paths_mut().into_iter().filter(is_input).collect()
     }
 
     /// Every path of the experiment.
@@ -82,5 +82,5 @@ fn add_plugins<'a>(key: &str, plugins: &'a mut PluginSpecs, paths: &mut Vec<Keye
 
 fn add_plugin<'a>(key: String, plugin: Option<&'a mut PluginSpec>, paths: &mut Vec<KeyedPath<'a>>) {
     let path = plugin.and_then(|plugin| plugin.path.as_mut());
-    paths.extend(path.map(|path| (format!("{key}.path"), PathKind::File, path)));
+    paths.extend(path.map(|path| (format!("{key}.path"), PathKind::Plugin, path)));
 }

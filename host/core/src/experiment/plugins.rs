@@ -152,7 +152,9 @@ impl PluginSpec {
         (self.path, self.oci, self.sha256) = match reference {
             PluginRef::File(path) => (Some(path), None, None),
             PluginRef::Registry(oci) => (None, Some(oci), None),
-            PluginRef::Stored(digest) => (None, None, Some(digest.trim_start_matches("sha256:").to_owned())),
+            PluginRef::Stored(digest) => {
+                (None, None, Some(digest.strip_prefix("sha256:").unwrap_or(&digest).to_owned()))
+            }
         };
     }
 }
@@ -180,23 +182,23 @@ impl Experiment {
         plugins
     }
 
-    /// Whether each plugin is used, comes from one place, and has a digest that can be one. Reading an experiment checks it; who changes its
-    /// plugins afterwards checks it again.
+    /// Whether each plugin is used, comes from one place, and has a digest that can be one. Reading an experiment checks
+    /// it; who changes its plugins afterwards checks it again.
     ///
     /// # Errors
     /// [`ExperimentError::Plugin`] with the key of a plugin that nothing would use.
     pub fn check_plugins(&self) -> Result<()> {
         for (key, spec) in self.plugins() {
             let problem = match (&spec.path, &spec.oci, &spec.sha256) {
-                (Some(_), Some(_), _) => "it has both `path` and `oci`; name one of them",
-                (None, None, None) => "it has neither `path` nor `oci`; name a file, or what a registry holds",
+                (Some(_), Some(_), _) => Some("it has both `path` and `oci`; name one of them"),
+                (None, None, None) => Some("it has neither `path` nor `oci`; name a file, or what a registry holds"),
                 (None, Some(oci), _) if !oci.starts_with("oci://") => {
-                    "its `oci` is no reference; it is written oci://HOST/REPOSITORY:TAG"
+                    Some("its `oci` is no reference; it is written oci://HOST/REPOSITORY:TAG")
                 }
-                _ => "",
+                _ => None,
             };
-            if !problem.is_empty() {
-                return Err(ExperimentError::Plugin { key, message: problem.to_owned() }.into());
+            if let Some(message) = problem {
+                return Err(ExperimentError::Plugin { key, message: message.to_owned() }.into());
             }
             let Some(sha256) = &spec.sha256 else { continue };
             if sha256.len() != 64 || !sha256.bytes().all(|digit| digit.is_ascii_hexdigit()) {

@@ -113,6 +113,14 @@ impl Scope<'_> {
         self.builder.parameters.tie(name, own).map_or_else(Tensor::new, Tensor::shallow_clone)
     }
 
+    /// The parameter `name`: the one that is called `own`, by its whole name, if that is given, or one of its own.
+    pub fn tied_or_own(&mut self, name: &str, own: Option<&str>, shape: &[i64], init: Init) -> Result<Tensor> {
+        match own {
+            Some(own) => Ok(self.tied(name, own)),
+            None => self.parameter(name, shape, init),
+        }
+    }
+
     /// Makes the output of the module at this place one that can be asked for, by the name that is returned.
     pub fn module(&mut self) -> String {
         if self.builder.device.is_some() {

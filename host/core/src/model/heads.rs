@@ -69,10 +69,7 @@ pub(super) fn decoder(mut scope: Scope, words: Option<&str>, size: i64, vocab_si
     let bias = scope.parameter("bias", &[vocab_size], Init::Zeros)?;
     let own = scope.name_of("bias");
     let mut decoder = scope.at("decoder");
-    let weight = match words {
-        Some(words) => decoder.tied("weight", words),
-        None => decoder.parameter("weight", &[vocab_size, size], Init::Normal)?,
-    };
+    let weight = decoder.tied_or_own("weight", words, &[vocab_size, size], Init::Normal)?;
     // The same tensor under its other name.
     drop(decoder.tied("bias", &own));
     Ok(Linear::of(weight, bias))

@@ -58,7 +58,7 @@ impl Branch {
     pub fn with_classes(self, student: &Task) -> Result<Self> {
         let own = &self.model.spec().task;
         let classes = Classes::new(own.labels(), student.labels(), self.model.device())?;
-        let has_labels = std::mem::discriminant(own) == std::mem::discriminant(student);
+        let has_labels = own.is_of_kind(student);
         Ok(Self { classes: Some(classes), has_labels, ..self })
     }
 

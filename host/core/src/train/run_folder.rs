@@ -50,9 +50,6 @@ const CONTENTS: &[&str] = &[
     "brewer.lock",
 ];
 
-/// The files among them that are written beside their place.
-const WRITTEN: &[&str] = &["metrics.jsonl", "run.json", RESOLVED];
-
 const RESOLVED: &str = "experiment.resolved.json";
 
 const PROVENANCE: &str = "provenance.json";
@@ -206,13 +203,22 @@ impl RunFolder {
         self.place_student().map_err(|source| write_error(&self.student(), source).into())
     }
 
-    /// Writes what the run was made of, and a signature of that.
+    /// Writes what the run was made of, and a signature of that. A signature of what stood there before goes.
     pub fn save_provenance(&self, statement: &[u8], signature: Option<&[u8]>) -> Result<()> {
-        for (name, bytes) in [(PROVENANCE, Some(statement)), (PROVENANCE_SIGNATURE, signature)] {
-            let path = self.path.join(name);
-            bytes.map_or(Ok(()), |bytes| files::write(&path, bytes)).map_err(|source| write_error(&path, source))?;
+        let (path, signature_path) = (self.path.join(PROVENANCE), self.path.join(PROVENANCE_SIGNATURE));
+        match fs::remove_file(&signature_path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(write_error(&signature_path, source).into());
+            }
+            _ => {}
         }
-        Ok(())
+        files::write(&path, statement).map_err(|source| write_error(&path, source))?;
+        match signature {
+            Some(bytes) => {
+                Ok(files::write(&signature_path, bytes).map_err(|source| write_error(&signature_path, source))?)
+            }
+            None => Ok(()),
+        }
     }
 
     /// Where a student is that is whole and not yet in its place.
@@ -292,7 +298,7 @@ impl RunFolder {
         };
         for path in in_folder("")? {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if WRITTEN.iter().any(|target| TemporaryFile::is_leftover(&name, target)) {
+            if CONTENTS.iter().any(|target| TemporaryFile::is_leftover(&name, target)) {
                 fs::remove_file(&path)?;
             }
         }

@@ -36,8 +36,7 @@ impl RunRecord {
         let mut sources = BTreeMap::new();
         for (key, kind, path) in experiment.paths_mut() {
             // A new run moves such a student away, and needs it no more.
-            let is_adaptor = key.starts_with("student.adaptor.");
-            let is_moved = key.starts_with("student.") && !is_adaptor && path.starts_with(&output);
+            let is_moved = key.starts_with("student.") && path.starts_with(&output);
             let files = match kind {
                 PathKind::Model if !is_moved && key == "student.model" => {
                     let of_tasks = tasks.iter().map(|task| model_files(&path.join(task)));
@@ -45,6 +44,7 @@ impl RunRecord {
                 }
                 PathKind::Model if !is_moved => model_files(path)?,
                 PathKind::File if !is_moved => vec![path.clone()],
+                PathKind::Plugin => vec![path.clone()],
                 _ => continue,
             };
             let files = files.into_iter().filter(|file| file.is_file());

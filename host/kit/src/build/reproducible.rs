@@ -50,13 +50,15 @@ impl Workplace {
         fs::create_dir_all(&temporary).with_context(|| format!("cannot make {}", temporary.display()))?;
         command.env("TMPDIR", temporary);
         let library = self.path("reproducible.so");
-        fs::write(&library, LIBRARY).with_context(|| format!("cannot write {}", library.display()))?;
-        let mut preload = library.clone().into_os_string();
-        if let Some(others) = env::var_os("LD_PRELOAD") {
-            preload.push(":");
-            preload.push(others);
+        if !LIBRARY.is_empty() {
+            fs::write(&library, LIBRARY).with_context(|| format!("cannot write {}", library.display()))?;
+            let mut preload = library.clone().into_os_string();
+            if let Some(others) = env::var_os("LD_PRELOAD") {
+                preload.push(":");
+                preload.push(others);
+            }
+            command.env("LD_PRELOAD", preload);
         }
-        command.env("LD_PRELOAD", preload);
         let output = process::output(command)?;
         if let Some(reason) = refusal(&library, &String::from_utf8_lossy(&output.stderr)) {
             eprintln!("warning: another build of this plugin will have other bytes: {reason}");

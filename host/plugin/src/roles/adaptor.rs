@@ -7,7 +7,6 @@ use crate::{
     batch::Columns,
     bindings::exported::adaptor::Guest as Exports,
     error::{Cause, Released, Result},
-    features::Given,
     guest::Guest,
     handles::Entry,
     limits::Usage,
@@ -34,8 +33,8 @@ impl PluginAdaptor {
     fn call(&mut self, context: &AdaptContext, batch: &Batch, outputs: &Outputs) -> Result<Features> {
         let columns = Columns::new(batch);
         let of_model = ModelOutputs::new(outputs);
-        let of_outputs = of_model.given();
-        let given = Given { tensors: of_outputs.tensors.saturating_add(columns.elements()), ..of_outputs };
+        let mut given = of_model.given();
+        given.tensors = given.tensors.saturating_add(columns.elements());
         let device = of_model.computed().next().map_or(columns.device(), |tensor| tensor.device());
         let call = self.0.call_at(context, device);
         let about = format!("{}, {}", context.role, place(context));

@@ -60,7 +60,7 @@ impl PluginBatchPostprocessor {
                     let State { call, limits, .. } = state;
                     let growth = growth(batch, &processed, readers);
                     call.usage.count(limits, &growth).map_err(|error| Cause::Limit(too_large(&processed, error)))?;
-                    readers.iter().try_for_each(|reader| check_indices(&processed, reader)).map_err(unreadable)?;
+                    check_indices(&processed, readers).map_err(unreadable)?;
                     Ok(processed)
                 }),
                 _ => Err(Cause::Released(Released("batch").to_string())),

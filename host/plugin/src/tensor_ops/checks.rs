@@ -1,6 +1,6 @@
 //! Checks of dimensions, shapes and kinds. They come before libtorch computes, whose own come late or with a trace of C++.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::{
     bindings::tensor::ErrorCode,
@@ -17,6 +17,12 @@ pub(super) fn dimension(dim: i64, rank: usize) -> OpResult<usize> {
         return Ok(dim.rem_euclid(rank_signed) as usize);
     }
     Err(OpError::new(ErrorCode::BadDimension, format!("there is no dimension {dim} in a tensor of {rank}")))
+}
+
+/// The dimension `dim` of a shape, counted from 0, and how many rows lie along it.
+pub(super) fn rows_along(shape: &[i64], dim: i64) -> OpResult<(usize, u64)> {
+    let dim = dimension(dim, shape.len())?;
+    Ok((dim, elements(shape)? / shape[dim].max(1) as u64))
 }
 
 /// Several dimensions, each at most once; all if none is named.
@@ -114,7 +120,10 @@ pub(crate) fn indices(index: &Tensor, size: i64) -> OpResult<()> {
     if index.numel() == 0 {
         return Ok(());
     }
-    let (least, most) = (index.f_min()?.f_int64_value(&[])?, index.f_max()?.f_int64_value(&[])?);
+    // One pass and one transfer: looking at a tensor waits for its device.
+    let (least, most) = index.f_aminmax(None, false)?;
+    let bounds = Tensor::f_stack(&[least, most], 0)?.f_to_device(Device::Cpu)?;
+    let (least, most) = (bounds.f_int64_value(&[0])?, bounds.f_int64_value(&[1])?);
     if least < 0 || most >= size {
         let found = if least < 0 { least } else { most };
         return Err(OpError::argument(format!("the index {found} is outside 0..{size}")));

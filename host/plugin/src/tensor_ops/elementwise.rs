@@ -26,7 +26,7 @@ pub(super) fn of_one(this: &Tensor, each: Each) -> OpResult<Estimate> {
 
 /// What an operation on two tensors takes that broadcast to `elements` elements. Integers become `float32` before they are
 /// divided.
-fn of_two(left: &Tensor, right: &Tensor, elements: u64, each: Each) -> OpResult<Estimate> {
+pub(super) fn of_two(left: &Tensor, right: &Tensor, elements: u64, each: Each) -> OpResult<Estimate> {
     let (kind, operands) = (promoted(left, right)?, [left, right]);
     let estimate = Estimate::new(elements, kind, each).in_kind(&operands)?.gradients(&operands, elements, each);
     Ok(if is_float(kind) { estimate } else { estimate.copy(elements, Kind::Int64) })

@@ -4,7 +4,7 @@ use tch::{Kind, Reduction, TchError, Tensor};
 use wasmtime::component::Resource;
 
 use super::{
-    checks::{dimension, elements, floating, indices, of_kind, same_kind, same_shape},
+    checks::{elements, floating, indices, of_kind, rows_along, same_kind, same_shape},
     cost::{Each, Estimate},
 };
 use crate::{
@@ -96,9 +96,7 @@ impl losses::Host for State {
     }
 
     fn cosine_similarity(&mut self, left: Handle, right: Handle, dim: i64) -> OpResult<Handle> {
-        let shape = self.handles.get(&left)?.size();
-        let dim = dimension(dim, shape.len())?;
-        let rows = elements(&shape)? / shape.get(dim).map_or(1, |&size| size.max(1) as u64);
+        let (dim, rows) = rows_along(&self.handles.get(&left)?.size(), dim)?;
         // PyTorch's own guard against vectors of length 0.
         const EPSILON: f64 = 1e-8;
         self.pairwise(left, right, Each::COMPOSED_LOSS, rows, |left, right| {

@@ -5,7 +5,7 @@ use tch::{Kind, TchError, Tensor};
 use wasmtime::component::Resource;
 
 use super::{
-    checks::{dimension, dimensions, elements, floating, is_float},
+    checks::{dimensions, elements, floating, is_float, rows_along},
     cost::{COPY, Each, Estimate},
     elementwise::of_one,
 };
@@ -77,9 +77,7 @@ impl State {
         self.operation()?;
         let this = self.tensor(&this)?;
         floating(&this)?;
-        let shape = this.size();
-        let dim = dimension(dim, shape.len())?;
-        let rows = elements(&shape)? / shape.get(dim).map_or(1, |&size| size.max(1) as u64);
+        let (dim, rows) = rows_along(&this.size(), dim)?;
         self.admit(&of_one(&this, Each::SOFTMAX)?.in_order(&this)?.rows(rows, Each::SOFTMAX))?;
         self.hold(op(&this, dim as i64)?)
     }

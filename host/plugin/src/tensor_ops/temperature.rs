@@ -6,7 +6,8 @@ use wasmtime::component::Resource;
 
 use super::{
     checks::{elements, floating},
-    cost::{Each, Estimate, promoted},
+    cost::{Each, Estimate},
+    elementwise::{of_one, of_two},
 };
 use crate::{
     bindings::loss_inputs,
@@ -54,22 +55,20 @@ impl loss_inputs::HostTemperature for State {
         let temperature = share(self.handles.get(&this)?);
         let logits = self.tensor(&logits)?;
         floating(&logits)?;
-        let (shape, mut kind) = (logits.size(), logits.f_kind()?);
-        let total = elements(&shape)?;
-        if let Temperature::PerExample(values) = &temperature {
-            let rows = values.size();
-            if shape.split_last().is_none_or(|(_, front)| front != rows) {
-                let expected = "expected one temperature for each row of logits";
-                return Err(OpError::shape(format!("temperatures of {rows:?} for logits of {shape:?}; {expected}")));
+        let estimate = match &temperature {
+            Temperature::Scalar(_) => of_one(&logits, Each::QUOTIENT)?,
+            Temperature::PerExample(values) => {
+                let (rows, shape) = (values.size(), logits.size());
+                if shape.split_last().is_none_or(|(_, front)| front != rows) {
+                    let expected = "expected one temperature for each row of logits";
+                    return Err(OpError::shape(format!(
+                        "temperatures of {rows:?} for logits of {shape:?}; {expected}"
+                    )));
+                }
+                of_two(&logits, values, elements(&shape)?, Each::QUOTIENT)?
             }
-            kind = promoted(&logits, values)?;
-        }
-        let operands = match &temperature {
-            Temperature::Scalar(_) => vec![&logits],
-            Temperature::PerExample(values) => vec![&logits, values],
         };
-        let estimate = Estimate::new(total, kind, Each::QUOTIENT).in_kind(&operands)?;
-        self.admit(&estimate.gradients(&operands, total, Each::QUOTIENT))?;
+        self.admit(&estimate)?;
         self.hold(match temperature {
             Temperature::Scalar(value) => guarded(|| logits.f_div_scalar(value))?,
             Temperature::PerExample(values) => logits.f_div(&values.f_unsqueeze(-1)?)?,

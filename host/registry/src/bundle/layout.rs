@@ -234,7 +234,10 @@ impl Source {
     /// The bytes that a descriptor names.
     fn exact(&mut self, part: &Descriptor, limit: u64) -> Result<Vec<u8>> {
         let bytes = self.small(&blob_name(&part.digest), limit)?;
-        self.check(&part.digest, part.size, bytes.len() as u64, Digest::of(&bytes))?;
+        let found = bytes.len() as u64;
+        if found != part.size || Digest::of(&bytes) != part.digest {
+            return Err(self.altered(&part.digest, part.size, found));
+        }
         Ok(bytes)
     }
 
@@ -264,19 +267,17 @@ impl Source {
             return Ok(Some(ingest));
         }
         ingest.discard()?;
-        self.check(digest, size, found, Digest::of(b""))?;
-        Ok(None)
+        Err(self.altered(digest, size, found))
     }
 
-    fn check(&self, digest: &Digest, size: u64, found: u64, is: Digest) -> Result<()> {
+    /// The error of a blob that has `found` bytes and is not the one that its descriptor names.
+    fn altered(&self, digest: &Digest, size: u64, found: u64) -> Error {
         let problem = if found != size {
             format!("its blob {digest} must have {size} bytes, but has {found}")
-        } else if is != *digest {
-            format!("its blob {digest} has another digest")
         } else {
-            return Ok(());
+            format!("its blob {digest} has another digest")
         };
-        Err(Error::refused(self.path.display(), problem))
+        Error::refused(self.path.display(), problem)
     }
 
     /// The signatures of one manifest among the entries of `index.json`.

@@ -179,11 +179,6 @@ pub fn find(store: &Store, index: &Digest) -> Result<Option<Bundle>> {
     }
 }
 
-/// Whether these bytes are the index of a bundle.
-pub(crate) fn check_index(bytes: &[u8]) -> Result<(), String> {
-    parse_index(bytes, None).map(|_| ())
-}
-
 /// Reads the index of a bundle.
 fn parse_index(bytes: &[u8], content_type: Option<&str>) -> Result<ImageIndex, String> {
     let index = match Document::parse(bytes, content_type)? {
@@ -197,6 +192,12 @@ fn parse_index(bytes: &[u8], content_type: Option<&str>) -> Result<ImageIndex, S
         }
         Document::Manifest(_) => return Err("it is one plugin; expected a bundle".to_owned()),
     };
+    check_index(&index)?;
+    Ok(index)
+}
+
+/// Whether an index is that of a bundle.
+pub(crate) fn check_index(index: &ImageIndex) -> Result<(), String> {
     if index.annotations.get(MARK.0).map(String::as_str) != Some(MARK.1) {
         return Err(format!("it is an index, but no bundle: it has no annotation `{}`: `{}`", MARK.0, MARK.1));
     }
@@ -213,7 +214,7 @@ fn parse_index(bytes: &[u8], content_type: Option<&str>) -> Result<ImageIndex, S
             return Err(format!("it has the child {} twice", child.digest));
         }
     }
-    Ok(index)
+    Ok(())
 }
 
 /// Checks the manifests of an index's children; returns that of the contents, and all blobs of all of them.
@@ -227,11 +228,17 @@ fn check_children(index: &ImageIndex, manifests: &[Vec<u8>]) -> Result<(ImageMan
         let manifest = ImageManifest::parse(bytes, None).map_err(|problem| format!("{}: {problem}", child.digest))?;
         if contents.is_none() {
             files(&manifest)?;
-            blobs.extend(manifest.layers.iter().chain([&manifest.config]).cloned());
+            blobs.extend(manifest.blobs().cloned());
             contents = Some(manifest);
         } else {
             let parts = plugin::parts(&manifest).map_err(|problem| format!("{}: {problem}", child.digest))?;
             blobs.extend(parts.into_iter().cloned());
+        }
+    }
+    let mut sizes = BTreeMap::new();
+    for blob in &blobs {
+        if let Some(other) = sizes.insert(blob.digest, blob.size).filter(|other| *other != blob.size) {
+            return Err(format!("two descriptors of {} differ: {other} bytes and {}", blob.digest, blob.size));
         }
     }
     let total = blobs.iter().fold(0u64, |total, blob| total.saturating_add(blob.size));

@@ -5,7 +5,7 @@ use crate::{
     Client, Error, Reference, Result, Store,
     document::{IMAGE_INDEX, IMAGE_MANIFEST},
     limits,
-    signature::{self, Signatures},
+    signature::{self, Artefact, Signatures},
 };
 
 /// Brings a bundle into the store, whole or not at all. That the reference names it is not recorded yet.
@@ -72,18 +72,21 @@ pub fn push(
 }
 
 impl Bundle {
-    /// The signatures that a registry has of the bundle and of its plugins.
+    /// The signatures that a registry has of the bundle's plugins, with `of_index`, those of the bundle itself.
     ///
     /// # Errors
     /// If the registry fails or sends other bytes than it names.
-    pub fn fetch_signatures(&self, client: &Client, reference: &Reference) -> Result<Signatures> {
-        let mut signatures = Signatures::new();
-        for signed in self.plugins.values().chain([&self.index]) {
-            let found = signature::fetch(client, reference, signed)?;
-            if !found.is_empty() {
-                signatures.insert(*signed, found);
-            }
+    pub fn fetch_signatures(
+        &self,
+        client: &Client,
+        reference: &Reference,
+        of_index: Vec<Artefact>,
+    ) -> Result<Signatures> {
+        let mut signatures = Signatures::from([(self.index, of_index)]);
+        for signed in self.plugins.values() {
+            signatures.insert(*signed, signature::fetch(client, reference, signed)?);
         }
+        signatures.retain(|_, found| !found.is_empty());
         Ok(signatures)
     }
 }

@@ -132,16 +132,10 @@ impl Repository<'_> {
     /// Brings blobs into the store: all of them, or none.
     ///
     /// # Errors
-    /// As those of [`Repository::blob`]; if two descriptors of one blob differ.
+    /// As those of [`Repository::blob`].
     pub(crate) fn blobs<'d>(&self, parts: impl IntoIterator<Item = &'d Descriptor>, store: &Store) -> Result<()> {
         // Everybody waits for blobs in one order, so that no two wait for each other.
-        let mut ordered = BTreeMap::new();
-        for part in parts {
-            if let Some(other) = ordered.insert(part.digest, part).filter(|other| other.size != part.size) {
-                let problem = format!("two descriptors of it differ: {} bytes and {}", other.size, part.size);
-                return Err(Error::refused(part.digest, problem));
-            }
-        }
+        let ordered: BTreeMap<_, _> = parts.into_iter().map(|part| (part.digest, part)).collect();
         let mut fetched = vec![];
         for part in ordered.into_values() {
             fetched.extend(self.blob(part, store)?);

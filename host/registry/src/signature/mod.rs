@@ -79,7 +79,7 @@ impl Artefact {
 
     /// Takes in the blobs that belong to it, as `read` has them; those of all artefacts together are bounded.
     pub(crate) fn fill(&mut self, total: &mut u64, mut read: impl FnMut(&Descriptor) -> Result<Vec<u8>>) -> Result<()> {
-        for part in self.manifest.layers.iter().chain([&self.manifest.config]) {
+        for part in self.manifest.blobs() {
             *total = total.saturating_add(part.size);
             if part.size > limits::SIGNATURE || *total > limits::SIGNATURES {
                 let problem = format!("it has {} bytes, which is too many", part.size);

@@ -135,7 +135,7 @@ impl Store {
         let Ok(Some(bytes)) = self.blob(manifest, limits::MANIFEST) else { return };
         match Document::parse(&bytes, None) {
             Ok(Document::Index(index)) => index.manifests.iter().for_each(|part| self.reach(&part.digest, kept)),
-            Ok(manifest) => kept.extend(manifest.parts().map(|part| part.digest.hex())),
+            Ok(Document::Manifest(manifest)) => kept.extend(manifest.blobs().map(|part| part.digest.hex())),
             Err(_) => {}
         }
     }

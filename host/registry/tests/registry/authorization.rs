@@ -12,7 +12,8 @@ use std::{
 use brewer_registry::{Settings, limits};
 use tempfile::TempDir;
 
-use crate::server::{Reply, Seen, Server, World, settings};
+use crate::server::{Reply, Seen, Server};
+use crate::world::{World, settings};
 
 /// `alice:secret`
 const ALICE: &str = "YWxpY2U6c2VjcmV0";

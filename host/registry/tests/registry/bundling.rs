@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::debian::skopeo;
 use crate::debian_registry::Running;
-use crate::server::{Reply, World, client, component, listing, named_component, settings};
+use crate::server::Reply;
+use crate::world::{World, client, component, listing, named_component, settings};
 
 fn store(folder: &Path, name: &str) -> Store {
     Store::open(&folder.join(name)).unwrap()
@@ -31,6 +32,12 @@ fn suite(store: &Store) -> Bundle {
         file(FileKind::Readme, "README.md", "# Suite\n"),
     ];
     bundle::create(store, "A suite <for> R&D", Some("1.0.0"), &BTreeMap::from(plugins), files).unwrap()
+}
+
+/// All that a registry has of a bundle's signatures.
+fn signatures_of(bundle: &Bundle, client: &Client, reference: &Reference) -> Signatures {
+    let of_index = signature::fetch(client, reference, &bundle.index).unwrap();
+    bundle.fetch_signatures(client, reference, of_index).unwrap()
 }
 
 fn signed(client: &Client, reference: &Reference, key: &PrivateKey) {
@@ -95,7 +102,7 @@ fn a_bundle_goes_round_with_its_signatures() {
     };
     let mine = store(folder, "mine");
     let pulled = bundle::pull(&client, &mine, &reference).unwrap();
-    let signatures = pulled.fetch_signatures(&client, &reference).unwrap();
+    let signatures = signatures_of(&pulled, &client, &reference);
     check(&pulled, &signatures);
     for name in ["layout", "suite.tar"] {
         let path = folder.join(name);
@@ -112,10 +119,10 @@ fn a_bundle_goes_round_with_its_signatures() {
     let elsewhere: Reference = format!("oci://{}/elsewhere/suite:2", registry.host).parse().unwrap();
     bundle::push(&client, &mine, &elsewhere, &pulled, &signatures).unwrap();
     let copied = bundle::pull(&client, &store(folder, "other"), &elsewhere).unwrap();
-    check(&copied, &copied.fetch_signatures(&client, &elsewhere).unwrap());
+    check(&copied, &signatures_of(&copied, &client, &elsewhere));
     // A second push of the same adds nothing.
     bundle::push(&client, &mine, &elsewhere, &pulled, &signatures).unwrap();
-    check(&copied, &copied.fetch_signatures(&client, &elsewhere).unwrap());
+    check(&copied, &signatures_of(&copied, &client, &elsewhere));
     // A plugin of it is one by itself, too.
     let one = format!("oci://{}/elsewhere/suite@{}", registry.host, made.plugins["one"]).parse().unwrap();
     assert_eq!(plugin::pull(&client, &mine, &one).unwrap().bytes, named_component("one", 1000));
@@ -264,6 +271,14 @@ fn an_index_that_is_no_bundle_is_refused() {
             hostile.replace_child(0, &contents);
         },
         "`../../x` is no name of a file",
+    );
+    changed(
+        &|hostile| {
+            let mut contents = hostile.child(0);
+            contents["layers"][1]["digest"] = contents["layers"][0]["digest"].clone();
+            hostile.replace_child(0, &contents);
+        },
+        "two descriptors of sha256:",
     );
     changed(
         &|hostile| {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path, process::Command};
 use brewer_registry::{Credential, Digest, Reference, Secret, Settings, Store, plugin};
 
 use crate::debian_registry::{HTPASSWD, Running, tools};
-use crate::server::{client, component, settings};
+use crate::world::{client, component, settings};
 
 fn reference(registry: &Running, path: &str) -> Reference {
     format!("oci://{}/{path}", registry.host).parse().unwrap()

@@ -2,7 +2,8 @@
 
 use brewer_registry::{Digest, limits};
 
-use crate::server::{Reply, World, settings};
+use crate::server::Reply;
+use crate::world::{World, settings};
 
 /// A pull of a plugin whose manifest was changed.
 #[track_caller]

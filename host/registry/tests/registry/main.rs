@@ -16,3 +16,4 @@ mod signing;
 mod storing;
 mod transfers;
 mod trusting;
+mod world;

@@ -15,7 +15,7 @@ use brewer_registry::{
 use serde_json::{Value, json};
 
 use crate::debian_registry::{Running, peer};
-use crate::server::{World, client, component, settings};
+use crate::world::{World, client, component, settings};
 
 fn oras(folder: &Path, arguments: [&str; 3]) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/oras_client.py");

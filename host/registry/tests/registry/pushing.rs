@@ -16,7 +16,8 @@ use brewer_registry::{
     plugin::{self, Pushed},
 };
 
-use crate::server::{Connection, Registry, Reply, Seen, Server, client, component, settings};
+use crate::server::{Connection, Registry, Reply, Seen, Server};
+use crate::world::{client, component, settings};
 
 /// A push to a registry that is spoiled by a fault.
 struct Push {

@@ -10,7 +10,7 @@ use brewer_registry::{
     signature::{self, Signatures},
 };
 
-use crate::server::{World, client, listing, plugin_component, settings};
+use crate::world::{World, client, listing, plugin_component, settings};
 
 fn of_version(version: &str, permissions: &[&str]) -> Vec<u8> {
     let permissions = permissions.iter().map(|name| (*name).to_owned()).collect();

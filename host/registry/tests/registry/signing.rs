@@ -10,7 +10,7 @@ use brewer_registry::{
 };
 use serde_json::{Value, json};
 
-use crate::server::{World, client, settings};
+use crate::world::{World, client, settings};
 
 /// A registry with a plugin, and a key.
 struct Signing {

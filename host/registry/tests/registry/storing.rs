@@ -12,7 +12,8 @@ use std::{
 
 use brewer_registry::{Digest, Reference, Store, plugin};
 
-use crate::server::{Reply, World, client, component, listing, settings};
+use crate::server::Reply;
+use crate::world::{World, client, component, listing, settings};
 
 const CHILD: &str = "BREWER_TEST_PULL";
 

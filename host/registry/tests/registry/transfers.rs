@@ -10,7 +10,8 @@ use std::{
 
 use brewer_registry::{Digest, Settings};
 
-use crate::server::{Connection, Registry, Reply, Seen, Server, World, component, hasty, settings};
+use crate::server::{Connection, Registry, Reply, Seen, Server};
+use crate::world::{World, component, hasty, settings};
 
 /// Counts how often something was asked for.
 #[derive(Clone, Default)]

@@ -4,13 +4,13 @@
 use serde::Deserialize;
 use tch::Tensor;
 
-use super::bert::{BertConfig, Embeddings};
+use super::bert::BertConfig;
 use super::{Architecture, Body, Family, Network, Size};
 use crate::model::builder::{Builder, Scope};
 use crate::model::heads::{self, Head};
 use crate::model::huggingface::ModelConfig;
 use crate::model::inputs::Inputs;
-use crate::model::layers::{Activation, Dropout, LayerNorm, Linear, SelfAttention, padding_bias};
+use crate::model::layers::{Activation, Dropout, Embeddings, LayerNorm, Linear, SelfAttention, padding_bias};
 use crate::model::{ModelError, Pass};
 use crate::{Result, Task};
 
@@ -154,7 +154,7 @@ impl Albert {
         let mapping = "albert.encoder.embedding_hidden_mapping_in";
         let layer = "albert.encoder.albert_layer_groups.0.albert_layers.0";
         Ok(Self {
-            embeddings: Embeddings::new(builder.at("albert.embeddings"), config, own.embedding_size)?,
+            embeddings: Embeddings::new(builder.at("albert.embeddings"), &config.embeddings(own.embedding_size))?,
             projection: Linear::new(builder.at(mapping), own.embedding_size, config.hidden_size)?,
             layer: Layer::new(builder.at(layer), config)?,
         })

@@ -8,7 +8,9 @@ use crate::model::builder::{Builder, Scope};
 use crate::model::heads::{self, Head};
 use crate::model::huggingface::ModelConfig;
 use crate::model::inputs::Inputs;
-use crate::model::layers::{Activation, Dropout, Embedding, LayerNorm, Linear, SelfAttention, padding_bias};
+use crate::model::layers::{
+    Activation, Dropout, Embeddings, EmbeddingsSpec, LayerNorm, Linear, SelfAttention, padding_bias,
+};
 use crate::model::{InputColumn, InputSpec, ModelError, ModelSpec, Pass};
 use crate::{Result, Task};
 
@@ -38,7 +40,7 @@ pub(super) static ARCHITECTURES: [Architecture; 3] = [
 fn sequence_classification(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
     let bert = BertConfig::new(config)?;
     let task = config.sequence_task()?;
-    let body = Bert::new(&bert, builder)?;
+    let body = Bert::new("bert", &bert, &bert.embeddings(bert.hidden_size), builder)?;
     let mut pooler = builder.at("bert.pooler");
     let head = Head::Sequence {
         before: Dropout::NONE,
@@ -54,7 +56,7 @@ fn sequence_classification(config: &ModelConfig, builder: &mut Builder) -> Resul
 fn token_classification(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
     let bert = BertConfig::new(config)?;
     let task = config.token_task()?;
-    let body = Bert::new(&bert, builder)?;
+    let body = Bert::new("bert", &bert, &bert.embeddings(bert.hidden_size), builder)?;
     let head = Head::Tokens {
         dropout: bert.head_dropout(),
         output: Linear::new(builder.at("classifier"), bert.hidden_size, task.num_outputs())?,
@@ -64,7 +66,7 @@ fn token_classification(config: &ModelConfig, builder: &mut Builder) -> Result<N
 
 fn masked_lm(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
     let bert = BertConfig::new(config)?;
-    let body = Bert::new(&bert, builder)?;
+    let body = Bert::new("bert", &bert, &bert.embeddings(bert.hidden_size), builder)?;
     let mut scope = builder.at("cls.predictions");
     let words = config.ties_words()?.then_some("bert.embeddings.word_embeddings.weight");
     let head = Head::Words {
@@ -152,6 +154,20 @@ impl BertConfig {
         }
     }
 
+    /// Embeddings of vectors of `size`, whose positions count from 0.
+    pub fn embeddings(&self, size: i64) -> EmbeddingsSpec {
+        EmbeddingsSpec {
+            vocab_size: self.vocab_size,
+            num_positions: self.max_position_embeddings,
+            num_token_types: Some(self.type_vocab_size),
+            size,
+            padding: self.pad_token_id,
+            counts_from_padding: false,
+            epsilon: self.layer_norm_eps,
+            dropout: self.hidden_dropout_prob,
+        }
+    }
+
     pub fn head_dropout(&self) -> Dropout {
         Dropout(self.classifier_dropout.unwrap_or(self.hidden_dropout_prob))
     }
@@ -176,17 +192,20 @@ impl BertConfig {
     }
 }
 
-struct Bert {
+/// The body of BERT, and of RoBERTa.
+pub(super) struct Bert {
     embeddings: Embeddings,
     encoder: Encoder,
 }
 
 impl Bert {
-    fn new(config: &BertConfig, builder: &mut Builder) -> Result<Self> {
+    /// The body whose parameters stand below `at`.
+    pub fn new(at: &str, config: &BertConfig, embeddings: &EmbeddingsSpec, builder: &mut Builder) -> Result<Self> {
         builder.initializer_range = config.initializer_range;
+        let mut scope = builder.at(at);
         Ok(Self {
-            embeddings: Embeddings::new(builder.at("bert.embeddings"), config, config.hidden_size)?,
-            encoder: Encoder::new(builder.at("bert.encoder"), config)?,
+            embeddings: Embeddings::new(scope.at("embeddings"), embeddings)?,
+            encoder: Encoder::new(scope.at("encoder"), config)?,
         })
     }
 }
@@ -195,43 +214,6 @@ impl Body for Bert {
     fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Option<Tensor>> {
         let embedded = self.embeddings.forward(inputs, pass)?;
         self.encoder.forward(embedded, inputs.mask.as_ref(), pass)
-    }
-}
-
-/// The sum of word, position and token type embeddings, normalized.
-pub(super) struct Embeddings {
-    name: String,
-    words: Embedding,
-    positions: Embedding,
-    token_types: Embedding,
-    norm: LayerNorm,
-    dropout: Dropout,
-}
-
-impl Embeddings {
-    /// Embeddings of vectors of `size`.
-    pub fn new(mut scope: Scope, config: &BertConfig, size: i64) -> Result<Self> {
-        Ok(Self {
-            name: scope.module(),
-            words: Embedding::new(scope.at("word_embeddings"), config.vocab_size, size, config.pad_token_id)?,
-            positions: Embedding::new(scope.at("position_embeddings"), config.max_position_embeddings, size, None)?,
-            token_types: Embedding::new(scope.at("token_type_embeddings"), config.type_vocab_size, size, None)?,
-            norm: LayerNorm::new(scope.at("LayerNorm"), size, config.layer_norm_eps)?,
-            dropout: Dropout(config.hidden_dropout_prob),
-        })
-    }
-
-    /// `[batch, length, size]`.
-    pub fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor> {
-        let types = match &inputs.token_types {
-            Some(types) => self.token_types.forward(types)?,
-            None => self.token_types.first(1)?,
-        };
-        let positions = self.positions.first(inputs.length)?;
-        let sum = self.words.forward(&inputs.ids)?.f_add_(&types)?.f_add_(&positions)?;
-        let embedded = self.dropout.forward(self.norm.forward(&sum)?, pass)?;
-        pass.module(&self.name, &embedded);
-        Ok(embedded)
     }
 }
 

@@ -8,7 +8,9 @@ use crate::model::builder::{Builder, Scope};
 use crate::model::heads::Head;
 use crate::model::huggingface::ModelConfig;
 use crate::model::inputs::Inputs;
-use crate::model::layers::{Activation, Dropout, Embedding, LayerNorm, Linear, SelfAttention, padding_bias};
+use crate::model::layers::{
+    Activation, Dropout, Embeddings, EmbeddingsSpec, LayerNorm, Linear, SelfAttention, padding_bias,
+};
 use crate::model::{InputColumn, InputSpec, ModelError, ModelSpec, Pass};
 use crate::{Result, Task};
 
@@ -63,17 +65,12 @@ fn masked_lm(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
     let distilbert = DistilBertConfig::new(config)?;
     let (size, vocab_size) = (distilbert.dim, distilbert.vocab_size);
     let body = DistilBert::new(&distilbert, builder)?;
+    let words = config.ties_words()?.then_some("distilbert.embeddings.word_embeddings.weight");
     let head = Head::Words {
         dense: Linear::new(builder.at("vocab_transform"), size, size)?,
         activation: distilbert.activation,
         norm: LayerNorm::new(builder.at("vocab_layer_norm"), size, LAYER_NORM_EPSILON)?,
-        output: match config.ties_words()? {
-            true => {
-                let words = "distilbert.embeddings.word_embeddings.weight";
-                Linear::tied(builder.at("vocab_projector"), words, vocab_size)?
-            }
-            false => Linear::new(builder.at("vocab_projector"), size, vocab_size)?,
-        },
+        output: Linear::to_words(builder.at("vocab_projector"), words, size, vocab_size)?,
     };
     Ok(Network { spec: distilbert.spec(Task::MaskedLm { vocab_size }), body: Box::new(body), head })
 }
@@ -170,7 +167,17 @@ struct DistilBert {
 impl DistilBert {
     fn new(config: &DistilBertConfig, builder: &mut Builder) -> Result<Self> {
         builder.initializer_range = config.initializer_range;
-        let embeddings = Embeddings::new(builder.at("distilbert.embeddings"), config)?;
+        let embeddings = EmbeddingsSpec {
+            vocab_size: config.vocab_size,
+            num_positions: config.max_position_embeddings,
+            num_token_types: None,
+            size: config.dim,
+            padding: config.pad_token_id,
+            counts_from_padding: false,
+            epsilon: LAYER_NORM_EPSILON,
+            dropout: config.dropout,
+        };
+        let embeddings = Embeddings::new(builder.at("distilbert.embeddings"), &embeddings)?;
         let mut scope = builder.at("distilbert.transformer.layer");
         let layers = (0..config.n_layers).map(|index| Layer::new(scope.at(index), config));
         Ok(Self { embeddings, layers: layers.collect::<Result<_>>()? })
@@ -182,36 +189,6 @@ impl Body for DistilBert {
         let embedded = self.embeddings.forward(inputs, pass)?;
         let bias = inputs.mask.as_ref().map(|mask| padding_bias(mask, embedded.f_kind()?)).transpose()?;
         pass.layers(embedded, |index, hidden, pass| self.layers[index].forward(hidden, bias.as_ref(), pass))
-    }
-}
-
-/// The sum of word and position embeddings, normalized.
-struct Embeddings {
-    name: String,
-    words: Embedding,
-    positions: Embedding,
-    norm: LayerNorm,
-    dropout: Dropout,
-}
-
-impl Embeddings {
-    fn new(mut scope: Scope, config: &DistilBertConfig) -> Result<Self> {
-        let size = config.dim;
-        Ok(Self {
-            name: scope.module(),
-            words: Embedding::new(scope.at("word_embeddings"), config.vocab_size, size, config.pad_token_id)?,
-            positions: Embedding::new(scope.at("position_embeddings"), config.max_position_embeddings, size, None)?,
-            norm: LayerNorm::new(scope.at("LayerNorm"), size, LAYER_NORM_EPSILON)?,
-            dropout: Dropout(config.dropout),
-        })
-    }
-
-    /// `[batch, length, hidden]`.
-    fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor> {
-        let sum = self.words.forward(&inputs.ids)?.f_add_(&self.positions.first(inputs.length)?)?;
-        let embedded = self.dropout.forward(self.norm.forward(&sum)?, pass)?;
-        pass.module(&self.name, &embedded);
-        Ok(embedded)
     }
 }
 

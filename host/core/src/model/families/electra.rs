@@ -3,13 +3,13 @@
 use serde::Deserialize;
 use tch::Tensor;
 
-use super::bert::{BertConfig, Embeddings, Encoder};
+use super::bert::{BertConfig, Encoder};
 use super::{Architecture, Body, Family, Network, Size};
 use crate::model::builder::Builder;
 use crate::model::heads::Head;
 use crate::model::huggingface::ModelConfig;
 use crate::model::inputs::Inputs;
-use crate::model::layers::{Activation, LayerNorm, Linear};
+use crate::model::layers::{Activation, Embeddings, LayerNorm, Linear};
 use crate::model::{ModelError, Pass};
 use crate::{Result, Task};
 
@@ -71,15 +71,13 @@ fn masked_lm(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
     let (electra, embedding_size) = read(config)?;
     let vocab_size = electra.vocab_size;
     let body = Electra::new(&electra, embedding_size, builder)?;
+    let words = config.ties_words()?.then_some(WORDS);
     let mut scope = builder.at("generator_predictions");
     let head = Head::Words {
         dense: Linear::new(scope.at("dense"), electra.hidden_size, embedding_size)?,
         activation: Activation::Gelu,
         norm: LayerNorm::new(scope.at("LayerNorm"), embedding_size, electra.layer_norm_eps)?,
-        output: match config.ties_words()? {
-            true => Linear::tied(builder.at("generator_lm_head"), WORDS, vocab_size)?,
-            false => Linear::new(builder.at("generator_lm_head"), embedding_size, vocab_size)?,
-        },
+        output: Linear::to_words(builder.at("generator_lm_head"), words, embedding_size, vocab_size)?,
     };
     let spec = electra.spec(electra.max_position_embeddings, Task::MaskedLm { vocab_size });
     Ok(Network { spec, body: Box::new(body), head })
@@ -108,7 +106,7 @@ struct Electra {
 impl Electra {
     fn new(config: &BertConfig, embedding_size: i64, builder: &mut Builder) -> Result<Self> {
         builder.initializer_range = config.initializer_range;
-        let embeddings = Embeddings::new(builder.at("electra.embeddings"), config, embedding_size)?;
+        let embeddings = Embeddings::new(builder.at("electra.embeddings"), &config.embeddings(embedding_size))?;
         let projection = match config.hidden_size {
             size if size == embedding_size => None,
             size => Some(Linear::new(builder.at("electra.embeddings_project"), embedding_size, size)?),

@@ -4,13 +4,14 @@
 use serde::Deserialize;
 use tch::{Device, Kind, Tensor};
 
-use super::roberta::positions;
 use super::{Architecture, Body, Family, Network, Size, defaults};
 use crate::model::builder::{Builder, Scope};
 use crate::model::heads::Head;
 use crate::model::huggingface::ModelConfig;
 use crate::model::inputs::Inputs;
-use crate::model::layers::{Activation, Dropout, Embedding, LayerNorm, Linear, SelfAttention, padding_bias};
+use crate::model::layers::{
+    Activation, Dropout, Embedding, Embeddings, EmbeddingsSpec, LayerNorm, Linear, SelfAttention, padding_bias,
+};
 use crate::model::{InputColumn, InputSpec, ModelError, ModelSpec, Pass};
 use crate::{Result, Task};
 
@@ -153,7 +154,17 @@ struct Mpnet {
 impl Mpnet {
     fn new(config: &MpnetConfig, builder: &mut Builder) -> Result<Self> {
         builder.initializer_range = config.initializer_range;
-        let embeddings = Embeddings::new(builder.at("mpnet.embeddings"), config)?;
+        let embeddings = EmbeddingsSpec {
+            vocab_size: config.vocab_size,
+            num_positions: config.max_position_embeddings,
+            num_token_types: None,
+            size: config.hidden_size,
+            padding: Some(PADDING),
+            counts_from_padding: true,
+            epsilon: config.layer_norm_eps,
+            dropout: config.hidden_dropout_prob,
+        };
+        let embeddings = Embeddings::new(builder.at("mpnet.embeddings"), &embeddings)?;
         let num_buckets = config.relative_attention_num_buckets;
         let mut scope = builder.at("mpnet.encoder");
         let layers =
@@ -203,37 +214,6 @@ fn buckets(length: i64, num_buckets: i64, device: Device) -> Result<Tensor> {
     // The distance 0, whose logarithm is not finite, is one of its own.
     let far = far.f_clamp_min(0)?.f_to_kind(Kind::Int64)?.f_add_scalar(exact)?.f_clamp_max(half - 1)?;
     Ok(side.f_add(&distance.f_where_self(&distance.f_lt(exact)?, &far)?)?)
-}
-
-/// The sum of word and position embeddings, normalized.
-struct Embeddings {
-    name: String,
-    words: Embedding,
-    positions: Embedding,
-    norm: LayerNorm,
-    dropout: Dropout,
-}
-
-impl Embeddings {
-    fn new(mut scope: Scope, config: &MpnetConfig) -> Result<Self> {
-        let (size, positions) = (config.hidden_size, config.max_position_embeddings);
-        Ok(Self {
-            name: scope.module(),
-            words: Embedding::new(scope.at("word_embeddings"), config.vocab_size, size, Some(PADDING))?,
-            positions: Embedding::new(scope.at("position_embeddings"), positions, size, Some(PADDING))?,
-            norm: LayerNorm::new(scope.at("LayerNorm"), size, config.layer_norm_eps)?,
-            dropout: Dropout(config.hidden_dropout_prob),
-        })
-    }
-
-    /// `[batch, length, hidden]`.
-    fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor> {
-        let positions = self.positions.forward(&positions(&inputs.ids, PADDING)?)?;
-        let sum = self.words.forward(&inputs.ids)?.f_add_(&positions)?;
-        let embedded = self.dropout.forward(self.norm.forward(&sum)?, pass)?;
-        pass.module(&self.name, &embedded);
-        Ok(embedded)
-    }
 }
 
 struct Layer {

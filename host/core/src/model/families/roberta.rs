@@ -1,16 +1,13 @@
 //! RoBERTa (Liu et al., arXiv:1907.11692), and XLM-RoBERTa and CamemBERT, which are the same network. Its layers are BERT's;
 //! its positions count from the padding token's id, and its head for whole examples has no pooler.
 
-use tch::{Kind, Tensor};
-
-use super::bert::{BertConfig, Encoder};
-use super::{Architecture, Body, Family, Network, Size};
-use crate::model::builder::{Builder, Scope};
+use super::bert::{Bert, BertConfig};
+use super::{Architecture, Family, Network, Size};
+use crate::model::ModelError;
+use crate::model::builder::Builder;
 use crate::model::heads::{self, Head};
 use crate::model::huggingface::ModelConfig;
-use crate::model::inputs::Inputs;
-use crate::model::layers::{Activation, Dropout, Embedding, LayerNorm, Linear};
-use crate::model::{ModelError, Pass};
+use crate::model::layers::{Activation, EmbeddingsSpec, LayerNorm, Linear};
 use crate::{Result, Task};
 
 const fn family(model_type: &'static str) -> Family {
@@ -51,7 +48,7 @@ pub(super) static ARCHITECTURES: [Architecture; 9] = [
 fn sequence_classification(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
     let (roberta, padding) = read(config)?;
     let task = config.sequence_task()?;
-    let body = Roberta::new(&roberta, padding, builder)?;
+    let body = body(&roberta, builder)?;
     let size = roberta.hidden_size;
     let head = Head::Sequence {
         before: roberta.head_dropout(),
@@ -67,7 +64,7 @@ fn sequence_classification(config: &ModelConfig, builder: &mut Builder) -> Resul
 fn token_classification(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
     let (roberta, padding) = read(config)?;
     let task = config.token_task()?;
-    let body = Roberta::new(&roberta, padding, builder)?;
+    let body = body(&roberta, builder)?;
     let head = Head::Tokens {
         dropout: roberta.head_dropout(),
         output: Linear::new(builder.at("classifier"), roberta.hidden_size, task.num_outputs())?,
@@ -77,7 +74,7 @@ fn token_classification(config: &ModelConfig, builder: &mut Builder) -> Result<N
 
 fn masked_lm(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
     let (roberta, padding) = read(config)?;
-    let body = Roberta::new(&roberta, padding, builder)?;
+    let body = body(&roberta, builder)?;
     let (size, vocab_size) = (roberta.hidden_size, roberta.vocab_size);
     let mut scope = builder.at("lm_head");
     let words = config.ties_words()?.then_some("roberta.embeddings.word_embeddings.weight");
@@ -118,83 +115,7 @@ fn max_length(config: &BertConfig, padding: i64) -> i64 {
     config.max_position_embeddings - padding - 1
 }
 
-struct Roberta {
-    embeddings: Embeddings,
-    encoder: Encoder,
-}
-
-impl Roberta {
-    fn new(config: &BertConfig, padding: i64, builder: &mut Builder) -> Result<Self> {
-        builder.initializer_range = config.initializer_range;
-        Ok(Self {
-            embeddings: Embeddings::new(builder.at("roberta.embeddings"), config, padding)?,
-            encoder: Encoder::new(builder.at("roberta.encoder"), config)?,
-        })
-    }
-}
-
-impl Body for Roberta {
-    fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Option<Tensor>> {
-        let embedded = self.embeddings.forward(inputs, pass)?;
-        self.encoder.forward(embedded, inputs.mask.as_ref(), pass)
-    }
-}
-
-/// The sum of word, position and token type embeddings, normalized.
-struct Embeddings {
-    name: String,
-    words: Embedding,
-    positions: Embedding,
-    token_types: Embedding,
-    norm: LayerNorm,
-    dropout: Dropout,
-    /// The id of the padding token.
-    padding: i64,
-}
-
-impl Embeddings {
-    fn new(mut scope: Scope, config: &BertConfig, padding: i64) -> Result<Self> {
-        let (size, positions) = (config.hidden_size, config.max_position_embeddings);
-        Ok(Self {
-            name: scope.module(),
-            words: Embedding::new(scope.at("word_embeddings"), config.vocab_size, size, Some(padding))?,
-            positions: Embedding::new(scope.at("position_embeddings"), positions, size, Some(padding))?,
-            token_types: Embedding::new(scope.at("token_type_embeddings"), config.type_vocab_size, size, None)?,
-            norm: LayerNorm::new(scope.at("LayerNorm"), size, config.layer_norm_eps)?,
-            dropout: Dropout(config.hidden_dropout_prob),
-            padding,
-        })
-    }
-
-    /// `[batch, length, hidden]`.
-    fn forward(&self, inputs: &Inputs, pass: &mut Pass) -> Result<Tensor> {
-        let types = match &inputs.token_types {
-            Some(types) => self.token_types.forward(types)?,
-            None => self.token_types.first(1)?,
-        };
-        let positions = self.positions.forward(&positions(&inputs.ids, self.padding)?)?;
-        let sum = self.words.forward(&inputs.ids)?.f_add_(&types)?.f_add_(&positions)?;
-        let embedded = self.dropout.forward(self.norm.forward(&sum)?, pass)?;
-        pass.module(&self.name, &embedded);
-        Ok(embedded)
-    }
-}
-
-/// The position of each token `[batch, length]`: tokens that are not padding are counted from the padding's id + 1 on, and
-/// padding stands at its own id.
-pub(super) fn positions(ids: &Tensor, padding: i64) -> Result<Tensor> {
-    let is_token = ids.f_ne(padding)?.f_to_kind(Kind::Int64)?;
-    Ok(is_token.f_cumsum(1, Kind::Int64)?.f_mul(&is_token)?.f_add_scalar(padding)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn positions_count_tokens_from_the_padding_on() {
-        let ids = Tensor::from_slice2(&[[0_i64, 7, 1, 1], [1, 0, 7, 2]]);
-        let expected = Tensor::from_slice2(&[[2_i64, 3, 1, 1], [1, 2, 3, 4]]);
-        assert!(positions(&ids, 1).unwrap().equal(&expected));
-    }
+fn body(config: &BertConfig, builder: &mut Builder) -> Result<Bert> {
+    let embeddings = EmbeddingsSpec { counts_from_padding: true, ..config.embeddings(config.hidden_size) };
+    Bert::new("roberta", config, &embeddings, builder)
 }

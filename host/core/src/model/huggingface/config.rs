@@ -128,9 +128,10 @@ impl ModelConfig {
     /// there are more, as transformers decides.
     pub(in crate::model) fn sequence_task(&self) -> Result<Task, ModelError> {
         let labels = self.labels_or_default()?;
-        let problem = self.problem_type();
-        match problem.map(|problem| problem.as_str().unwrap_or_default()) {
-            None if labels.len() == 1 => Ok(Task::Regression { labels }),
+        let Some(problem) = self.problem_type() else {
+            return Ok(if labels.len() == 1 { Task::Regression { labels } } else { Task::SingleLabel { labels } });
+        };
+        match problem.as_str() {
             Some("regression") => Ok(Task::Regression { labels }),
             Some("multi_label_classification") => Ok(Task::MultiLabel { labels }),
             Some("single_label_classification") if labels.len() == 1 => Err(self.invalid(
@@ -138,11 +139,10 @@ impl ModelConfig {
                  more"
                 .into(),
             )),
-            None | Some("single_label_classification") => Ok(Task::SingleLabel { labels }),
-            Some(_) => Err(self.invalid(format!(
-                "`problem_type` is {}; expected \"single_label_classification\", \"multi_label_classification\" or \
-                 \"regression\"",
-                problem.unwrap_or(&Value::Null)
+            Some("single_label_classification") => Ok(Task::SingleLabel { labels }),
+            _ => Err(self.invalid(format!(
+                "`problem_type` is {problem}; expected \"single_label_classification\", \"multi_label_classification\" or \
+                 \"regression\""
             ))),
         }
     }

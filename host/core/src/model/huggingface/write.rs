@@ -24,11 +24,11 @@ pub(in crate::model) fn write(folder: &Path, config: &ModelConfig, parameters: &
     let views = views.collect::<Result<Vec<_>>>()?;
 
     let weights_path = folder.join("model.safetensors");
-    let weights = TemporaryFile::new(&weights_path);
+    let weights = TemporaryFile::new(&weights_path).map_err(failed(&weights_path))?;
     write_weights(views, weights.path()).and_then(|()| weights.sync()).map_err(failed(&weights_path))?;
 
     let config_path = folder.join("config.json");
-    let description = TemporaryFile::new(&config_path);
+    let description = TemporaryFile::new(&config_path).map_err(failed(&config_path))?;
     fs::write(description.path(), config.to_json()).and_then(|()| description.sync()).map_err(failed(&config_path))?;
 
     weights.place().map_err(failed(&weights_path))?;

@@ -1,10 +1,12 @@
 //! The parts that families of models share. Each makes its own parameters under the names that transformers gives them.
 
 mod attention;
+mod embeddings;
 
 use tch::Tensor;
 
 pub(super) use attention::{SelfAttention, padding_bias};
+pub(super) use embeddings::{Embeddings, EmbeddingsSpec};
 
 use super::Pass;
 use super::builder::{Init, Scope};
@@ -25,10 +27,10 @@ impl Linear {
         })
     }
 
-    /// A layer whose weight is the parameter `weight_of`, by its whole name.
-    pub fn tied(mut scope: Scope, weight_of: &str, output: i64) -> Result<Self> {
-        let weight = scope.tied("weight", weight_of);
-        Ok(Self { weight, bias: scope.parameter("bias", &[output], Init::Zeros)? })
+    /// A layer to the vocabulary, whose weight is the parameter `words`, by its whole name, if one is named.
+    pub fn to_words(mut scope: Scope, words: Option<&str>, size: i64, vocab_size: i64) -> Result<Self> {
+        let weight = scope.tied_or_own("weight", words, &[vocab_size, size], Init::Normal)?;
+        Ok(Self { weight, bias: scope.parameter("bias", &[vocab_size], Init::Zeros)? })
     }
 
     /// A layer of tensors that are there.
