@@ -15,6 +15,7 @@ mod plugins;
 mod product;
 mod python;
 mod registry;
+mod sdk;
 mod setup;
 mod step;
 mod store;
@@ -51,6 +52,12 @@ enum Chore {
     Registry,
     /// Check the format, the lints of the libraries, the unit tests and those of the engine: less than all, in two minutes
     Check,
+    /// Write what follows from wit/: the operations of tensors in each SDK, and the page of all operations
+    Sdk {
+        /// Write nothing, and fail if a file differs
+        #[arg(long)]
+        check: bool,
+    },
     /// Set up, then check the format, the lints and the tests: what a change must pass
     Test,
     /// Set up, build brewer-host, and put it with its libtorch where it works without the checkout
@@ -93,6 +100,8 @@ fn run(chore: &Chore) -> Result<()> {
             languages::build(&workspace)
         }
         Chore::Registry => registry::ensure(&workspace),
+        Chore::Sdk { check: true } => sdk::check(&workspace),
+        Chore::Sdk { check: false } => sdk::write(&workspace),
         Chore::Check => checks::quick(&workspace),
         Chore::Test => checks::all(&workspace),
         Chore::Install { prefix } => install::run(&workspace, prefix.as_deref()),

@@ -1,5 +1,5 @@
 use super::{Distiller, check_logits, plan_without_matches};
-use crate::loss::{DistillationConfig, Loss, LossPlan, PluginLosses, Side, Term};
+use crate::loss::{DistillationConfig, Loss, LossPlan, ModelFeatures, PluginLosses, Term};
 use crate::{Features, Result};
 
 /// One teacher, with a KD loss and hard labels and no intermediate matches; both sides must have logits.
@@ -14,7 +14,7 @@ impl Basic {
 }
 
 impl Distiller for Basic {
-    fn check(&self, student: &Side<'_>, teachers: &[Side<'_>]) -> Result<()> {
+    fn check(&self, student: &ModelFeatures<'_>, teachers: &[ModelFeatures<'_>]) -> Result<()> {
         for side in [student, &teachers[0]] {
             check_logits(side, "the basic distiller")?;
         }

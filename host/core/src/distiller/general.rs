@@ -1,7 +1,7 @@
 use tch::{Device, Tensor};
 
 use super::{Distiller, Trained};
-use crate::loss::{DistillationConfig, Loss, LossPlan, PluginLosses, Side, Term};
+use crate::loss::{DistillationConfig, Loss, LossPlan, ModelFeatures, PluginLosses, Term};
 use crate::{Features, Result, Role};
 
 /// One teacher for each task, with a KD loss, intermediate matches and hard labels, each where the features have them.
@@ -17,7 +17,7 @@ impl General {
 }
 
 impl Distiller for General {
-    fn check(&self, student: &Side<'_>, teachers: &[Side<'_>]) -> Result<()> {
+    fn check(&self, student: &ModelFeatures<'_>, teachers: &[ModelFeatures<'_>]) -> Result<()> {
         self.plan.check(student, &teachers[0])
     }
 

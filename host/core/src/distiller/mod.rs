@@ -15,7 +15,7 @@ pub use multi_teacher::MultiTeacher;
 pub use restore::restore_projections;
 pub use trainer::Trainer;
 
-use crate::loss::{DistillationConfig, Loss, LossError, LossPlan, PluginLosses, Side, Term};
+use crate::loss::{DistillationConfig, Loss, LossError, LossPlan, ModelFeatures, PluginLosses, Term};
 use crate::{Features, Parameters, Result, Role};
 
 /// A way to train a student. The engine runs the models, the adaptors and the optimizer; a distiller turns features
@@ -23,7 +23,7 @@ use crate::{Features, Parameters, Result, Role};
 pub trait Distiller {
     /// Whether the features of a batch are all that the loss needs: the check before step 0. There is one side for
     /// each teacher.
-    fn check(&self, student: &Side<'_>, teachers: &[Side<'_>]) -> Result<()>;
+    fn check(&self, student: &ModelFeatures<'_>, teachers: &[ModelFeatures<'_>]) -> Result<()>;
 
     /// The loss of a batch.
     fn loss(&self, student: &Features, teachers: &[Features]) -> Result<Loss>;
@@ -84,7 +84,7 @@ fn plan_without_matches(
 }
 
 /// Whether a side has the logits that a distiller cannot do without.
-fn check_logits(side: &Side<'_>, needed_by: &str) -> Result<()> {
+fn check_logits(side: &ModelFeatures<'_>, needed_by: &str) -> Result<()> {
     if side.features.logits.is_empty() {
         return Err(side.missing("logits", needed_by, "Return the model's `logits`.").into());
     }

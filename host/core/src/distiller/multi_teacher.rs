@@ -1,7 +1,7 @@
 use tch::Tensor;
 
 use super::{Distiller, check_logits, plan_without_matches};
-use crate::loss::{DistillationConfig, Loss, LossPlan, PluginLosses, Side, Term};
+use crate::loss::{DistillationConfig, Loss, LossPlan, ModelFeatures, PluginLosses, Term};
 use crate::{Features, Result};
 
 /// Several teachers of one task: the student learns from the mean of their logits, with a KD loss and hard labels.
@@ -16,7 +16,7 @@ impl MultiTeacher {
 }
 
 impl Distiller for MultiTeacher {
-    fn check(&self, student: &Side<'_>, teachers: &[Side<'_>]) -> Result<()> {
+    fn check(&self, student: &ModelFeatures<'_>, teachers: &[ModelFeatures<'_>]) -> Result<()> {
         check_logits(student, "the multi-teacher distiller")?;
         for teacher in teachers {
             check_logits(teacher, "the multi-teacher distiller")?;

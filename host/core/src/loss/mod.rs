@@ -44,7 +44,9 @@ pub use mmd::Mmd;
 pub use named::NameAndParameters;
 pub(crate) use named::Unfit;
 pub use pkd::Pkd;
-pub use plan::{KdTerm, Loss, LossPlan, MatchTerm, Side, Term, check_features, check_gradients, hard_label_loss};
+pub use plan::{
+    KdTerm, Loss, LossPlan, MatchTerm, ModelFeatures, Term, check_features, check_gradients, hard_label_loss,
+};
 pub use plugins::{PLUGIN_PREFIX, PluginLosses};
 pub use reverse_kl::ReverseKl;
 pub use select::{probability_shift, select_logits};

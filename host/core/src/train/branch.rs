@@ -6,7 +6,7 @@ use tch::Tensor;
 use super::ForwardArguments;
 use crate::classes::{ClassMatching, Classes};
 use crate::features::FeaturesForm;
-use crate::loss::{LossError, Side};
+use crate::loss::{LossError, ModelFeatures};
 use crate::{AdaptContext, Adaptor, Batch, Features, Model, OutputRequest, Outputs, Pass, Result, Role, Task};
 
 /// A model and its adaptor: from a batch to features.
@@ -173,7 +173,7 @@ impl Branch {
 
     /// Whether features are of the form that the check before step 0 saw. Another one would change the loss in the middle
     /// of a run.
-    pub fn check_form(&self, side: &Side<'_>) -> Result<()> {
+    pub fn check_form(&self, side: &ModelFeatures<'_>) -> Result<()> {
         let Some(expected) = &self.form else { return Ok(()) };
         let found = side.features.form();
         let changed = |key: &str, found: String, expected: String| -> Result<()> {

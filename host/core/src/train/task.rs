@@ -3,7 +3,7 @@ use super::{Branch, CacheRequest};
 use crate::cache::CacheDtype;
 use crate::data::{Loader, ModelBatches, Ready, TeacherInput, Views};
 use crate::distiller::Distiller;
-use crate::loss::Side;
+use crate::loss::ModelFeatures;
 use crate::{AdaptContext, Batch, BatchPostprocessor, Device, Features, Outputs, Result, Role};
 
 /// What is learnt from what on which data. Most runs have one task; all tasks of a run train one student.
@@ -135,7 +135,7 @@ impl TrainingTask {
         let student_label = self.student.label();
         let student_side = side(&self.student, student_label.as_str(), &student.0, batch.student());
         let of_teachers = self.teachers.iter().zip(&labels).zip(teachers).enumerate();
-        let teacher_sides: Vec<Side<'_>> = of_teachers
+        let teacher_sides: Vec<ModelFeatures<'_>> = of_teachers
             .map(|(index, ((branch, label), (features, _)))| side(branch, label, features, batch.of_teacher(index)))
             .collect();
         // First what changed: that a loss cannot be computed follows from it.
@@ -160,8 +160,8 @@ impl TrainingTask {
 }
 
 /// The features of one model, for the checks of losses.
-fn side<'a>(branch: &'a Branch, label: &'a str, features: &'a Features, batch: &Batch) -> Side<'a> {
-    Side {
+fn side<'a>(branch: &'a Branch, label: &'a str, features: &'a Features, batch: &Batch) -> ModelFeatures<'a> {
+    ModelFeatures {
         adaptor: branch.adaptor.name().to_owned(),
         is_plugin: branch.adaptor.is_plugin(),
         label,

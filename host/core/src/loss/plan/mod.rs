@@ -9,7 +9,7 @@ mod weight;
 use indexmap::IndexMap;
 use tch::{Device, Kind, Tensor};
 
-pub use check::{Side, check_features, check_gradients};
+pub use check::{ModelFeatures, check_features, check_gradients};
 use check::{check_gradient, check_hard_labels};
 pub use kd::KdTerm;
 pub use matching::MatchTerm;
@@ -96,7 +96,7 @@ impl LossPlan {
     }
 
     /// Whether the features of a batch are all that the plan needs, before anything is computed from them.
-    pub fn check(&self, student: &Side<'_>, teacher: &Side<'_>) -> Result<()> {
+    pub fn check(&self, student: &ModelFeatures<'_>, teacher: &ModelFeatures<'_>) -> Result<()> {
         for side in [student, teacher] {
             check_features(side)?;
         }
@@ -108,7 +108,7 @@ impl LossPlan {
     }
 
     /// Logits of both sides, or of neither where matches are what the student learns from and no key is about the KD loss.
-    fn check_logits(&self, student: &Side<'_>, teacher: &Side<'_>) -> Result<()> {
+    fn check_logits(&self, student: &ModelFeatures<'_>, teacher: &ModelFeatures<'_>) -> Result<()> {
         if has_logits(student.features, teacher.features) {
             self.kd.check(student, teacher)?;
             if self.kd_weight.is_used() {
@@ -117,7 +117,7 @@ impl LossPlan {
             }
             return Ok(());
         }
-        let has_any = |side: &Side<'_>| !side.features.logits.is_empty();
+        let has_any = |side: &ModelFeatures<'_>| !side.features.logits.is_empty();
         let side = if has_any(student) { teacher } else { student };
         if let Some(key) = self.kd_key {
             return Err(side.missing("logits", &format!("distillation.{key}"), KD_HINT).into());
