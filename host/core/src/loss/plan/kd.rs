@@ -11,7 +11,7 @@ use crate::loss::{
     select_logits,
 };
 use crate::temperature::TemperatureScheduler;
-use crate::{Distribution, Features, Result};
+use crate::{Distribution, Features, Result, StepContext};
 
 /// The loss between the logits of both sides, summed over their lists.
 pub struct KdTerm {
@@ -47,10 +47,9 @@ impl KdTerm {
         })
     }
 
-    /// Says that the step is computed again.
-    pub(super) fn repeat(&self) {
-        self.scheduler.repeat();
-        self.loss.repeat();
+    pub(super) fn begin_step(&mut self, context: &StepContext) {
+        self.scheduler.begin_step(context);
+        self.loss.begin_step(context);
     }
 
     /// The sum over pairs of logits, after masks were applied.
