@@ -4,7 +4,7 @@ use crate::describe::{describe, shape};
 use crate::loss::LossError;
 use crate::{Features, Result, Task};
 
-/// The features of one side, and who made them, for messages.
+/// The features of one model, and who made them, for messages.
 pub struct ModelFeatures<'a> {
     /// The name of the adaptor.
     pub adaptor: String,
