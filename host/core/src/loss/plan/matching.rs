@@ -8,7 +8,7 @@ use crate::loss::config::ProjectionSpec;
 use crate::loss::plugins::make_match_loss;
 use crate::loss::{CustomMatch, IntermediateMatch, LossError, MatchLoss, NameAndParameters, PluginLosses};
 use crate::projection::{PROJECTIONS, Projection, projection};
-use crate::{Features, Result};
+use crate::{Features, Result, RoleState, StepContext};
 
 /// A loss between selected layers, or modules, of both sides.
 pub struct MatchTerm {
@@ -72,9 +72,13 @@ impl MatchTerm {
         self.proj.as_ref().map(ProjectionSpec::options).unwrap_or_default()
     }
 
-    /// Says that the step is computed again.
-    pub(super) fn repeat(&self) {
-        self.loss.repeat();
+    pub(super) fn begin_step(&mut self, context: &StepContext) {
+        self.loss.begin_step(context);
+    }
+
+    /// What the loss remembers, with the key that names it.
+    pub(super) fn state(&mut self) -> Option<(String, &mut dyn RoleState)> {
+        Some((format!("{}.loss", self.key), self.loss.state()?))
     }
 
     pub(super) fn compute(&self, student: &Features, teacher: &Features) -> Result<Tensor> {

@@ -16,7 +16,7 @@ pub use matching::MatchTerm;
 use weight::Weight;
 
 use super::{DistillationConfig, PluginLosses};
-use crate::{Features, Result};
+use crate::{Features, Result, RoleState, StepContext};
 
 /// What a forward step is worth.
 #[derive(Debug)]
@@ -89,10 +89,25 @@ impl LossPlan {
         sum.finish()
     }
 
-    /// Says that the step is computed again, with the same numbers.
-    pub fn repeat(&self) {
-        self.kd.repeat();
-        self.matches.iter().for_each(MatchTerm::repeat);
+    /// Begins a forward step, or the same one again: losses and the temperature scheduler learn its context, and weights that
+    /// are scheduled become those of the optimizer steps done.
+    pub fn begin_step(&mut self, context: &StepContext) -> Result<()> {
+        self.kd.begin_step(context);
+        self.matches.iter_mut().for_each(|term| term.begin_step(context));
+        self.kd_weight.begin_step(context)?;
+        self.hard_label_weight.begin_step(context)
+    }
+
+    /// What losses and schedulers remember, each with the key that names it.
+    pub fn states(&mut self) -> Vec<(String, &mut dyn RoleState)> {
+        let mut states = self.kd.states();
+        states.extend(self.matches.iter_mut().filter_map(MatchTerm::state));
+        for (weight, key) in
+            [(&mut self.kd_weight, "kd_loss_weight"), (&mut self.hard_label_weight, "hard_label_weight")]
+        {
+            states.extend(weight.state().map(|state| (format!("distillation.{key}_scheduler"), state)));
+        }
+        states
     }
 
     /// Whether the features of a batch are all that the plan needs, before anything is computed from them.
@@ -137,12 +152,6 @@ impl LossPlan {
     /// The modules of the teacher, or of the student, whose outputs some match compares.
     pub fn modules(&self, of_teacher: bool) -> Vec<String> {
         self.matches.iter().flat_map(|term| term.modules(of_teacher)).cloned().collect()
-    }
-
-    /// Moves scheduled weights on, after an optimizer step; `progress` is the share of steps done.
-    pub fn advance(&mut self, progress: f64) -> Result<()> {
-        self.kd_weight.advance(progress)?;
-        self.hard_label_weight.advance(progress)
     }
 
     /// The summands for these features, in the order in which they are added.
