@@ -22,12 +22,19 @@ const STATE: &str = "state";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PluginRole {
+    /// Features from a model's outputs.
     Adaptor,
+    /// A batch from a batch.
     BatchPostprocessor,
+    /// Looks at the student at each checkpoint.
     Callback,
+    /// A loss from the logits of both sides.
     KdLoss,
+    /// A loss from layers of both sides.
     MatchLoss,
+    /// A temperature from the logits of both sides.
     TemperatureScheduler,
+    /// A weight from the share of steps done.
     WeightScheduler,
 }
 

@@ -33,10 +33,13 @@ pub struct PluginOptions {
     pub sha256: Option<String>,
     /// Handed to the plugin as it is.
     pub config: Option<Value>,
+    /// What a call, a step and the run may take.
     pub limits: Limits,
+    /// What the experiment grants.
     pub permissions: Permissions,
     /// The experiment's seed: the plugin's random numbers follow from it.
     pub seed: u64,
+    /// Where its messages go.
     pub log: LogSink,
 }
 

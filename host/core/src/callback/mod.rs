@@ -11,7 +11,9 @@ use crate::{Result, RoleState, StepContext, Student};
 /// Whether training goes on after a callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
+    /// The run continues.
     Continue,
+    /// The run ends after this checkpoint.
     Stop,
 }
 
@@ -25,6 +27,7 @@ pub struct DataSplit {
     pub name: String,
     /// The task whose data it is, where there are several.
     pub task: Option<Arc<str>>,
+    /// Its batches.
     pub loader: Loader,
 }
 

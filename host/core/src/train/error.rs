@@ -6,6 +6,7 @@ use crate::json::in_plain_words;
 
 /// What is wrong with a training configuration, or went wrong in a run.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of a variant says what it is and what its fields are")]
 pub enum TrainError {
     /// A value that makes no sense.
     #[error("{key} is {found}; expected {expected}")]
@@ -88,6 +89,7 @@ pub enum TrainError {
 }
 
 impl TrainError {
+    /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
             TrainError::Value { .. }

@@ -37,6 +37,7 @@ pub struct Bench {
 /// What became of a case.
 #[derive(Debug)]
 pub struct Outcome {
+    /// The name of the case.
     pub name: String,
     /// What came back: a key, and kinds and shapes or a number.
     pub returned: Vec<(String, String)>,
@@ -59,6 +60,7 @@ pub struct Cost {
     pub gradient_bytes: u64,
     /// Of elements that were read and written.
     pub value_bytes: u64,
+    /// Of messages.
     pub log_bytes: u64,
 }
 
@@ -95,6 +97,7 @@ impl Bench {
         Ok(Self { plugin: Plugin::load(engine, plugin, options)?, cases, meter })
     }
 
+    /// The cases of the file, in its order.
     pub fn cases(&self) -> &[Case] {
         &self.cases
     }
