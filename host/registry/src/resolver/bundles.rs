@@ -15,6 +15,7 @@ use super::{Resolved, Resolver};
 /// A bundle that may be used.
 #[derive(Debug, Clone)]
 pub struct ResolvedBundle {
+    /// What it holds.
     pub bundle: Bundle,
     /// Where it came from, with the digest of its index; none for a file.
     pub reference: Option<Reference>,
