@@ -116,10 +116,11 @@ fn plugins_draw_the_random_numbers_that_they_would_have_drawn() {
 #[test]
 fn plugins_are_resumed_with_their_memory() {
     let memory = json!({ "path": plugin("guest-memory") });
-    let mut workspace = workspace();
-    workspace.set("data.dev", json!("train.jsonl"));
+    let mut workspace = workspace().with("data.dev", json!("train.jsonl"));
+    let (student, teacher) = workspace.hidden_sizes();
+    let projection = json!(["linear", student, teacher, {}]);
     let layers =
-        json!({ "layer_T": 0, "layer_S": 0, "feature": "attention", "loss": "plugin:m", "weight": 1 });
+        json!({ "layer_T": 0, "layer_S": 0, "feature": "hidden", "loss": "plugin:m", "weight": 1, "proj": projection });
     workspace.set(
         "distillation",
         json!({

@@ -12,6 +12,7 @@ use crate::{
     bindings::tensor,
     contract,
     limits::{Bytes, LimitError},
+    roles::PluginRole,
     text::{clean, clean_name, printable},
 };
 
@@ -127,7 +128,7 @@ pub enum LoadProblem {
     #[error("{0}")]
     Limits(String),
     #[error("has no role `{role}`: it exports {}", listed(exports, "nothing"))]
-    OtherRole { role: contract::PluginRole, exports: Vec<String> },
+    OtherRole { role: PluginRole, exports: Vec<String> },
     #[error("cannot be started: {0}")]
     Start(Box<CallError>),
 }

@@ -10,12 +10,12 @@ use wasmtime::{
 
 use crate::{
     bindings::Export,
-    contract::PluginRole,
     engine::Engine,
     error::{Abort, CallError, Cause, Error, LoadProblem, Released, Result, Undisclosed},
     limits::{Bytes, Cost, LimitError, Limits, Usage},
     plugin::Plugin,
     random::Random,
+    roles::PluginRole,
     state::{Call, State},
     text::clean,
 };

@@ -52,21 +52,19 @@ mod state;
 mod structure;
 mod tensor_ops;
 mod text;
+mod trial;
 mod values;
 mod wasi;
 
 pub use cache::{CachedCode, CodeCache};
 pub use compile::{Compiler, serve_compiler};
-pub use contract::{PluginRole, VERSION as CONTRACT_VERSION};
+pub use contract::VERSION as CONTRACT_VERSION;
 pub use engine::Engine;
 pub use error::{CallError, Cause, Error, LoadProblem, Result};
 pub use limits::{LimitError, Limits};
 pub use log::{Level, LogSink};
 pub use permissions::{Permission, Permissions};
 pub use plugin::{Inspected, Plugin, PluginOptions, inspect, inspect_bytes, read_component};
-pub use roles::{
-    PluginAdaptor, PluginBatchPostprocessor, PluginCallback, PluginKdLoss, PluginMatchLoss, PluginTemperatureScheduler,
-    PluginWeightScheduler,
-};
+pub use roles::*;
 pub use source::{Components, Plugins, experiment_schema};
 pub use text::{printable, printable_json, printable_lines};

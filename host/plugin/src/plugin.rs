@@ -14,13 +14,13 @@ use wasmtime::component::InstancePre;
 
 use crate::{
     bindings::exported::state::GuestIndices as StateExports,
-    config,
-    contract::{self, PluginRole},
+    config, contract,
     engine::Engine,
     error::{Error, LoadProblem, Result},
     limits::Limits,
     log::LogSink,
     permissions::{Asked, Permissions},
+    roles::PluginRole,
     schema,
     state::State,
     text::printable,

@@ -12,7 +12,6 @@ use crate::{
     state::Call,
 };
 
-/// How messages name the two calls.
 const SAVE: &str = "state.save";
 const RESTORE: &str = "state.restore";
 
@@ -27,7 +26,7 @@ impl<E: Export> Guest<E> {
     /// Errors: [`Error::Call`](crate::Error::Call).
     pub(crate) fn renewed(&mut self, mut worn: Instance<E>) -> Result<Instance<E>> {
         let bytes = self.saved(&mut worn)?;
-        let mut fresh = self.started(RESTORE)?;
+        let mut fresh = self.started(&about::<E>(RESTORE))?;
         self.restored(&mut fresh, &bytes)?;
         Ok(fresh)
     }
@@ -48,7 +47,7 @@ impl<E: Export> Guest<E> {
                 Ok(Ok(bytes)) => Ok(Ok(bytes)),
             }
         });
-        self.outcome(SAVE, saved)
+        self.outcome(&about::<E>(SAVE), saved)
     }
 
     fn restored(&mut self, instance: &mut Instance<E>, bytes: &[u8]) -> Result<()> {
@@ -62,7 +61,7 @@ impl<E: Export> Guest<E> {
             let exports = GuestIndices::new(&instance.linked)?.load(&mut instance.store, &instance.component)?;
             Ok(exports.call_restore(&mut instance.store, bytes)?.map_err(returned))
         });
-        self.outcome(RESTORE, restored)
+        self.outcome(&about::<E>(RESTORE), restored)
     }
 
     /// A call that is at no step: the memory is the same whenever it is saved.
@@ -82,18 +81,23 @@ impl<E: Export> RoleState for Guest<E> {
     }
 
     fn save(&mut self) -> brewer::Result<Vec<u8>> {
-        let mut instance = self.ready(SAVE)?;
+        let mut instance = self.ready(&about::<E>(SAVE))?;
         let bytes = self.saved(&mut instance)?;
         self.keep(instance);
         Ok(bytes)
     }
 
     fn restore(&mut self, bytes: &[u8]) -> brewer::Result<()> {
-        let mut instance = self.ready(RESTORE)?;
+        let mut instance = self.ready(&about::<E>(RESTORE))?;
         self.restored(&mut instance, bytes)?;
         self.keep(instance);
         Ok(())
     }
+}
+
+/// How messages name a call: `kd-loss, state.save`.
+fn about<E: Export>(call: &str) -> String {
+    format!("{}, {call}", E::ROLE)
 }
 
 fn state_bytes(limits: &Limits) -> usize {

@@ -129,6 +129,6 @@ fn every_role_is_told_the_step() {
         task: Some("qa".into()),
         side: None,
     });
-    loss.loss(&inputs).unwrap();
+    drop(loss.loss(&inputs).unwrap());
     assert_eq!(*lines.lock().unwrap(), [r#"(7, 3, 1, 0.25, Some("qa"), false)"#]);
 }

@@ -35,10 +35,25 @@ macro_rules! exports {
 }
 
 exports!(adaptor, "adaptor-plugin", "export_adaptor_component", "brewer_sdk::bindings::adaptor");
-exports!(batch_postprocessor, "batch-postprocessor-plugin", "export_batch_postprocessor_component", "brewer_sdk::bindings::batch_postprocessor");
+exports!(
+    batch_postprocessor,
+    "batch-postprocessor-plugin",
+    "export_batch_postprocessor_component",
+    "brewer_sdk::bindings::batch_postprocessor"
+);
 exports!(callback, "callback-plugin", "export_callback_component", "brewer_sdk::bindings::callback");
 exports!(kd_loss, "kd-loss-plugin", "export_kd_loss_component", "brewer_sdk::bindings::kd_loss");
 exports!(match_loss, "match-loss-plugin", "export_match_loss_component", "brewer_sdk::bindings::match_loss");
-exports!(temperature_scheduler, "temperature-scheduler-plugin", "export_temperature_scheduler_component", "brewer_sdk::bindings::temperature_scheduler");
-exports!(weight_scheduler, "weight-scheduler-plugin", "export_weight_scheduler_component", "brewer_sdk::bindings::weight_scheduler");
+exports!(
+    temperature_scheduler,
+    "temperature-scheduler-plugin",
+    "export_temperature_scheduler_component",
+    "brewer_sdk::bindings::temperature_scheduler"
+);
+exports!(
+    weight_scheduler,
+    "weight-scheduler-plugin",
+    "export_weight_scheduler_component",
+    "brewer_sdk::bindings::weight_scheduler"
+);
 exports!(state, "stateful", "export_state_component", "brewer_sdk::bindings::state");

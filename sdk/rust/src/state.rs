@@ -50,7 +50,7 @@ macro_rules! export_state {
                 }
             }
 
-            $crate::bindings::state::export_state_component!(Component with_types_in $crate::bindings::state);
+    $crate::bindings::state::export_state_component!(Component with_types_in $crate::bindings::state);
         };
     };
 }

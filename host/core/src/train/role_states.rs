@@ -78,8 +78,11 @@ fn save(place: String, state: &mut dyn RoleState) -> Result<SavedState> {
 fn restore(states: Vec<(String, &mut dyn RoleState)>, saved: &[SavedState]) -> Result<()> {
     let mut left: Vec<&SavedState> = saved.iter().collect();
     for (place, state) in states {
-        let refused =
-            |state: &dyn RoleState, problem| TrainError::RoleState { owner: state.owner().to_owned(), place: place.clone(), problem };
+        let refused = |state: &dyn RoleState, problem| TrainError::RoleState {
+            owner: state.owner().to_owned(),
+            place: place.clone(),
+            problem,
+        };
         let Some(found) = left.iter().position(|saved| saved.entry.place == place) else {
             return Err(refused(state, "the checkpoint holds nothing of it".to_owned()).into());
         };
@@ -154,7 +157,8 @@ mod tests {
 
     #[test]
     fn a_memory_returns_to_its_place_through_the_files_of_a_checkpoint() {
-        let saved = [("a", 1), ("b", 2)].map(|(place, count)| save(place.to_owned(), &mut Counter(count, "12")).unwrap());
+        let saved =
+            [("a", 1), ("b", 2)].map(|(place, count)| save(place.to_owned(), &mut Counter(count, "12")).unwrap());
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), &saved).unwrap();
         let found = read(folder.path(), saved.iter().map(|saved| saved.entry.clone()).collect()).unwrap();

@@ -70,7 +70,8 @@ fn restore(bytes: &[u8]) -> Result<()> {
         },
         _ => {}
     }
-    let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).map_err(|_| Error::from("not 16 bytes".to_owned()));
+    let number =
+        |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).map_err(|_| Error::from("not 16 bytes".to_owned()));
     let (calls, mean) = bytes.split_at_checked(8).ok_or_else(|| Error::from("not 16 bytes".to_owned()))?;
     MEMORY.set(Memory { calls: number(calls)?, mean: f64::from_bits(number(mean)?) });
     Ok(())
