@@ -19,6 +19,8 @@
 //! host resolves in a table of the running call; what it asks for is counted before it is done
 //! ([`Limits`]); its time is bounded by the engine's clock; and after a trap its instance is thrown away.
 
+#![warn(missing_docs)]
+
 mod batch;
 pub mod bench;
 mod bindings;

@@ -169,6 +169,7 @@ impl Plugin {
         &self.settings.name
     }
 
+    /// Its file, for messages.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -198,6 +199,7 @@ impl Plugin {
         self.manifest.as_ref()
     }
 
+    /// What it may take.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -292,9 +294,11 @@ pub struct Inspected {
     pub size: u64,
     /// The contract that it was built for.
     pub contract: String,
+    /// The roles that it exports.
     pub roles: Vec<PluginRole>,
     /// Whether it exports `state`.
     pub has_state: bool,
+    /// What it says of itself; `None` without a manifest.
     pub manifest: Option<Manifest>,
 }
 

@@ -30,6 +30,7 @@ pub struct Bench {
 /// What became of a case.
 #[derive(Debug)]
 pub struct Outcome {
+    /// The name of the case.
     pub name: String,
     /// What came back: a key, and kinds and shapes or a number.
     pub returned: Vec<(String, String)>,
@@ -72,6 +73,7 @@ impl Bench {
         Ok(Self { plugin: Plugin::load(engine, plugin, options)?, cases, meter })
     }
 
+    /// The cases of the file, in its order.
     pub fn cases(&self) -> &[Case] {
         &self.cases
     }

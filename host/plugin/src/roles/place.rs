@@ -13,6 +13,7 @@ pub enum Place {
     One {
         /// In the experiment: `plugins.adaptor`.
         key: &'static str,
+        /// That key of the experiment.
         spec: fn(&mut PluginSpecs) -> &mut Option<PluginSpec>,
     },
     /// `plugins.callbacks`, which has room for all.
@@ -27,6 +28,7 @@ pub enum Place {
 pub struct Named {
     /// The list in `plugins`: `schedulers`.
     pub list: &'static str,
+    /// That list of the experiment.
     pub specs: fn(&mut PluginSpecs) -> &mut BTreeMap<String, PluginSpec>,
     /// What `distillation` says where such a plugin could be named.
     pub names: for<'c> fn(&'c DistillationConfig) -> Vec<&'c str>,

@@ -79,6 +79,7 @@ pub struct Cost {
     pub gradient_bytes: u64,
     /// Of elements that were read and written.
     pub value_bytes: u64,
+    /// Of messages.
     pub log_bytes: u64,
 }
 
