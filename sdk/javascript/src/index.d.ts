@@ -132,7 +132,7 @@ export interface Features {
 
 /** The batch that the model was called with: tensors by name. The first dimension of each is the batch. */
 export class Batch {
-    private constructor();
+    protected constructor();
     /** The names of all tensors: `input_ids`, `attention_mask`, `labels`, … */
     names(): string[];
     has(name: string): boolean;

@@ -3,6 +3,7 @@
 mod basic;
 mod general;
 mod multi_teacher;
+mod restore;
 mod trainer;
 
 use serde_json::{Map, Value};
@@ -11,6 +12,7 @@ use tch::Tensor;
 pub use basic::Basic;
 pub use general::General;
 pub use multi_teacher::MultiTeacher;
+pub use restore::restore_projections;
 pub use trainer::Trainer;
 
 use crate::loss::{DistillationConfig, Loss, LossError, LossPlan, ModelFeatures, PluginLosses, Term};
