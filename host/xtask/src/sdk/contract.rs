@@ -124,7 +124,12 @@ impl Function {
         self.name.strip_suffix("-scalar").unwrap_or(&self.name)
     }
 
-    fn gives_tensor(&self) -> bool {
+    /// Whether the SDKs have it in one way. Lists and elements as numbers are the language's own affair.
+    pub fn is_of_surface(&self) -> bool {
+        self.owner.as_deref() != Some("tensor-list") && self.interface != "values"
+    }
+
+    pub fn gives_tensor(&self) -> bool {
         self.result.as_deref() == Some("tensor")
     }
 }
@@ -156,18 +161,23 @@ impl Contract {
         })
     }
 
+    /// What tensors compute, functions that make tensors, and losses.
+    pub fn surface(&self) -> impl Iterator<Item = &Function> {
+        self.functions.iter().filter(|function| function.is_of_surface())
+    }
+
     /// The methods of a tensor that give a tensor.
     pub fn operations(&self) -> impl Iterator<Item = &Function> {
-        self.functions.iter().filter(|function| function.owner.as_deref() == Some("tensor") && function.gives_tensor())
+        self.surface().filter(|function| function.owner.is_some() && function.gives_tensor())
     }
 
     /// The functions that make new tensors.
     pub fn creation(&self) -> impl Iterator<Item = &Function> {
-        self.functions.iter().filter(|function| function.interface == "tensor" && function.owner.is_none())
+        self.surface().filter(|function| function.interface == "tensor" && function.owner.is_none())
     }
 
     pub fn losses(&self) -> impl Iterator<Item = &Function> {
-        self.functions.iter().filter(|function| function.interface == "losses")
+        self.surface().filter(|function| function.interface == "losses")
     }
 
     /// The operations as languages have them in which one method takes a tensor or a number: with each `add` its

@@ -69,8 +69,9 @@ fn functions(contract: &Contract, interface: &str, functions: &[&Function]) -> R
         let call = format!("contract.{}({})", camel(&function.name), arguments(&signature, "Tensor"));
         body.push_str(&format!("\nexport function {} {{\n", written(&signature)));
         let line = format!("    return made(() => {call});\n");
-        body.push_str(if line.len() <= 121 { &line } else { "" });
-        if line.len() > 121 {
+        if line.len() <= 121 {
+            body.push_str(&line);
+        } else {
             body.push_str(&format!("    return made(() =>\n        {call},\n    );\n"));
         }
         body.push_str("}\n");

@@ -29,9 +29,9 @@ pub fn files(contract: &Contract) -> Result<Vec<(&'static str, String)>> {
         ("__init__.py", header("#", "") + "\"\"\"What follows from the contract.\"\"\"\n"),
         ("operations.py", operations(contract)?),
         ("operations.pyi", operation_types(contract)?),
-        ("creation.py", losses_or_creation(contract, &creation)?),
+        ("creation.py", module(contract, &creation)?),
         ("creation.pyi", types(contract, &creation)?),
-        ("losses.py", losses_or_creation(contract, &losses)?),
+        ("losses.py", module(contract, &losses)?),
         ("losses.pyi", types(contract, &losses)?),
     ])
 }
@@ -62,7 +62,7 @@ fn operations(contract: &Contract) -> Result<String> {
         }
     }
     let mut text = header("#", "") + "\"\"\"What tensors compute, with the names and semantics of torch.\"\"\"\n\n";
-    text.push_str(&imports(&body, "."));
+    text.push_str(&imports(&body));
     text.push_str(
         "\n\nclass Operations:\n    \"\"\"The methods and operators of a `Tensor` that ask the host.\"\"\"\n\n",
     );
@@ -81,7 +81,7 @@ fn operator_method(operator: &str, name: &str, signature: &Signature, takes_numb
     )
 }
 
-fn losses_or_creation(contract: &Contract, module: &Module<'_>) -> Result<String> {
+fn module(contract: &Contract, module: &Module<'_>) -> Result<String> {
     let (mut body, mut names) = (String::new(), vec![]);
     for function in &module.functions {
         let signature = of_module(function)?;
@@ -93,7 +93,7 @@ fn losses_or_creation(contract: &Contract, module: &Module<'_>) -> Result<String
     }
     let mut text = header("#", "") + &format!("\"\"\"{}\"\"\"\n\n", module.about);
     text.push_str(&format!("from wit_world.imports import {} as contract\n\n", module.interface));
-    text.push_str(&imports(&body, "."));
+    text.push_str(&imports(&body));
     text.push_str(&format!("from ..tensor import Tensor\n\n{}", public(&names)));
     Ok(text + &body)
 }
@@ -114,11 +114,11 @@ fn public(names: &[String]) -> String {
 }
 
 /// The imports from the package that a body needs.
-fn imports(body: &str, package: &str) -> String {
+fn imports(body: &str) -> String {
     let used = |name: &&&str| body.contains(&format!("{name}("));
     let checks: Vec<&str> = CHECKS.iter().filter(used).copied().collect();
-    let kinds = if body.contains("kinds.") { format!("from .{package} import kinds\n") } else { String::new() };
-    format!("{kinds}from .{package}arguments import {}\nfrom .{package}errors import ask\n", checks.join(", "))
+    let kinds = if body.contains("kinds.") { "from .. import kinds\n" } else { "" };
+    format!("{kinds}from ..arguments import {}\nfrom ..errors import ask\n", checks.join(", "))
 }
 
 /// What is asked of the host: the function, and the arguments checked.

@@ -35,7 +35,7 @@ pub fn page(contract: &Contract) -> Result<String> {
                 section = Some(place);
                 text.push_str(&section_of(function));
             }
-            text.push_str(&entry(contract, function)?);
+            text.push_str(&entry(function)?);
         }
     }
     Ok(text)
@@ -53,14 +53,9 @@ fn section_of(function: &Function) -> String {
     if rest.is_empty() { format!("\n### {title}\n") } else { format!("\n### {title}\n\n{rest}") }
 }
 
-fn entry(contract: &Contract, function: &Function) -> Result<String> {
+fn entry(function: &Function) -> Result<String> {
     let mut text = format!("\n#### `{}`\n\n{}", function.signature(), described(&function.docs));
-    let is_in =
-        |mut functions: Box<dyn Iterator<Item = &Function> + '_>| functions.any(|other| std::ptr::eq(other, function));
-    let is_generated = is_in(Box::new(contract.operations()))
-        || is_in(Box::new(contract.creation()))
-        || is_in(Box::new(contract.losses()));
-    if is_generated {
+    if function.is_of_surface() && function.gives_tensor() {
         let names = [
             ("Rust", rust::shown(function)),
             ("Python", python::shown(function)?),

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::{
     contract::{Argument, Contract, Function},
-    table::{C_FORMS, Form, OPERATORS, PARAMETERS, REFINED, RUST_FORMS, SIGNATURES},
+    table::{BY_HAND, C_FORMS, Form, OPERATORS, PARAMETERS, REFINED, RUST_FORMS, SIGNATURES},
     text::{camel, snake},
 };
 
@@ -67,7 +67,7 @@ impl Signature {
         self.parameters.iter().map(|parameter| parameter.name.clone()).collect()
     }
 
-    /// As the language's reference shows it: with the defaults, after `first`.
+    /// As the language writes it, with `first` before its parameters and with their defaults.
     pub fn written(&self, language: Language, first: &[&str]) -> String {
         let parameters = self.parameters.iter().map(|parameter| {
             let star = if parameter.is_rest { "*" } else { "" };
@@ -121,7 +121,7 @@ pub fn forms(
     if forms.is_empty() { vec![(name, &[])] } else { forms }
 }
 
-/// Checks that every row of the tables is about a function of the contract.
+/// Checks that every row of the tables is about a function of the contract, and that none is left out of the surface.
 pub fn check_tables(contract: &Contract) -> Result<()> {
     let rows =
         SIGNATURES.iter().chain(REFINED).map(|row| row.function).chain(OPERATORS.iter().map(|(function, _)| *function));
@@ -129,6 +129,14 @@ pub fn check_tables(contract: &Contract) -> Result<()> {
         ensure!(
             contract.functions.iter().any(|function| function.name == name),
             "host/xtask/src/sdk/table.rs has a row of `{name}`, which wit/ does not have: remove it"
+        );
+    }
+    for function in contract.surface().filter(|function| !function.gives_tensor()) {
+        ensure!(
+            BY_HAND.contains(&function.name.as_str()),
+            "`{}` gives no tensor, so `cargo xtask sdk` does not write it: write it by hand in the four SDKs, and name it in \
+             `BY_HAND` of host/xtask/src/sdk/table.rs",
+            function.signature()
         );
     }
     Ok(())

@@ -55,6 +55,9 @@ pub const REFINED: &[Signature] = &[
     row("kl-divergence", "kl_div(input, target, reduction=\"mean\", log_target=False)", ""),
 ];
 
+/// Functions of the surface that give no tensor. They are written by hand.
+pub const BY_HAND: &[&str] = &["shape", "kind"];
+
 /// Parameters that are the same in every function, unless its row says otherwise: in WIT, in Python, in JavaScript.
 pub const PARAMETERS: &[(&str, &str, &str)] = &[
     ("dims", "dim=None", "dim = undefined"),
