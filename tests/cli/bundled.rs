@@ -45,8 +45,7 @@ fn a_run_takes_one_plugin_out_of_a_bundle() {
     let missing = me.start(&here, &["plugin", "pull", &format!("{suite}#absent")]);
     missing.check_failure(2, &["the bundle has no plugin `absent`; it has early-stopping, sequence-classification"]);
     me.start(&here, &["run", "--bundle", &named]).check_failure(2, &["is one plugin of a bundle", "leave it out"]);
-    // On the command line it is called as in the bundle.
-    me.run(&here, &["check", "--plugin", &format!("{suite}#early-stopping")]);
+    me.run(&here, &["check", "--plugin", &named]);
 }
 
 #[test]
