@@ -6,6 +6,7 @@ mod debian_registry;
 mod support;
 
 mod authoring;
+mod bundled;
 mod cache;
 mod checkpoints;
 mod classes;

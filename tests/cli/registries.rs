@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -193,4 +194,46 @@ fn credentials_of_podman_are_taken_and_a_file_that_cannot_be_read_is_named() {
 
     fs::create_dir_all(folder.join("docker/config.json")).unwrap();
     run(folder, &push).check_failure(2, &["docker/config.json: it cannot be read"]);
+}
+
+#[test]
+fn a_password_is_shown_to_nobody_but_the_registry_and_the_helper() {
+    let registry = Running::start("auth: { htpasswd: { realm: test, path: FOLDER/htpasswd } }\n", |folder| {
+        fs::write(folder.join("htpasswd"), HTPASSWD).unwrap();
+    });
+    let (host, folder) = (registry.host.as_str(), registry.folder.path());
+    // A helper that keeps what it is told, and notes the arguments and variables of whoever calls it, and its own.
+    let helper = folder.join("docker-credential-watches");
+    let script = "#!/bin/sh\ncat /proc/$PPID/cmdline /proc/$PPID/environ /proc/$$/cmdline >> $HOME/seen\n\
+                  [ $1 = store ] && cat > $HOME/kept || cat $HOME/kept\n";
+    fs::write(&helper, script).unwrap();
+    fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(folder.join("docker")).unwrap();
+    fs::write(folder.join("docker/config.json"), r#"{ "credsStore": "watches" }"#).unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let loud = |arguments: &[&str]| {
+        let mut command = plugin_command(folder, arguments);
+        command.env("PATH", &path).env("RUST_LOG", "trace").env("RUST_BACKTRACE", "1");
+        command
+    };
+    let mut child = loud(&["login", host, "--username", "alice", "--password-stdin"]);
+    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    writeln!(child.stdin.take().unwrap(), "secret").unwrap();
+    let file = plugin("sequence-classification");
+    let push = ["push", file.to_str().unwrap(), &format!("oci://{host}/team/x:1")];
+    let denied = plugin_command(folder, &["login", host, "--username", "alice", "--password", "secret"]);
+    for (finished, code) in [
+        (Finished::new(child.wait_with_output().unwrap()), 0),
+        (finished(&mut loud(&push)), 0),
+        // There is no option for it, since the list of processes is everybody's.
+        (finished(&mut { denied }), 2),
+    ] {
+        assert_eq!(finished.code, code, "{}", finished.stderr);
+        let printed = finished.stdout + &finished.stderr;
+        assert!(!printed.contains("secret") && !printed.contains("YWxpY2U6"), "{printed}");
+    }
+    let seen = String::from_utf8_lossy(&fs::read(folder.join("seen")).unwrap()).into_owned();
+    assert!(seen.contains("--password-stdin") && !seen.contains("YWxpY2U6"), "it saw nothing");
+    assert!(!seen.split('\0').any(|argument| argument == "secret"));
+    assert!(fs::read_to_string(folder.join("kept")).unwrap().contains("secret"));
 }

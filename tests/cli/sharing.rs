@@ -13,24 +13,24 @@ use crate::support::{brewer_host, plugin, read_json, read_lines};
 use crate::workspace::{Finished, Workspace, contents, copy_folder};
 
 /// A colleague's machine: a folder with a store, keys and a configuration of its own.
-struct Machine<'r> {
-    folder: PathBuf,
+pub struct Machine<'r> {
+    pub folder: PathBuf,
     registry: &'r Running,
 }
 
 impl<'r> Machine<'r> {
-    fn new(registry: &'r Running, name: &str) -> Self {
+    pub fn new(registry: &'r Running, name: &str) -> Self {
         let folder = registry.folder.path().join(name);
         fs::create_dir(&folder).unwrap();
         Self { folder, registry }
     }
 
-    fn reference(&self, path: &str) -> String {
+    pub fn reference(&self, path: &str) -> String {
         format!("oci://{}/{path}", self.registry.host)
     }
 
     /// A command of this machine's user, run in `folder`.
-    fn command(&self, folder: &Path, arguments: &[&str]) -> Command {
+    pub fn command(&self, folder: &Path, arguments: &[&str]) -> Command {
         let mut command = brewer_host(folder);
         command.args(arguments).env("HOME", &self.folder).env("BREWER_STORE", self.folder.join("store"));
         command.env("DOCKER_CONFIG", self.folder.join("docker")).env("COSIGN_PASSWORD", "pass");
@@ -40,27 +40,27 @@ impl<'r> Machine<'r> {
         command
     }
 
-    fn start(&self, folder: &Path, arguments: &[&str]) -> Finished {
+    pub fn start(&self, folder: &Path, arguments: &[&str]) -> Finished {
         finished(&mut self.command(folder, arguments))
     }
 
     /// What a command that succeeds prints.
     #[track_caller]
-    fn run(&self, folder: &Path, arguments: &[&str]) -> String {
+    pub fn run(&self, folder: &Path, arguments: &[&str]) -> String {
         let finished = self.start(folder, arguments);
         assert_eq!(finished.code, 0, "{arguments:?}: {}", finished.stderr);
         finished.stdout
     }
 
     #[track_caller]
-    fn push(&self, file: &Path, reference: &str, more: &[&str]) -> String {
+    pub fn push(&self, file: &Path, reference: &str, more: &[&str]) -> String {
         let push = [&["plugin", "push", file.to_str().unwrap(), reference], more].concat();
         self.run(&self.folder, &push).trim().to_owned()
     }
 }
 
 /// An experiment with an adaptor of a registry, written to its folder.
-fn experiment(adaptor: &Value) -> Workspace {
+pub fn experiment(adaptor: &Value) -> Workspace {
     let workspace = Workspace::new().with("plugins", json!({ "adaptor": adaptor }));
     workspace.command(&[]);
     workspace

@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -71,8 +72,7 @@ pub struct EvalOptions {
 /// Measures a model on a data set.
 pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
     let file = options.config.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
-    let sources = options.sources.sources(file);
-    let experiment = options.experiment(file, &sources)?;
+    let (experiment, sources) = options.experiment(file)?;
     let missing =
         |key, message: &str| brewer::Error::from(ExperimentError::Combination { key, message: message.to_owned() });
     let folder = match (&options.model, &experiment, &options.task) {
@@ -162,18 +162,20 @@ impl EvalOptions {
         }
     }
 
-    /// The experiment, if one is named or lies in the current folder.
-    fn experiment(&self, file: &Path, sources: &Sources) -> Result<Option<Experiment>> {
+    /// The experiment, if one is named or lies in the current folder, and where its plugins come from.
+    fn experiment(&self, file: &Path) -> Result<(Option<Experiment>, Rc<Sources>)> {
         let path = Some(file).filter(|path| self.config.is_some() || path.exists());
         let mut experiment = path.map(|path| Experiment::read(path, &self.overrides)).transpose()?;
+        let trust = experiment.as_ref().and_then(|experiment| experiment.trust.clone());
+        let sources = self.sources.sources(file, trust);
         match &mut experiment {
-            Some(experiment) => self.plugins.apply(experiment, sources)?,
+            Some(experiment) => self.plugins.apply(experiment, &sources)?,
             None if self.plugins.is_empty() => {}
             None => {
                 let message = "is for an experiment, and there is none; name one with --config".to_owned();
                 return Err(brewer::Error::from(ExperimentError::Combination { key: "--plugin", message }).into());
             }
         }
-        Ok(experiment)
+        Ok((experiment, sources))
     }
 }

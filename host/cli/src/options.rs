@@ -45,7 +45,7 @@ impl ExperimentOptions {
             None => default_file()?,
         };
         let mut experiment = Experiment::read(path, &self.overrides)?;
-        let sources = self.sources.sources(path);
+        let sources = self.sources.sources(path, experiment.trust.clone());
         self.apply(&mut experiment, &sources)?;
         Ok((experiment, sources))
     }

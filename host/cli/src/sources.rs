@@ -60,7 +60,9 @@ pub struct Sources {
     options: SourceOptions,
     /// Where the lock is, beside the experiment.
     lock: PathBuf,
-    policy: OnceCell<Option<Policy>>,
+    /// The policies that experiments name beside the user's.
+    trust: Vec<PathBuf>,
+    policies: OnceCell<Vec<Policy>>,
     /// Opened when something is not a file.
     resolver: RefCell<Option<Resolver>>,
     used: RefCell<BTreeMap<PluginRef, Used>>,
@@ -78,12 +80,14 @@ impl PluginError for SourceError {
 }
 
 impl SourceOptions {
-    /// The sources for an experiment in this file.
-    pub fn sources(&self, experiment: &Path) -> Rc<Sources> {
+    /// The sources for an experiment in this file, and the policies that experiments name beside the user's: all of them
+    /// must let in what is used.
+    pub fn sources(&self, experiment: &Path, trust: impl IntoIterator<Item = PathBuf>) -> Rc<Sources> {
         Rc::new(Sources {
             options: self.clone(),
             lock: Lock::path_beside(experiment),
-            policy: OnceCell::new(),
+            trust: trust.into_iter().collect(),
+            policies: OnceCell::new(),
             resolver: RefCell::default(),
             used: RefCell::default(),
         })
@@ -136,9 +140,7 @@ impl Sources {
             return self.with_resolver(|resolver| resolver.bundle(&text.parse()?));
         }
         let path = Path::new(text);
-        if let Some(policy) = self.policy()? {
-            policy.decide_local(path)?;
-        }
+        self.policies()?.iter().try_for_each(|policy| policy.decide_local(path))?;
         self.with_resolver(|resolver| {
             let (bundle, signatures) = bundle::layout::import(resolver.store(), path)?;
             Ok(ResolvedBundle { bundle, reference: None, signers: None, signatures })
@@ -182,15 +184,19 @@ impl Sources {
         &self.lock
     }
 
-    fn policy(&self) -> brewer_registry::Result<Option<&Policy>> {
-        let policy = match self.policy.get() {
-            Some(policy) => policy,
+    /// The user's policy first, if there is one, and then those of experiments.
+    fn policies(&self) -> brewer_registry::Result<&[Policy]> {
+        let policies = match self.policies.get() {
+            Some(policies) => policies,
             None => {
-                let read = self.options.trust.read()?;
-                self.policy.get_or_init(|| read)
+                let mut read: Vec<Policy> = self.options.trust.read()?.into_iter().collect();
+                for file in &self.trust {
+                    read.push(Policy::read(file)?);
+                }
+                self.policies.get_or_init(|| read)
             }
         };
-        Ok(policy.as_ref())
+        Ok(policies)
     }
 
     fn with_resolver<T>(
@@ -203,13 +209,13 @@ impl Sources {
             none => {
                 let SourceOptions { locked, offline, registry, .. } = &self.options;
                 // Before any network.
-                let (policy, lock) = (self.policy()?.cloned(), Lock::read(&self.lock)?);
-                if policy.is_none() {
+                let (policies, lock) = (self.policies()?.to_vec(), Lock::read(&self.lock)?);
+                if policies.is_empty() {
                     output::note("not verified: there is no trust policy");
                 }
                 let client = if *offline { None } else { Some(registry.connect()?) };
                 let store = Store::open(&Store::default_root()?)?;
-                none.insert(Resolver::new(store, client, policy, lock, *locked))
+                none.insert(Resolver::new(store, client, policies, lock, *locked))
             }
         };
         action(resolver)
@@ -217,9 +223,8 @@ impl Sources {
 
     fn file(&self, path: &Path, limit: u64) -> brewer::Result<Used> {
         let refused = |error| brewer::Error::Plugin(Box::new(SourceError(error)));
-        if let Some(policy) = self.policy().map_err(refused)? {
-            policy.decide_local(path).map_err(refused)?;
-        }
+        let policies = self.policies().map_err(refused)?;
+        policies.iter().try_for_each(|policy| policy.decide_local(path)).map_err(refused)?;
         let bytes = read_component(path, limit)?.into();
         Ok(Used { reference: None, manifest: None, signers: vec![], bytes })
     }

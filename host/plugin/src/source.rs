@@ -98,7 +98,11 @@ impl Plugins {
 fn name(spec: &PluginSpec) -> PathBuf {
     match spec.reference() {
         PluginRef::File(path) => path,
-        PluginRef::Registry(text) => text.split('@').next().unwrap_or_default().into(),
+        PluginRef::Registry(text) => match (text.split_once('@'), text.split_once('#')) {
+            (Some((reference, _)), Some((_, plugin))) => format!("{reference}#{plugin}").into(),
+            (Some((reference, _)), None) => reference.into(),
+            (None, _) => text.into(),
+        },
         PluginRef::Stored(text) => text.into(),
     }
 }

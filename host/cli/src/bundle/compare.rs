@@ -56,7 +56,7 @@ struct Difference {
 
 /// Compares the numbers of two runs; the exit code is 1 if they differ.
 pub fn compare(options: &CompareOptions) -> Result<ExitCode> {
-    let sources = options.sources.sources(Path::new(DEFAULT_FILE));
+    let sources = options.sources.sources(Path::new(DEFAULT_FILE), None);
     let (left, right) = (side(&sources, &options.left)?, side(&sources, &options.right)?);
     let difference = first_difference(&left.metrics, &right.metrics);
     let machines = machines(&left.provenance, &right.provenance);

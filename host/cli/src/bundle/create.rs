@@ -63,13 +63,16 @@ struct Making<'s> {
 /// Makes a bundle, and prints its digest.
 pub fn create(options: &CreateOptions) -> Result<ExitCode> {
     let beside = options.experiment.first().map_or(Path::new(DEFAULT_FILE), PathBuf::as_path);
-    let sources = options.sources.sources(beside);
+    let experiments = options.experiment.iter().map(|file| Experiment::read(file, &[]));
+    let experiments = experiments.collect::<Result<Vec<_>, _>>()?;
+    let trust = experiments.iter().filter_map(|experiment| experiment.trust.clone());
+    let sources = options.sources.sources(beside, trust);
     let mut making = Making { sources: &sources, plugins: BTreeMap::new(), files: vec![] };
     for text in &options.plugins {
         making.add_plugin(&PluginRef::parse(text))?;
     }
-    for file in &options.experiment {
-        making.add_experiment(file)?;
+    for (file, experiment) in options.experiment.iter().zip(experiments) {
+        making.add_experiment(file, experiment)?;
     }
     if let Some(run) = &options.from {
         making.add_run(run, options.readme.is_none())?;
@@ -124,8 +127,9 @@ impl Making<'_> {
 
     /// Adds an experiment. Its plugins are pinned, and paths below its folder become relative, so that it can be run
     /// where the same lies in another folder.
-    fn add_experiment(&mut self, file: &Path) -> Result<()> {
-        let mut experiment = Experiment::read(file, &[])?;
+    fn add_experiment(&mut self, file: &Path, mut experiment: Experiment) -> Result<()> {
+        // Its plugins were let in just now; whoever takes the bundle asks for the bundle's signature.
+        experiment.trust = None;
         for spec in experiment.plugins_mut() {
             self.pin(spec)?;
         }

@@ -45,12 +45,14 @@ impl BundleRunOptions {
     /// digests that the provenance in the bundle says, and every difference is named at once.
     pub fn experiment(&self, options: &ExperimentOptions) -> Result<Option<(Experiment, Rc<Sources>)>> {
         let Some(text) = &self.bundle else { return Ok(None) };
-        let sources = options.sources.sources(Path::new(DEFAULT_FILE));
+        let sources = options.sources.sources(Path::new(DEFAULT_FILE), None);
         let found = sources.bundle(text).map_err(failed)?;
         let name = found.experiment(self.experiment.as_deref()).map_err(failed)?;
         let read = |name: &str| sources.with_store(|store| found.bundle.file(store, name)).map_err(failed);
         let text = String::from_utf8(read(name)?).context("the bundle's experiment is no text").map_err(input)?;
         let mut experiment = Experiment::from_text(Path::new(name), &text, &options.overrides)?;
+        // It was asked for the plugins where they were pulled from; here the bundle was let in, with its plugins.
+        experiment.trust = None;
         for spec in experiment.plugins_mut() {
             // What it was in the run is known; where it was is another machine's matter.
             if let Some(sha256) = &spec.sha256 {

@@ -83,7 +83,7 @@ pub fn push(options: &PushOptions) -> Result<ExitCode> {
 /// Brings a bundle into the store, and shows what is in it.
 pub fn pull(options: &PullOptions) -> Result<ExitCode> {
     parse(&options.reference)?;
-    let sources = options.sources.sources(Path::new(DEFAULT_FILE));
+    let sources = options.sources.sources(Path::new(DEFAULT_FILE), None);
     let found = sources.bundle(&options.reference).map_err(failed)?;
     if let Some(output) = &options.output {
         let export = |store: &_| bundle::layout::export(store, &found.bundle, &found.signatures, output);
@@ -95,7 +95,7 @@ pub fn pull(options: &PullOptions) -> Result<ExitCode> {
 
 /// Shows what is in a bundle.
 pub fn inspect(options: &InspectOptions) -> Result<ExitCode> {
-    let sources = options.sources.sources(Path::new(DEFAULT_FILE));
+    let sources = options.sources.sources(Path::new(DEFAULT_FILE), None);
     let found = sources.bundle(&options.bundle).map_err(failed)?;
     sources.with_store(|store| Ok(inspect::show("bundle inspect", store, &found, options.json))).map_err(failed)??;
     Ok(ExitCode::SUCCESS)

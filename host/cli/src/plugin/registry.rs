@@ -101,10 +101,11 @@ pub fn pull(options: &RegistryOptions, reference: &Reference, trust: &TrustOptio
     }
     let client = options.client()?;
     let store = open_store()?;
-    let before = store.recorded(reference).map_err(failed)?;
+    let before = store.recorded(&reference.whole()).map_err(failed)?;
     let mut resolver = Resolver::new(store, Some(client), policy, Lock::default(), false);
     let resolved = resolver.resolve_anew(reference).map_err(failed)?;
-    if let Some(before) = before.filter(|before| before.manifest != resolved.plugin.manifest) {
+    let now = resolved.reference.as_ref().and_then(Reference::digest);
+    if let Some(before) = before.filter(|before| Some(before.manifest) != now) {
         output::warning(&format!("{reference} has moved: it was {} when it was pulled last", before.manifest));
     }
     look(&reference.to_string(), resolved.clone())

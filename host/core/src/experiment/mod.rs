@@ -64,6 +64,9 @@ pub struct Experiment {
     /// What components do in the run.
     #[serde(default)]
     pub plugins: PluginSpecs,
+    /// A trust policy for the plugins, beside that of whoever runs it: it can ask for more signatures, and not for fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<PathBuf>,
 }
 
 /// How the student is trained.

@@ -12,6 +12,8 @@ pub enum PathKind {
     File,
     /// A plugin's component.
     Plugin,
+    /// What says which plugins may be used; nothing that is computed depends on it.
+    Policy,
     /// What the run itself writes.
     Written,
 }
@@ -57,6 +59,7 @@ impl Experiment {
         paths.extend(of_student);
         add_plugin("student.adaptor".to_owned(), student.adaptor.as_mut(), &mut paths);
         add_plugins("plugins", &mut self.plugins, &mut paths);
+        paths.extend(self.trust.as_mut().map(|path| ("trust".to_owned(), PathKind::Policy, path)));
         paths
     }
 }

@@ -64,7 +64,7 @@ impl PluginSpecs {
 pub enum PluginRef {
     /// A file.
     File(PathBuf),
-    /// What a registry holds: `oci://HOST/REPOSITORY:TAG`.
+    /// What a registry holds: `oci://HOST/REPOSITORY:TAG`, or one plugin of a bundle there: `oci://HOST/REPOSITORY:TAG#NAME`.
     Registry(String),
     /// What was brought to this machine before, by the digest of the component: `sha256:HEX`.
     Stored(String),
@@ -80,15 +80,18 @@ impl PluginRef {
         }
     }
 
-    /// What the plugin is called where it has no other name: the file's name without its ending, or the last part of
-    /// the repository.
+    /// What the plugin is called where it has no other name: the file's name without its ending, its name in a bundle,
+    /// or the last part of the repository.
     pub fn stem(&self) -> String {
         match self {
             Self::File(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            Self::Registry(reference) => {
-                let last = reference.rsplit('/').next().unwrap_or_default();
-                last.split([':', '@']).next().unwrap_or_default().to_owned()
-            }
+            Self::Registry(reference) => match reference.rsplit_once('#') {
+                Some((_, name)) => name.to_owned(),
+                None => {
+                    let last = reference.rsplit('/').next().unwrap_or_default();
+                    last.split([':', '@']).next().unwrap_or_default().to_owned()
+                }
+            },
             Self::Stored(digest) => digest.clone(),
         }
     }
@@ -111,8 +114,8 @@ pub struct PluginSpec {
     /// A WebAssembly component in a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// A plugin in a registry: `oci://HOST/REPOSITORY:TAG`. `brewer.lock` beside the experiment keeps what it named
-    /// first.
+    /// A plugin in a registry: `oci://HOST/REPOSITORY:TAG`, or `oci://HOST/REPOSITORY:TAG#NAME` for one of a bundle.
+    /// `brewer.lock` beside the experiment keeps what it named first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oci: Option<String>,
     /// The SHA-256 of the component, 64 hexadecimal digits: another one is refused. `experiment.resolved.json` of a run

@@ -190,7 +190,7 @@ fn freedom(key: &[&str]) -> Freedom {
     };
     match (key, of_task, of_plugin) {
         (["training", "num_epochs" | "num_steps"], ..) => Freedom::Longer,
-        (["plugins", "skip_batches"], ..) | (_, ["data", "eval_batch_size"], _) => Freedom::Any,
+        (["plugins", "skip_batches"] | ["trust"], ..) | (_, ["data", "eval_batch_size"], _) => Freedom::Any,
         // Where a plugin comes from is free, as paths are: `sha256` says what it is.
         (.., ["limits" | "permissions" | "path" | "oci", ..]) => Freedom::Any,
         _ => Freedom::None,

@@ -52,7 +52,7 @@ impl Resolver {
     fn kept_bundle(&self, reference: &Reference) -> Result<ResolvedBundle> {
         let missing = || Error::input(reference, "the store does not have it; pull it once without --offline");
         let record = self.store.recorded(reference)?.ok_or_else(missing)?;
-        let signers = self.decide_record(&record)?;
+        let signers = self.decide_record(&record, record.manifest)?;
         let bundle = bundle::open(&self.store, &record.manifest)?;
         let mut signatures = Signatures::new();
         for (signed, manifests) in &record.signatures {

@@ -226,7 +226,7 @@ impl Resolver {
         let plugin = plugin::load(&self.store, &manifest)?.ok_or_else(incomplete)?;
         let mut refusal = wrong("the store does not say where it is from".to_owned());
         for record in records {
-            match self.decide_record(&record) {
+            match self.decide_record(&record, manifest) {
                 Ok(signers) => {
                     let entry = Entry::of(&plugin, signers.clone().unwrap_or_default()).map_err(wrong)?;
                     self.store.touch(&record)?;
@@ -277,11 +277,17 @@ impl Resolver {
         Ok(signers)
     }
 
-    fn decide_record(&self, record: &Record) -> Result<Option<Vec<String>>> {
+    /// Whether what a record names may be used: the plugin or bundle itself, or a plugin of the bundle.
+    fn decide_record(&self, record: &Record, manifest: Digest) -> Result<Option<Vec<String>>> {
         let reference: Reference = record.reference.parse()?;
-        let manifests = record.signatures.get(&record.manifest).map_or(&[][..], Vec::as_slice);
-        let found = [(record.manifest, signature::kept(&self.store, manifests)?)].into();
-        self.decide(&reference, &[record.manifest], &found)
+        let mut signed = vec![manifest, record.manifest];
+        signed.dedup();
+        let mut found = Signatures::new();
+        for digest in &signed {
+            let manifests = record.signatures.get(digest).map_or(&[][..], Vec::as_slice);
+            found.insert(*digest, signature::kept(&self.store, manifests)?);
+        }
+        self.decide(&reference, &signed, &found)
     }
 }
 

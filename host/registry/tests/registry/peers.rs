@@ -1,4 +1,4 @@
-//! Programs of others that read what we write, and write what we read: Python's `oras`, and Sigstore's own library.
+//! Programs of others that read what we write, and write what we read: Python's `oras`, `wkg`, and Sigstore's own library.
 
 use std::{
     collections::BTreeMap,
@@ -43,6 +43,59 @@ fn oras_pulls_what_we_push_and_we_pull_what_oras_pushes() {
     oras(folder, ["push", &format!("{}/team/theirs:1", registry.host), &file]);
     let theirs = plugin::pull(&client(settings()), &store, &reference("theirs")).unwrap();
     assert!(theirs.bytes == component && theirs.component == Digest::of(&component));
+}
+
+/// What `wkg oci push` of wkg 0.16.1 put into a Debian `docker-registry` for [`tiny_component`] in a file `tiny.wasm`: the
+/// manifest, and its configuration.
+const WKG_MANIFEST: &str = concat!(
+    r#"{"config":{"digest":"sha256:0798915b07f664f86545af1439eaa5bae97d6aee40ab20ea176c60a62cd4cc1a","mediaType":"#,
+    r#""application/vnd.wasm.config.v0+json","size":296},"layers":[{"annotations":{"org.opencontainers.image.title":"#,
+    r#""tiny.wasm"},"digest":"sha256:024aaa9f240237396ee6c918698396fb9e8d85efbb4e69e321bb97f7e0bd36b4","mediaType":"#,
+    r#""application/wasm","size":81}],"mediaType":"application/vnd.oci.image.manifest.v1+json","schemaVersion":2}"#,
+);
+const WKG_CONFIG: &str = concat!(
+    r#"{"created":"2026-12-01T15:59:53.780845723Z","author":null,"architecture":"wasm","os":"wasip2","layerDigests":"#,
+    r#"["sha256:024aaa9f240237396ee6c918698396fb9e8d85efbb4e69e321bb97f7e0bd36b4"],"component":{"exports":"#,
+    r#"["brewer:plugin/adaptor@0.1.0"],"imports":["brewer:plugin/tensor@0.1.0"],"target":null}}"#,
+);
+
+/// A component that imports an empty instance and exports it again.
+fn tiny_component() -> Vec<u8> {
+    let name = |name: &str| [&[0, name.len() as u8], name.as_bytes()].concat();
+    let section = |kind: u8, body: Vec<u8>| [&[kind, body.len() as u8], &body[..]].concat();
+    let import = [&[1][..], &name("brewer:plugin/tensor@0.1.0"), &[5, 0]].concat();
+    let export = [&[1][..], &name("brewer:plugin/adaptor@0.1.0"), &[5, 0, 0]].concat();
+    [b"\0asm\x0d\0\x01\0".to_vec(), section(7, vec![1, 0x42, 0]), section(10, import), section(11, export)].concat()
+}
+
+#[test]
+fn we_pull_what_wkg_pushed_and_push_the_same() {
+    let world = World::new(|_, _| None);
+    let component = tiny_component();
+    let kind = "application/vnd.oci.image.manifest.v1+json";
+    for blob in [component.as_slice(), WKG_CONFIG.as_bytes()] {
+        world.registry.blobs.lock().unwrap().insert(Digest::of(blob).to_string(), blob.to_vec());
+    }
+    let manifest = (kind.to_owned(), WKG_MANIFEST.as_bytes().to_vec());
+    world.registry.manifests.lock().unwrap().insert("team/mine:wkg".to_owned(), manifest);
+    let at = |tag: &str| world.reference.to_string().replace("1.0.0", tag).parse::<Reference>().unwrap();
+    let pulled = plugin::pull(&client(settings()), &world.store(), &at("wkg")).unwrap();
+    assert!(pulled.bytes == component && pulled.warnings.is_empty());
+    assert_eq!(pulled.manifest, Digest::of(WKG_MANIFEST.as_bytes()));
+
+    // 2026-12-01T15:59:53Z, which we write without the fraction.
+    plugin::push(&client(settings()), &at("ours"), &component, &BTreeMap::new(), 1_796_140_793).unwrap();
+    let mut ours: Value =
+        serde_json::from_slice(&world.registry.manifests.lock().unwrap()["team/mine:ours"].1).unwrap();
+    let config = &world.registry.blobs.lock().unwrap()[ours["config"]["digest"].as_str().unwrap()];
+    assert_eq!(String::from_utf8_lossy(config).replace("53Z", "53.780845723Z"), WKG_CONFIG, "byte for byte");
+    // The component has no name, and wkg takes the file's.
+    assert_eq!(ours["layers"][0]["annotations"]["org.opencontainers.image.title"], "plugin.wasm");
+    ours["layers"][0]["annotations"]["org.opencontainers.image.title"] = json!("tiny.wasm");
+    let mut theirs: Value = serde_json::from_str(WKG_MANIFEST).unwrap();
+    ours["config"] = theirs["config"].take();
+    theirs["config"] = ours["config"].clone();
+    assert_eq!(ours, theirs);
 }
 
 /// Sigstore's library, run by Node.

@@ -150,5 +150,7 @@ fn a_plugin_of_a_bundle_is_let_in_by_either_signature() {
         let lock = Lock { plugins: [(mine.clone(), resolved.entry)].into() };
         let mut resolver = team.resolver(false, Some(team.policy()), &lock, true);
         assert_eq!(resolver.resolve(&mine).unwrap().signers, Some(vec!["team".to_owned()]));
+        // By its digest alone it is let in as well.
+        assert!(resolver.stored(&Digest::of(&team.world.component).to_string()).is_ok());
     }
 }

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::Path,
+    process::Command,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -190,6 +191,11 @@ fn an_altered_layout_is_refused() {
         std::os::unix::fs::symlink("../../elsewhere", blob(path, &readme)).unwrap();
     });
     assert!(linked.contains("it is a symbolic link"), "{linked}");
+    let piped = problem(&|path| {
+        fs::remove_file(blob(path, &readme)).unwrap();
+        assert!(Command::new("mkfifo").arg(blob(path, &readme)).status().unwrap().success());
+    });
+    assert!(piped.contains("it is no plain file"), "{piped}");
     assert!(problem(&|path| fs::write(path.join("oci-layout"), "{}").unwrap()).contains("does not say version 1.0.0"));
     let none = problem(&|path| fs::write(path.join("index.json"), r#"{"schemaVersion":2,"manifests":[]}"#).unwrap());
     assert!(none.contains("its index.json names 0 artefacts; expected one bundle"), "{none}");
