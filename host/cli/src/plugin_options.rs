@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use brewer::experiment::{DistillerName, Experiment, ExperimentError, PluginRef, PluginSpec};
-use brewer::loss::{NameAndParameters, PLUGIN_PREFIX};
+use brewer::loss::PLUGIN_PREFIX;
+use brewer::loss::kd::KdLossConfig;
 use brewer_plugin_host::{Components, Limits, PluginRole, inspect_bytes, printable};
 use clap::builder::ValueParser;
 use clap::error::ErrorKind;
@@ -249,17 +250,17 @@ impl Filling<'_> {
         let distillation = &self.experiment.distillation;
         let matches = distillation.intermediate_matches.iter().map(|spec| &spec.loss);
         let mut losses = matches.chain(distillation.custom_matches.iter().map(|spec| &spec.loss));
-        losses.any(|loss| is_named(loss.name(), name))
+        losses.any(|loss| loss.plugin() == Some(name))
     }
 
     fn names_temperature(&self, name: &str) -> bool {
-        is_named(self.experiment.distillation.temperature_scheduler.name(), name)
+        self.experiment.distillation.temperature_scheduler.plugin() == Some(name)
     }
 
     fn names_weight(&self, name: &str) -> bool {
         let distillation = &self.experiment.distillation;
         let weights = [&distillation.kd_loss_weight_scheduler, &distillation.hard_label_weight_scheduler];
-        weights.iter().any(|weight| is_named(weight, name))
+        weights.iter().any(|weight| weight.plugin() == Some(name))
     }
 
     /// What to add to the experiment to use the plugin in a role.
@@ -313,17 +314,12 @@ fn is_same(left: &PluginRef, right: &PluginRef) -> bool {
     }
 }
 
-/// Whether what stands where a built-in could be named is the plugin `name`.
-fn is_named(place: &str, name: &str) -> bool {
-    place.strip_prefix(PLUGIN_PREFIX) == Some(name)
-}
-
 /// The name of the plugin that stands where a built-in could be named; a built-in gives way to `name`.
-fn named(place: &mut NameAndParameters, name: &str) -> String {
-    match place.name().strip_prefix(PLUGIN_PREFIX) {
-        Some(name) => name.to_owned(),
-        None => {
-            *place = NameAndParameters::Name(format!("{PLUGIN_PREFIX}{name}"));
+fn named(place: &mut KdLossConfig, name: &str) -> String {
+    match place {
+        KdLossConfig::Plugin(name) => name.clone(),
+        built_in => {
+            *built_in = KdLossConfig::Plugin(name.to_owned());
             name.to_owned()
         }
     }

@@ -21,11 +21,11 @@ impl Distiller for General {
         self.plan.check(student, &teachers[0])
     }
 
-    fn loss(&self, student: &Features, teachers: &[Features]) -> Result<Loss> {
+    fn loss(&mut self, student: &Features, teachers: &[Features]) -> Result<Loss> {
         self.plan.compute(student, &teachers[0])
     }
 
-    fn repeat(&self) {
+    fn repeat(&mut self) {
         self.plan.repeat();
     }
 

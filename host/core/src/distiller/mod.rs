@@ -24,10 +24,10 @@ pub trait Distiller {
     fn check(&self, student: &ModelFeatures<'_>, teachers: &[ModelFeatures<'_>]) -> Result<()>;
 
     /// The loss of a batch.
-    fn loss(&self, student: &Features, teachers: &[Features]) -> Result<Loss>;
+    fn loss(&mut self, student: &Features, teachers: &[Features]) -> Result<Loss>;
 
     /// Says that the step is computed again from its start: what depends on the calls made at a step begins anew.
-    fn repeat(&self) {}
+    fn repeat(&mut self) {}
 
     /// The summands of the loss for these features, for people.
     fn terms(&self, student: &Features, teachers: &[Features]) -> Vec<Term>;

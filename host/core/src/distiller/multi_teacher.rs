@@ -25,11 +25,11 @@ impl Distiller for MultiTeacher {
         Ok(())
     }
 
-    fn loss(&self, student: &Features, teachers: &[Features]) -> Result<Loss> {
+    fn loss(&mut self, student: &Features, teachers: &[Features]) -> Result<Loss> {
         self.plan.compute(student, &mean(teachers)?)
     }
 
-    fn repeat(&self) {
+    fn repeat(&mut self) {
         self.plan.repeat();
     }
 

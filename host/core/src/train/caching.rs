@@ -41,7 +41,7 @@ impl Session {
     pub fn open_caches(&mut self) -> Result<()> {
         for task in &mut self.tasks {
             for index in 0..task.teachers.len() {
-                task.open_cache(index, self.distiller.as_ref(), self.device)?;
+                task.open_cache(index, self.distiller.as_mut(), self.device)?;
             }
         }
         Ok(())
@@ -109,7 +109,7 @@ impl TrainingTask {
         branches.filter_map(|(branch, view)| Some((branch.label(), view.cache.as_deref()?)))
     }
 
-    fn open_cache(&mut self, index: usize, distiller: &dyn Distiller, device: Device) -> Result<()> {
+    fn open_cache(&mut self, index: usize, distiller: &mut dyn Distiller, device: Device) -> Result<()> {
         let Some(request) = self.cache_requests.get(index).cloned().flatten() else { return Ok(()) };
         let lengths = self.views.of_teacher(index).lengths();
         let layout = self.layout(index, &lengths, distiller, device)?;
@@ -124,7 +124,13 @@ impl TrainingTask {
 
     /// Which tensors a teacher's features have, found by two batches: the shortest example twice, and once with a
     /// token more of padding.
-    fn layout(&mut self, index: usize, lengths: &[usize], distiller: &dyn Distiller, device: Device) -> Result<Layout> {
+    fn layout(
+        &mut self,
+        index: usize,
+        lengths: &[usize],
+        distiller: &mut dyn Distiller,
+        device: Device,
+    ) -> Result<Layout> {
         let (shortest, length) = shortest(lengths);
         let limit = self.teachers[index].model.spec().inputs.max_length;
         let more = usize::from(limit.is_none_or(|limit| length < limit));
@@ -146,7 +152,7 @@ impl TrainingTask {
         index: usize,
         layout: &Layout,
         lengths: &[usize],
-        distiller: &dyn Distiller,
+        distiller: &mut dyn Distiller,
         device: Device,
     ) -> Result<()> {
         let (shortest, short) = shortest(lengths);

@@ -2,11 +2,14 @@
 
 use brewer::{
     AdaptContext, Adaptor, Batch, BatchPostprocessor, Outputs, Role,
-    loss::{KdInputs, KdLoss, MatchLoss},
-    temperature::{Temperature, TemperatureScheduler},
-    weight::WeightScheduler,
+    loss::{
+        kd::{KdInputs, KdLoss},
+        matching::MatchLoss,
+    },
+    schedule::temperature::{Temperature, TemperatureScheduler},
+    schedule::weight::WeightScheduler,
 };
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::{
     Cost, Meter,
@@ -73,32 +76,42 @@ pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, S
             Ok(Made::new(processed.iter().map(described).collect(), cost))
         }
         PluginRole::KdLoss => {
-            let loss = PluginKdLoss::new(plugin).map_err(load)?;
+            let mut loss = PluginKdLoss::new(plugin).map_err(load)?;
             let (student, teacher) = (trained(one("student", &case.student)?), one("teacher", &case.teacher)?);
             let labels = case.labels.as_ref().map(|labels| make("labels", labels)).transpose()?;
             let temperature = Temperature::Scalar(case.temperature);
-            let inputs =
-                KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: labels.as_ref() };
-            let (loss, cost) = meter.measured(|| Ok((loss.loss(&inputs)?, loss.usage()))).map_err(text)?;
+            let in_rows = |tensor: &Tensor| in_rows(tensor, &student).map_err(|error| text(error.into()));
+            let (of_student, of_teacher) = (in_rows(&student)?, in_rows(&teacher)?);
+            let labels = labels.as_ref().map(in_rows).transpose()?;
+            let inputs = KdInputs {
+                student: &of_student,
+                teacher: &of_teacher,
+                temperature: &temperature,
+                labels: labels.as_ref(),
+            };
+            let (rows, cost) = meter.measured(|| Ok((loss.rows(&inputs)?, loss.usage()))).map_err(text)?;
+            let loss = rows.f_mean(None::<Kind>).map_err(|error| text(error.into()))?;
             Made::loss(&loss, std::slice::from_ref(&student), cost).map_err(|error| text(error.into()))
         }
         PluginRole::MatchLoss => {
-            let loss = PluginMatchLoss::new(plugin).map_err(load)?;
+            let mut loss = PluginMatchLoss::new(plugin).map_err(load)?;
             let student: Vec<Tensor> = all("student", &case.student)?.into_iter().map(trained).collect();
             let teacher = all("teacher", &case.teacher)?;
             if student.len() != loss.num_layers() || teacher.len() != loss.num_layers() {
                 return Err(format!("the loss takes {} layers of each side", loss.num_layers()));
             }
             let mask = case.mask.as_ref().map(|mask| make("mask", mask)).transpose()?;
-            let (loss, cost) =
-                meter.measured(|| Ok((loss.loss(&student, &teacher, mask.as_ref())?, loss.usage()))).map_err(text)?;
+            let (loss, cost) = meter
+                .measured(|| Ok((loss.loss(&student, &teacher, mask.as_ref())?.mean()?, loss.usage())))
+                .map_err(text)?;
             Made::loss(&loss, &student, cost).map_err(|error| text(error.into()))
         }
         PluginRole::TemperatureScheduler => {
-            let scheduler = PluginTemperatureScheduler::new(plugin).map_err(load)?;
+            let mut scheduler = PluginTemperatureScheduler::new(plugin).map_err(load)?;
             let (student, teacher) = (one("student", &case.student)?, one("teacher", &case.teacher)?);
-            let choose = || scheduler.temperature(&student, &teacher, case.temperature);
-            let (temperature, cost) = meter.measured(|| Ok((choose()?, scheduler.usage()))).map_err(text)?;
+            let (temperature, cost) = meter
+                .measured(|| Ok((scheduler.temperature(&student, &teacher, case.temperature)?, scheduler.usage())))
+                .map_err(text)?;
             let returned = match temperature {
                 Temperature::Scalar(value) => Returned::number("temperature", value),
                 Temperature::PerExample(values) => Returned {
@@ -119,6 +132,14 @@ pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, S
             let (returned, cost) = checkpoint::run(plugin, case, meter)?;
             Ok(Made::new(returned, cost))
         }
+    }
+}
+
+/// Logits `[…, classes]`, or their labels, as a run gives them to a KD loss: `[rows, classes]`, `[rows]`.
+fn in_rows(tensor: &Tensor, logits: &Tensor) -> Result<Tensor, tch::TchError> {
+    match logits.size().last() {
+        Some(&classes) if tensor.size() == logits.size() => tensor.f_reshape([-1, classes]),
+        _ => tensor.f_reshape([-1]),
     }
 }
 

@@ -1,8 +1,6 @@
 //! The role `kd-loss`.
 
-use std::cell::RefCell;
-
-use brewer::loss::KdLoss;
+use brewer::loss::kd::KdLoss;
 use tch::Tensor;
 
 use super::{returned, take_loss};
@@ -18,34 +16,30 @@ use crate::{
 };
 
 /// A component in the role of a KD loss.
-pub struct PluginKdLoss {
-    name: String,
-    guest: RefCell<Guest<Exports>>,
-}
+pub struct PluginKdLoss(Guest<Exports>);
 
 impl PluginKdLoss {
     /// Starts the plugin.
     ///
     /// Errors: [`Error::Load`](crate::Error::Load) if it does not export the role, or if it fails while it starts.
     pub fn new(plugin: &Plugin) -> Result<Self> {
-        let guest = Guest::new(plugin)?;
-        Ok(Self { name: guest.name().to_owned(), guest: RefCell::new(guest) })
+        Ok(Self(Guest::new(plugin)?))
     }
 
     /// What the last call used.
     pub(crate) fn usage(&self) -> Usage {
-        self.guest.borrow().usage()
+        self.0.usage()
     }
 
-    fn call(&self, inputs: KdInputs) -> Result<Tensor> {
-        let mut guest = self.guest.borrow_mut();
-        let call = guest.next_call(inputs.student.device());
+    fn call(&mut self, inputs: KdInputs) -> Result<Tensor> {
+        let call = self.0.next_call(inputs.student.device());
         let student = [inputs.student.shallow_clone()];
-        guest.call(PluginRole::KdLoss.to_string(), call, |store, exports| {
+        let rows = inputs.student.size().first().copied();
+        self.0.call(PluginRole::KdLoss.to_string(), call, |store, exports| {
             let state = store.data_mut();
             let inputs = state.handles.insert(&state.limits, Entry::KdInputs(Box::new(inputs)))?;
             Ok(match exports.call_loss(&mut *store, inputs)? {
-                Ok(loss) => take_loss(store.data_mut(), &loss, &student),
+                Ok(loss) => take_loss(store.data_mut(), &loss, &student, rows),
                 Err(message) => Err(returned(message)),
             })
         })
@@ -54,7 +48,7 @@ impl PluginKdLoss {
 
 impl KdLoss for PluginKdLoss {
     fn name(&self) -> &str {
-        &self.name
+        self.0.name()
     }
 
     /// It may: what it does with them only the plugin knows.
@@ -62,11 +56,11 @@ impl KdLoss for PluginKdLoss {
         true
     }
 
-    fn repeat(&self) {
-        self.guest.borrow_mut().repeat();
+    fn repeat(&mut self) {
+        self.0.repeat();
     }
 
-    fn loss(&self, inputs: &brewer::loss::KdInputs<'_>) -> brewer::Result<Tensor> {
+    fn rows(&mut self, inputs: &brewer::loss::kd::KdInputs<'_>) -> brewer::Result<Tensor> {
         Ok(self.call(KdInputs {
             student: inputs.student.shallow_clone(),
             teacher: inputs.teacher.f_detach()?,

@@ -1,8 +1,6 @@
 //! The role `match-loss`.
 
-use std::cell::RefCell;
-
-use brewer::loss::MatchLoss;
+use brewer::loss::matching::{LossSum, MatchLoss};
 use tch::{Device, Tensor};
 
 use super::{returned, take_loss, unlike};
@@ -19,9 +17,8 @@ use crate::{
 
 /// A component in the role of a match loss.
 pub struct PluginMatchLoss {
-    name: String,
+    guest: Guest<Exports>,
     num_layers: usize,
-    guest: RefCell<Guest<Exports>>,
 }
 
 impl PluginMatchLoss {
@@ -37,24 +34,23 @@ impl PluginMatchLoss {
             }
             num_layers => num_layers?,
         };
-        Ok(Self { name: guest.name().to_owned(), num_layers, guest: RefCell::new(guest) })
+        Ok(Self { guest, num_layers })
     }
 
     /// What the last call used.
     pub(crate) fn usage(&self) -> Usage {
-        self.guest.borrow().usage()
+        self.guest.usage()
     }
 
-    fn call(&self, inputs: MatchInputs) -> Result<Tensor> {
-        let mut guest = self.guest.borrow_mut();
+    fn call(&mut self, inputs: MatchInputs) -> Result<Tensor> {
         let student: Vec<_> = inputs.student.iter().map(Tensor::shallow_clone).collect();
         let device = student.first().map_or(Device::Cpu, Tensor::device);
-        let call = guest.next_call(device);
-        guest.call(PluginRole::MatchLoss.to_string(), call, |store, exports| {
+        let call = self.guest.next_call(device);
+        self.guest.call(PluginRole::MatchLoss.to_string(), call, |store, exports| {
             let state = store.data_mut();
             let inputs = state.handles.insert(&state.limits, Entry::MatchInputs(Box::new(inputs)))?;
             Ok(match exports.call_loss(&mut *store, inputs)? {
-                Ok(loss) => take_loss(store.data_mut(), &loss, &student),
+                Ok(loss) => take_loss(store.data_mut(), &loss, &student, None),
                 Err(message) => Err(returned(message)),
             })
         })
@@ -74,7 +70,7 @@ fn num_layers(guest: &mut Guest<Exports>) -> Result<usize> {
 
 impl MatchLoss for PluginMatchLoss {
     fn name(&self) -> &str {
-        &self.name
+        self.guest.name()
     }
 
     fn num_layers(&self) -> usize {
@@ -86,12 +82,12 @@ impl MatchLoss for PluginMatchLoss {
         Ok(())
     }
 
-    fn repeat(&self) {
-        self.guest.borrow_mut().repeat();
+    fn repeat(&mut self) {
+        self.guest.repeat();
     }
 
-    fn loss(&self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> brewer::Result<Tensor> {
-        Ok(self.call(MatchInputs {
+    fn loss(&mut self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> brewer::Result<LossSum> {
+        LossSum::of_mean(self.call(MatchInputs {
             student: student.iter().map(Tensor::shallow_clone).collect(),
             teacher: teacher.iter().map(Tensor::f_detach).collect::<Result<_, _>>()?,
             mask: mask.map(Tensor::shallow_clone),

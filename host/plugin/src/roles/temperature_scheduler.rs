@@ -1,8 +1,6 @@
 //! The role `temperature-scheduler`.
 
-use std::cell::RefCell;
-
-use brewer::temperature::{Temperature, TemperatureScheduler};
+use brewer::schedule::temperature::{Temperature, TemperatureScheduler};
 use tch::{Tensor, no_grad};
 
 use super::{described, refused, returned, unlike};
@@ -17,29 +15,24 @@ use crate::{
 };
 
 /// A component in the role of a temperature scheduler.
-pub struct PluginTemperatureScheduler {
-    name: String,
-    guest: RefCell<Guest<Exports>>,
-}
+pub struct PluginTemperatureScheduler(Guest<Exports>);
 
 impl PluginTemperatureScheduler {
     /// Starts the plugin.
     ///
     /// Errors: [`Error::Load`](crate::Error::Load) if it does not export the role, or if it fails while it starts.
     pub fn new(plugin: &Plugin) -> Result<Self> {
-        let guest = Guest::new(plugin)?;
-        Ok(Self { name: guest.name().to_owned(), guest: RefCell::new(guest) })
+        Ok(Self(Guest::new(plugin)?))
     }
 
     /// What the last call used.
     pub(crate) fn usage(&self) -> Usage {
-        self.guest.borrow().usage()
+        self.0.usage()
     }
 
-    fn call(&self, student: Tensor, teacher: Tensor, base: f64) -> Result<Temperature> {
-        let mut guest = self.guest.borrow_mut();
-        let call = guest.next_call(student.device());
-        guest.call(PluginRole::TemperatureScheduler.to_string(), call, |store, exports| {
+    fn call(&mut self, student: Tensor, teacher: Tensor, base: f64) -> Result<Temperature> {
+        let call = self.0.next_call(student.device());
+        self.0.call(PluginRole::TemperatureScheduler.to_string(), call, |store, exports| {
             let shape = student.size();
             let state = store.data_mut();
             let student = state.handles.insert(&state.limits, Entry::Tensor(student))?;
@@ -88,14 +81,14 @@ fn first_unusable(values: &Tensor) -> Result<Option<f64>, tch::TchError> {
 
 impl TemperatureScheduler for PluginTemperatureScheduler {
     fn name(&self) -> &str {
-        &self.name
+        self.0.name()
     }
 
-    fn repeat(&self) {
-        self.guest.borrow_mut().repeat();
+    fn repeat(&mut self) {
+        self.0.repeat();
     }
 
-    fn temperature(&self, student: &Tensor, teacher: &Tensor, base: f64) -> brewer::Result<Temperature> {
+    fn temperature(&mut self, student: &Tensor, teacher: &Tensor, base: f64) -> brewer::Result<Temperature> {
         let (student, teacher) = (student.f_detach()?, teacher.f_detach()?);
         Ok(no_grad(|| self.call(student, teacher, base))?)
     }

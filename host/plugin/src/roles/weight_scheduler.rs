@@ -1,6 +1,6 @@
 //! The role `weight-scheduler`.
 
-use brewer::weight::WeightScheduler;
+use brewer::schedule::weight::WeightScheduler;
 use tch::{Device, no_grad};
 
 use super::{returned, unlike};
