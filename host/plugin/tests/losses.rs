@@ -2,6 +2,7 @@
 
 mod common;
 
+use brewer::StepContext;
 use brewer::loss::kd::{KdInputs, KdLoss, KdLossConfig};
 use brewer::loss::matching::{MatchLoss, MatchLossConfig};
 use brewer::schedule::temperature::{Cwsm, Flsw, Temperature, TemperatureScheduler};
@@ -126,7 +127,8 @@ fn weights_agree() {
         let built_in = named::<WeightSchedulerConfig>(json!(name)).make(|_| unreachable!()).unwrap();
         let mut built_in = built_in.unwrap();
         for progress in [0.0, 0.25, 1.0] {
-            assert_eq!(own.weight(progress).unwrap(), built_in.weight(progress).unwrap(), "{name}");
+            let context = StepContext { progress, ..StepContext::default() };
+            assert_eq!(own.weight(&context).unwrap(), built_in.weight(&context).unwrap(), "{name}");
         }
     }
 }

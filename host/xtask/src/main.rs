@@ -14,6 +14,7 @@ mod plugins;
 mod product;
 mod python;
 mod registry;
+mod sdk;
 mod setup;
 mod step;
 mod store;
@@ -47,6 +48,12 @@ enum Chore {
     /// Unpack the registry, its clients and the checker of signatures that tests run: Debian's docker-registry and skopeo,
     /// Python's oras, Sigstore's library
     Registry,
+    /// Write what follows from wit/: the operations of tensors in each SDK, and the page of all operations
+    Sdk {
+        /// Write nothing, and fail if a file differs
+        #[arg(long)]
+        check: bool,
+    },
     /// Set up, then check the format, the lints and the tests: what a change must pass
     Test,
     /// Compare speed, memory and losses with TextBrewer's, on the movie-reviews experiment
@@ -83,6 +90,8 @@ fn run(chore: &Chore) -> Result<()> {
             languages::build(&workspace)
         }
         Chore::Registry => registry::ensure(&workspace),
+        Chore::Sdk { check: true } => sdk::check(&workspace),
+        Chore::Sdk { check: false } => sdk::write(&workspace),
         Chore::Test => checks::run(&workspace),
         Chore::Peers { pairs } => peers::run(&workspace, *pairs as usize),
         Chore::Demo { seeds } => demo::run(&workspace, *seeds),

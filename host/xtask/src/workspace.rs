@@ -21,7 +21,7 @@ impl Workspace {
         Self::at(Path::new(&manifest).join("../.."))
     }
 
-    fn at(root: impl Into<PathBuf>) -> Self {
+    pub fn at(root: impl Into<PathBuf>) -> Self {
         let root: PathBuf = root.into();
         // `host/xtask/../..` works everywhere but reads badly in messages.
         let root = root.canonicalize().unwrap_or(root);

@@ -61,6 +61,7 @@
 pub mod bindings;
 pub mod dataset;
 mod error;
+mod generated;
 pub mod host;
 mod list;
 pub mod losses;

@@ -11,7 +11,7 @@ use crate::model::ModelSpec;
 use crate::names::nearest;
 use crate::schedule::temperature::TemperatureScheduler;
 use crate::schedule::weight::WeightScheduler;
-use crate::{Adaptor, BatchPostprocessor, Callback, Result, Role};
+use crate::{Adaptor, BatchPostprocessor, Callback, Result};
 
 /// Makes the implementations of traits that an experiment names as plugins. A source that knows no plugins of a role
 /// leaves its method out.
@@ -22,7 +22,7 @@ pub trait PluginSource {
     }
 
     /// An adaptor of its own for one model.
-    fn adaptor(&mut self, spec: &PluginSpec, _role: Role) -> Result<Box<dyn Adaptor>> {
+    fn adaptor(&mut self, spec: &PluginSpec) -> Result<Box<dyn Adaptor>> {
         unknown_role(spec, "an adaptor")
     }
 

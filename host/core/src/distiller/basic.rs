@@ -1,6 +1,6 @@
 use super::{Distiller, check_logits, plan_without_matches};
 use crate::loss::{DistillationConfig, Loss, LossPlan, ModelFeatures, PluginLosses, Term};
-use crate::{Features, Result};
+use crate::{Features, Result, StepContext};
 
 /// One teacher, with a KD loss and hard labels and no intermediate matches; both sides must have logits.
 pub struct Basic {
@@ -21,19 +21,15 @@ impl Distiller for Basic {
         self.plan.check(student, &teachers[0])
     }
 
+    fn begin_step(&mut self, context: &StepContext) -> Result<()> {
+        self.plan.begin_step(context)
+    }
+
     fn loss(&mut self, student: &Features, teachers: &[Features]) -> Result<Loss> {
         self.plan.compute(student, &teachers[0])
     }
 
-    fn repeat(&mut self) {
-        self.plan.repeat();
-    }
-
     fn terms(&self, student: &Features, teachers: &[Features]) -> Vec<Term> {
         self.plan.terms(student, &teachers[0])
-    }
-
-    fn advance(&mut self, progress: f64) -> Result<()> {
-        self.plan.advance(progress)
     }
 }

@@ -14,7 +14,7 @@ pub use multi_teacher::MultiTeacher;
 pub use trainer::Trainer;
 
 use crate::loss::{DistillationConfig, Loss, LossError, LossPlan, ModelFeatures, PluginLosses, Term};
-use crate::{Features, Parameters, Result, Role};
+use crate::{Features, Parameters, Result, Side, StepContext};
 
 /// A way to train a student. The engine runs the models, the adaptors and the optimizer; a distiller turns features
 /// into a loss.
@@ -23,33 +23,31 @@ pub trait Distiller {
     /// each teacher.
     fn check(&self, student: &ModelFeatures<'_>, teachers: &[ModelFeatures<'_>]) -> Result<()>;
 
+    /// Called before the loss of each forward step, and once more where a step is computed again: what depends on the calls
+    /// made at a step begins anew, and scheduled weights are those of the optimizer steps done.
+    fn begin_step(&mut self, _context: &StepContext) -> Result<()> {
+        Ok(())
+    }
+
     /// The loss of a batch.
     fn loss(&mut self, student: &Features, teachers: &[Features]) -> Result<Loss>;
-
-    /// Says that the step is computed again from its start: what depends on the calls made at a step begins anew.
-    fn repeat(&mut self) {}
 
     /// The summands of the loss for these features, for people.
     fn terms(&self, student: &Features, teachers: &[Features]) -> Vec<Term>;
 
     /// The layers among a model's features that the loss uses; the others need not be computed.
-    fn used_layers<'f>(&self, _features: &'f Features, _role: Role) -> Vec<&'f Tensor> {
+    fn used_layers<'f>(&self, _features: &'f Features, _side: Side) -> Vec<&'f Tensor> {
         vec![]
     }
 
     /// The modules of a teacher, or of the student, whose outputs the loss reads from the features.
-    fn modules(&self, _role: Role) -> Vec<String> {
+    fn modules(&self, _side: Side) -> Vec<String> {
         vec![]
     }
 
     /// Parameters of its own that are trained along with the student's.
     fn trained(&self) -> Vec<Trained<'_>> {
         vec![]
-    }
-
-    /// Called after each optimizer step with the share of steps done.
-    fn advance(&mut self, _progress: f64) -> Result<()> {
-        Ok(())
     }
 }
 

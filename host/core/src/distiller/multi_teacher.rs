@@ -2,7 +2,7 @@ use tch::Tensor;
 
 use super::{Distiller, check_logits, plan_without_matches};
 use crate::loss::{DistillationConfig, Loss, LossPlan, ModelFeatures, PluginLosses, Term};
-use crate::{Features, Result};
+use crate::{Features, Result, StepContext};
 
 /// Several teachers of one task: the student learns from the mean of their logits, with a KD loss and hard labels.
 pub struct MultiTeacher {
@@ -25,20 +25,16 @@ impl Distiller for MultiTeacher {
         Ok(())
     }
 
+    fn begin_step(&mut self, context: &StepContext) -> Result<()> {
+        self.plan.begin_step(context)
+    }
+
     fn loss(&mut self, student: &Features, teachers: &[Features]) -> Result<Loss> {
         self.plan.compute(student, &mean(teachers)?)
     }
 
-    fn repeat(&mut self) {
-        self.plan.repeat();
-    }
-
     fn terms(&self, student: &Features, teachers: &[Features]) -> Vec<Term> {
         self.plan.terms(student, &teachers[0])
-    }
-
-    fn advance(&mut self, progress: f64) -> Result<()> {
-        self.plan.advance(progress)
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::named::{self, registry};
-use crate::{Distribution, Result};
+use crate::{Distribution, Result, StepContext};
 
 /// What logits are divided by before the softmax.
 #[derive(Debug)]
@@ -42,8 +42,9 @@ pub trait TemperatureScheduler {
         None
     }
 
-    /// Says that the step is computed again from its start: what depends on the calls made at a step begins anew.
-    fn repeat(&mut self) {}
+    /// Called before the calls of each forward step, and once more where a step is computed again: what depends on the calls
+    /// made at a step begins anew.
+    fn begin_step(&mut self, _context: &StepContext) {}
 
     /// From logits of one shape `[rows, classes]` and the configured temperature. Runs without grad.
     fn temperature(&mut self, student: &Tensor, teacher: &Tensor, base: f64) -> Result<Temperature>;

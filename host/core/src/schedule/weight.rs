@@ -3,16 +3,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
 use crate::named::{self, registry};
+use crate::{Result, StepContext};
 
 /// The weight of a loss at a point of the run.
 pub trait WeightScheduler {
     fn name(&self) -> &str;
 
-    /// From the share of optimizer steps done, in 0..=1. It replaces the configured weight after the first optimizer
-    /// step.
-    fn weight(&mut self, progress: f64) -> Result<f64>;
+    /// The weight from the context's step on. Called once after each optimizer step, before the next forward step; the
+    /// configured weight holds until then.
+    fn weight(&mut self, context: &StepContext) -> Result<f64>;
 }
 
 /// What changes the weight of a loss.
@@ -56,8 +56,8 @@ impl WeightScheduler for LinearDecay {
         "linear_decay"
     }
 
-    fn weight(&mut self, progress: f64) -> Result<f64> {
-        Ok(1.0 - progress)
+    fn weight(&mut self, context: &StepContext) -> Result<f64> {
+        Ok(1.0 - context.progress)
     }
 }
 
@@ -69,7 +69,7 @@ impl WeightScheduler for LinearGrowth {
         "linear_growth"
     }
 
-    fn weight(&mut self, progress: f64) -> Result<f64> {
-        Ok(progress)
+    fn weight(&mut self, context: &StepContext) -> Result<f64> {
+        Ok(context.progress)
     }
 }

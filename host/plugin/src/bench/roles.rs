@@ -1,7 +1,7 @@
 //! Running a case in its role.
 
 use brewer::{
-    AdaptContext, Adaptor, Batch, BatchPostprocessor, Outputs, Role,
+    Adaptor, Batch, BatchPostprocessor, Outputs, Side, StepContext,
     loss::{
         kd::{KdInputs, KdLoss},
         matching::MatchLoss,
@@ -13,7 +13,7 @@ use tch::{Kind, Tensor};
 
 use super::{
     Cost, Meter,
-    cases::{BatchSpec, Case, OutputSpec, Side, TensorSpec},
+    cases::{BatchSpec, Case, OutputSpec, TensorSpec},
     checkpoint,
     expect::Returned,
     tensors::make,
@@ -89,7 +89,12 @@ pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, S
                 temperature: &temperature,
                 labels: labels.as_ref(),
             };
-            let (rows, cost) = meter.measured(|| Ok((loss.rows(&inputs)?, loss.usage()))).map_err(text)?;
+            let (rows, cost) = meter
+                .measured(|| {
+                    loss.begin_step(&context_of_both(case));
+                    Ok((loss.rows(&inputs)?, loss.usage()))
+                })
+                .map_err(text)?;
             let loss = rows.f_mean(None::<Kind>).map_err(|error| text(error.into()))?;
             Made::loss(&loss, std::slice::from_ref(&student), cost).map_err(|error| text(error.into()))
         }
@@ -102,7 +107,10 @@ pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, S
             }
             let mask = case.mask.as_ref().map(|mask| make("mask", mask)).transpose()?;
             let (loss, cost) = meter
-                .measured(|| Ok((loss.loss(&student, &teacher, mask.as_ref())?.mean()?, loss.usage())))
+                .measured(|| {
+                    loss.begin_step(&context_of_both(case));
+                    Ok((loss.loss(&student, &teacher, mask.as_ref())?.mean()?, loss.usage()))
+                })
                 .map_err(text)?;
             Made::loss(&loss, &student, cost).map_err(|error| text(error.into()))
         }
@@ -110,7 +118,10 @@ pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, S
             let mut scheduler = PluginTemperatureScheduler::new(plugin).map_err(load)?;
             let (student, teacher) = (one("student", &case.student)?, one("teacher", &case.teacher)?);
             let (temperature, cost) = meter
-                .measured(|| Ok((scheduler.temperature(&student, &teacher, case.temperature)?, scheduler.usage())))
+                .measured(|| {
+                    scheduler.begin_step(&context_of_both(case));
+                    Ok((scheduler.temperature(&student, &teacher, case.temperature)?, scheduler.usage()))
+                })
                 .map_err(text)?;
             let returned = match temperature {
                 Temperature::Scalar(value) => Returned::number("temperature", value),
@@ -124,8 +135,9 @@ pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, S
         }
         PluginRole::WeightScheduler => {
             let mut scheduler = PluginWeightScheduler::new(plugin).map_err(load)?;
+            let context = context_of_both(case);
             let (weight, cost) =
-                meter.measured(|| Ok((scheduler.weight(case.progress)?, scheduler.usage()))).map_err(text)?;
+                meter.measured(|| Ok((scheduler.weight(&context)?, scheduler.usage()))).map_err(text)?;
             Ok(Made::new(vec![Returned::number("weight", weight)], cost))
         }
         PluginRole::Callback => {
@@ -143,12 +155,20 @@ fn in_rows(tensor: &Tensor, logits: &Tensor) -> Result<Tensor, tch::TchError> {
     }
 }
 
-fn context(case: &Case) -> AdaptContext {
-    let role = match case.model {
-        Side::Teacher => Role::Teacher(0),
-        Side::Student => Role::Student,
-    };
-    AdaptContext { role, task: None, step: case.step }
+/// The step of a case. Every step is thought to be one of the optimizer's.
+pub(super) fn context(case: &Case) -> StepContext {
+    StepContext {
+        step: case.step,
+        global_step: case.step,
+        progress: case.progress,
+        side: Some(case.model),
+        ..StepContext::default()
+    }
+}
+
+/// The same of a role that is called for both sides together.
+fn context_of_both(case: &Case) -> StepContext {
+    StepContext { side: None, ..context(case) }
 }
 
 pub(super) fn batch(spec: &BatchSpec) -> Result<Batch, String> {

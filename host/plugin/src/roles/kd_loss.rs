@@ -1,6 +1,6 @@
 //! The role `kd-loss`.
 
-use brewer::loss::kd::KdLoss;
+use brewer::{StepContext, loss::kd::KdLoss};
 use tch::Tensor;
 
 use super::{returned, take_loss};
@@ -56,8 +56,8 @@ impl KdLoss for PluginKdLoss {
         true
     }
 
-    fn repeat(&mut self) {
-        self.0.repeat();
+    fn begin_step(&mut self, context: &StepContext) {
+        self.0.begin_step(context);
     }
 
     fn rows(&mut self, inputs: &brewer::loss::kd::KdInputs<'_>) -> brewer::Result<Tensor> {

@@ -1,6 +1,9 @@
 //! The role `match-loss`.
 
-use brewer::loss::matching::{LossSum, MatchLoss};
+use brewer::{
+    StepContext,
+    loss::matching::{LossSum, MatchLoss},
+};
 use tch::{Device, Tensor};
 
 use super::{returned, take_loss, unlike};
@@ -82,8 +85,8 @@ impl MatchLoss for PluginMatchLoss {
         Ok(())
     }
 
-    fn repeat(&mut self) {
-        self.guest.repeat();
+    fn begin_step(&mut self, context: &StepContext) {
+        self.guest.begin_step(context);
     }
 
     fn loss(&mut self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> brewer::Result<LossSum> {

@@ -1,6 +1,9 @@
 //! The role `temperature-scheduler`.
 
-use brewer::schedule::temperature::{Temperature, TemperatureScheduler};
+use brewer::{
+    StepContext,
+    schedule::temperature::{Temperature, TemperatureScheduler},
+};
 use tch::{Tensor, no_grad};
 
 use super::{described, refused, returned, unlike};
@@ -84,8 +87,8 @@ impl TemperatureScheduler for PluginTemperatureScheduler {
         self.0.name()
     }
 
-    fn repeat(&mut self) {
-        self.0.repeat();
+    fn begin_step(&mut self, context: &StepContext) {
+        self.0.begin_step(context);
     }
 
     fn temperature(&mut self, student: &Tensor, teacher: &Tensor, base: f64) -> brewer::Result<Temperature> {

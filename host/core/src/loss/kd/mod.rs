@@ -21,7 +21,7 @@ pub use reverse_kl::ReverseKl;
 
 use crate::named::{self, registry};
 use crate::schedule::temperature::Temperature;
-use crate::{Distribution, Result};
+use crate::{Distribution, Result, StepContext};
 
 /// What a KD loss is computed from.
 #[derive(Debug)]
@@ -61,8 +61,9 @@ pub trait KdLoss {
         false
     }
 
-    /// Says that the step is computed again from its start: what depends on the calls made at a step begins anew.
-    fn repeat(&mut self) {}
+    /// Called before the calls of each forward step, and once more where a step is computed again: what depends on the calls
+    /// made at a step begins anew.
+    fn begin_step(&mut self, _context: &StepContext) {}
 
     /// One number for each row, `[rows]`; the engine takes their mean, and may give it the rows of a batch in parts. A loss
     /// that needs all rows at once returns one number for them together, `[]`, and is given no parts. The gradient flows to

@@ -24,8 +24,8 @@ pub use minilm_relations::MinilmRelations;
 pub use mmd::Mmd;
 pub use pkd::Pkd;
 
-use crate::Result;
 use crate::named::{self, registry};
+use crate::{Result, StepContext};
 
 /// A distance between intermediate features of student and teacher.
 pub trait MatchLoss {
@@ -41,8 +41,9 @@ pub trait MatchLoss {
     /// of the teacher's. An error says what was expected.
     fn check(&self, student: &[Vec<i64>], teacher: &[Vec<i64>]) -> Result<(), String>;
 
-    /// Says that the step is computed again from its start: what depends on the calls made at a step begins anew.
-    fn repeat(&mut self) {}
+    /// Called before the calls of each forward step, and once more where a step is computed again: what depends on the calls
+    /// made at a step begins anew.
+    fn begin_step(&mut self, _context: &StepContext) {}
 
     /// The loss of the layers of student and teacher; the mask is `[batch, length]`, 1 where a position counts.
     fn loss(&mut self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> Result<LossSum>;

@@ -11,7 +11,7 @@ use crate::describe::{describe, shape};
 use crate::loss::kd::{KdInputs, KdLoss, KdLossConfig};
 use crate::loss::{DistillationConfig, KdLossScale, LossError, PluginLosses};
 use crate::schedule::temperature::TemperatureScheduler;
-use crate::{Distribution, Features, Result};
+use crate::{Distribution, Features, Result, StepContext};
 
 /// The loss between the logits of both sides, summed over their lists.
 pub struct KdTerm {
@@ -51,10 +51,9 @@ impl KdTerm {
         })
     }
 
-    /// Says that the step is computed again.
-    pub(super) fn repeat(&mut self) {
-        self.scheduler.repeat();
-        self.loss.repeat();
+    pub(super) fn begin_step(&mut self, context: &StepContext) {
+        self.scheduler.begin_step(context);
+        self.loss.begin_step(context);
     }
 
     /// The sum over pairs of logits, after masks were applied.

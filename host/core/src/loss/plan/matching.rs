@@ -8,7 +8,7 @@ use crate::loss::config::ProjectionSpec;
 use crate::loss::matching::{MatchLoss, MatchLossConfig};
 use crate::loss::{CustomMatch, IntermediateMatch, LossError, PluginLosses};
 use crate::projection::{PROJECTIONS, Projection, projection};
-use crate::{Features, Result};
+use crate::{Features, Result, StepContext};
 
 /// A loss between selected layers, or modules, of both sides.
 pub struct MatchTerm {
@@ -73,9 +73,8 @@ impl MatchTerm {
         self.proj.as_ref().map(ProjectionSpec::options).unwrap_or_default()
     }
 
-    /// Says that the step is computed again.
-    pub(super) fn repeat(&mut self) {
-        self.loss.repeat();
+    pub(super) fn begin_step(&mut self, context: &StepContext) {
+        self.loss.begin_step(context);
     }
 
     pub(super) fn compute(&mut self, student: &Features, teacher: &Features) -> Result<Tensor> {

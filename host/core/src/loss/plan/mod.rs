@@ -19,7 +19,7 @@ pub use rows::{probability_shift, select_logits};
 use weight::Weight;
 
 use super::{DistillationConfig, PluginLosses};
-use crate::{Features, Result};
+use crate::{Features, Result, StepContext};
 
 /// The loss of one batch.
 #[derive(Debug)]
@@ -92,10 +92,13 @@ impl LossPlan {
         sum.finish()
     }
 
-    /// Says that the step is computed again, with the same numbers.
-    pub fn repeat(&mut self) {
-        self.kd.repeat();
-        self.matches.iter_mut().for_each(MatchTerm::repeat);
+    /// Begins a forward step, or the same one again: losses and the temperature scheduler learn its context, and weights that
+    /// are scheduled become those of the optimizer steps done.
+    pub fn begin_step(&mut self, context: &StepContext) -> Result<()> {
+        self.kd.begin_step(context);
+        self.matches.iter_mut().for_each(|term| term.begin_step(context));
+        self.kd_weight.begin_step(context)?;
+        self.hard_label_weight.begin_step(context)
     }
 
     /// Whether the features of a batch are all that the plan needs, before anything is computed from them.
@@ -140,12 +143,6 @@ impl LossPlan {
     /// The modules of the teacher, or of the student, whose outputs some match compares.
     pub fn modules(&self, of_teacher: bool) -> Vec<String> {
         self.matches.iter().flat_map(|term| term.modules(of_teacher)).cloned().collect()
-    }
-
-    /// Moves scheduled weights on, after an optimizer step; `progress` is the share of steps done.
-    pub fn advance(&mut self, progress: f64) -> Result<()> {
-        self.kd_weight.advance(progress)?;
-        self.hard_label_weight.advance(progress)
     }
 
     /// The summands for these features, in the order in which they are added.
