@@ -309,7 +309,7 @@ fn a_loss_is_given_the_rows_of_one_chunk_at_a_time() {
     let student = random(&[2, 4, CLASSES as i64]).set_requires_grad(true);
     let mut plugins = Plugins::default();
     for (chunk, given) in [(None, vec![7]), (Some(3), vec![3, 3, 1]), (Some(7), vec![7])] {
-        planned(&json!("plugin:rows"), chunk, &student, &mut plugins).unwrap();
+        drop(planned(&json!("plugin:rows"), chunk, &student, &mut plugins).unwrap());
         assert_eq!(plugins.0.take(), given);
     }
 }
@@ -317,7 +317,7 @@ fn a_loss_is_given_the_rows_of_one_chunk_at_a_time() {
 #[test]
 fn a_loss_that_is_one_number_for_all_rows_is_not_computed_in_chunks() {
     let student = random(&[2, 4, CLASSES as i64]).set_requires_grad(true);
-    planned(&json!("plugin:whole"), None, &student, &mut Plugins::default()).unwrap();
+    drop(planned(&json!("plugin:whole"), None, &student, &mut Plugins::default()).unwrap());
     // A batch that one chunk holds is refused as well: the next may be larger.
     for chunk in [3, 100] {
         let error = planned(&json!("plugin:whole"), Some(chunk), &student, &mut Plugins::default()).unwrap_err();

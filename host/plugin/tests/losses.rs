@@ -72,6 +72,28 @@ fn kd_losses_agree() {
     }
 }
 
+/// The same losses that return one number for each row.
+#[test]
+fn rows_of_kd_losses_agree() {
+    for (name, list) in [("ce", json!("ce")), ("mse", json!("mse")), ("dkd", json!(["dkd", 1, 8]))] {
+        let config = Some(json!({ "loss": name, "rows": true }));
+        let options = PluginOptions { config, log: silent(), ..Default::default() };
+        let plugin = Plugin::load(&engine(), component("guest-losses"), options).unwrap();
+        let mut own = PluginKdLoss::new(&plugin).unwrap();
+        let mut built_in = named::<KdLossConfig>(list).make(|_| unreachable!()).unwrap();
+        let (student, teacher) = (trained(&[4, 5]), random(&[4, 5]));
+        let temperature = Temperature::Scalar(3.0);
+        let inputs = KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: None };
+        let (found, expected) = (own.rows(&inputs).unwrap(), built_in.rows(&inputs).unwrap());
+        assert_eq!(found.size(), [4]);
+        assert!(found.allclose(&expected, 1e-6, 1e-9, false), "{name}: {found} {expected}");
+        // Each row by itself: what the first two are does not depend on the others.
+        let (student, teacher) = (student.narrow(0, 0, 2), teacher.narrow(0, 0, 2));
+        let inputs = KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: None };
+        assert!(own.rows(&inputs).unwrap().allclose(&expected.narrow(0, 0, 2), 1e-6, 1e-9, false), "{name}");
+    }
+}
+
 #[test]
 fn match_losses_agree() {
     let mask = Tensor::from_slice(&[1i64, 1, 1, 0, 1, 1, 0, 0]).reshape([2, 4]);
