@@ -1,12 +1,13 @@
 //! Set-up and build chores: `cargo xtask …`.
 //!
 //! `setup` turns a bare machine into one where plain `cargo build` works; `languages` and `registry` add what
-//! `cargo test` needs beyond it. Chores that need a machine that is set up begin with it, so that each of them works on
+//! `cargo test` needs beyond it. `check` is for while one works, `test` for when one is done. Chores that need a machine that is set up begin with it, so that each of them works on
 //! a fresh checkout.
 
 mod checks;
 mod debian;
 mod demo;
+mod install;
 mod languages;
 mod libtorch;
 mod peers;
@@ -22,6 +23,7 @@ mod wasm;
 mod wheel;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -48,6 +50,8 @@ enum Chore {
     /// Unpack the registry, its clients and the checker of signatures that tests run: Debian's docker-registry and skopeo,
     /// Python's oras, Sigstore's library
     Registry,
+    /// Check the format, the lints of the libraries, the unit tests and those of the engine: less than all, in two minutes
+    Check,
     /// Write what follows from wit/: the operations of tensors in each SDK, and the page of all operations
     Sdk {
         /// Write nothing, and fail if a file differs
@@ -56,6 +60,12 @@ enum Chore {
     },
     /// Set up, then check the format, the lints and the tests: what a change must pass
     Test,
+    /// Set up, build brewer-host, and put it with its libtorch where it works without the checkout
+    Install {
+        /// The folder whose bin/ and lib/brewer/ are written [default: ~/.local]
+        #[arg(long, value_name = "DIR")]
+        prefix: Option<PathBuf>,
+    },
     /// Compare speed, memory and losses with TextBrewer's, on the movie-reviews experiment
     Peers {
         /// How often each case is run by both
@@ -92,7 +102,9 @@ fn run(chore: &Chore) -> Result<()> {
         Chore::Registry => registry::ensure(&workspace),
         Chore::Sdk { check: true } => sdk::check(&workspace),
         Chore::Sdk { check: false } => sdk::write(&workspace),
-        Chore::Test => checks::run(&workspace),
+        Chore::Check => checks::quick(&workspace),
+        Chore::Test => checks::all(&workspace),
+        Chore::Install { prefix } => install::run(&workspace, prefix.as_deref()),
         Chore::Peers { pairs } => peers::run(&workspace, *pairs as usize),
         Chore::Demo { seeds } => demo::run(&workspace, *seeds),
     }

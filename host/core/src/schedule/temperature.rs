@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::named::{self, registry};
-use crate::{Distribution, Result, StepContext};
+use crate::{Distribution, Result, RoleState, StepContext};
 
 /// What logits are divided by before the softmax.
 #[derive(Debug)]
@@ -45,6 +45,11 @@ pub trait TemperatureScheduler {
     /// Called before the calls of each forward step, and once more where a step is computed again: what depends on the calls
     /// made at a step begins anew.
     fn begin_step(&mut self, _context: &StepContext) {}
+
+    /// What it remembers from call to call, if that goes into checkpoints.
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        None
+    }
 
     /// From logits of one shape `[rows, classes]` and the configured temperature. Runs without grad.
     fn temperature(&mut self, student: &Tensor, teacher: &Tensor, base: f64) -> Result<Temperature>;

@@ -4,11 +4,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::named::{self, registry};
-use crate::{Result, StepContext};
+use crate::{Result, RoleState, StepContext};
 
 /// The weight of a loss at a point of the run.
 pub trait WeightScheduler {
     fn name(&self) -> &str;
+
+    /// What it remembers from call to call, if that goes into checkpoints.
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        None
+    }
 
     /// The weight from the context's step on. Called once after each optimizer step, before the next forward step; the
     /// configured weight holds until then.

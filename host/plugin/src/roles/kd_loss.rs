@@ -1,6 +1,6 @@
 //! The role `kd-loss`.
 
-use brewer::{StepContext, loss::kd::KdLoss};
+use brewer::{RoleState, StepContext, loss::kd::KdLoss};
 use tch::Tensor;
 
 use super::{returned, take_loss};
@@ -54,6 +54,10 @@ impl KdLoss for PluginKdLoss {
     /// It may: what it does with them only the plugin knows.
     fn uses_labels(&self) -> bool {
         true
+    }
+
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.0.state()
     }
 
     fn begin_step(&mut self, context: &StepContext) {

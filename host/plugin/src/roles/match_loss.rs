@@ -1,7 +1,7 @@
 //! The role `match-loss`.
 
 use brewer::{
-    StepContext,
+    RoleState, StepContext,
     loss::matching::{LossSum, MatchLoss},
 };
 use tch::{Device, Tensor};
@@ -83,6 +83,10 @@ impl MatchLoss for PluginMatchLoss {
     /// What shapes it takes only the plugin knows: it is asked by the first loss, which is part of the check before step 0.
     fn check(&self, _student: &[Vec<i64>], _teacher: &[Vec<i64>]) -> Result<(), String> {
         Ok(())
+    }
+
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.guest.state()
     }
 
     fn begin_step(&mut self, context: &StepContext) {

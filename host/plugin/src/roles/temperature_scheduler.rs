@@ -1,7 +1,7 @@
 //! The role `temperature-scheduler`.
 
 use brewer::{
-    StepContext,
+    RoleState, StepContext,
     schedule::temperature::{Temperature, TemperatureScheduler},
 };
 use tch::{Tensor, no_grad};
@@ -85,6 +85,10 @@ fn first_unusable(values: &Tensor) -> Result<Option<f64>, tch::TchError> {
 impl TemperatureScheduler for PluginTemperatureScheduler {
     fn name(&self) -> &str {
         self.0.name()
+    }
+
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.0.state()
     }
 
     fn begin_step(&mut self, context: &StepContext) {

@@ -21,7 +21,7 @@ pub use reverse_kl::ReverseKl;
 
 use crate::named::{self, registry};
 use crate::schedule::temperature::Temperature;
-use crate::{Distribution, Result, StepContext};
+use crate::{Distribution, Result, RoleState, StepContext};
 
 /// What a KD loss is computed from.
 #[derive(Debug)]
@@ -64,6 +64,11 @@ pub trait KdLoss {
     /// Called before the calls of each forward step, and once more where a step is computed again: what depends on the calls
     /// made at a step begins anew.
     fn begin_step(&mut self, _context: &StepContext) {}
+
+    /// What it remembers from call to call, if that goes into checkpoints.
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        None
+    }
 
     /// One number for each row, `[rows]`; the engine takes their mean, and may give it the rows of a batch in parts. A loss
     /// that needs all rows at once returns one number for them together, `[]`, and is given no parts. The gradient flows to

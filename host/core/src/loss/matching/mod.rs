@@ -25,7 +25,7 @@ pub use mmd::Mmd;
 pub use pkd::Pkd;
 
 use crate::named::{self, registry};
-use crate::{Result, StepContext};
+use crate::{Result, RoleState, StepContext};
 
 /// A distance between intermediate features of student and teacher.
 pub trait MatchLoss {
@@ -44,6 +44,11 @@ pub trait MatchLoss {
     /// Called before the calls of each forward step, and once more where a step is computed again: what depends on the calls
     /// made at a step begins anew.
     fn begin_step(&mut self, _context: &StepContext) {}
+
+    /// What it remembers from call to call, if that goes into checkpoints.
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        None
+    }
 
     /// The loss of the layers of student and teacher; the mask is `[batch, length]`, 1 where a position counts.
     fn loss(&mut self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> Result<LossSum>;
