@@ -38,6 +38,12 @@ fn schema_prints_the_keys_of_an_experiment() {
     }
     let limits = &schema["$defs"]["PluginSpec"]["properties"]["limits"]["properties"];
     assert!(limits["call_seconds"].is_object(), "{limits}");
+    let losses = &schema["$defs"]["KdLossConfig"]["oneOf"];
+    assert!(losses.as_array().unwrap().iter().any(|loss| loss["const"] == "ce"), "{losses}");
+    let lists: Vec<&Value> =
+        losses.as_array().unwrap().iter().filter_map(|loss| loss["anyOf"].as_array()?.get(1)).collect();
+    let dkd = lists.iter().find(|list| list["prefixItems"][0]["const"] == "dkd").unwrap();
+    assert_eq!(["alpha", "beta"], [1, 2].map(|index| dkd["prefixItems"][index]["title"].as_str().unwrap()));
 }
 
 #[test]

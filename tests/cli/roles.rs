@@ -58,6 +58,28 @@ fn losses_and_schedulers_of_plugins_train_as_the_built_in_ones() {
 }
 
 #[test]
+fn a_kd_loss_is_computed_in_chunks_of_rows() {
+    let mut workspace = Workspace::new().with("distillation", json!({ "kd_loss_type": "ce", "temperature": 4 }));
+    workspace.run();
+    let expected = scalars(&workspace, "total_loss");
+    workspace.set("distillation.kd_chunk_rows", json!(3));
+    let finished = workspace.run();
+    assert_near(&scalars(&workspace, "total_loss"), &expected);
+    assert!(finished.stderr.contains("in chunks of 3 rows"), "{}", finished.stderr);
+
+    // A plugin's, which returns a number for each row.
+    let mut of_rows = built_in_as_plugin("ce");
+    of_rows["config"]["rows"] = json!(true);
+    workspace.set("distillation.kd_loss_type", json!("plugin:kd"));
+    workspace.set("plugins", json!({ "losses": { "kd": of_rows } }));
+    workspace.run();
+    assert_near(&scalars(&workspace, "total_loss"), &expected);
+
+    workspace.set("plugins", json!({ "losses": { "kd": built_in_as_plugin("ce") } }));
+    workspace.refuses(&["kd_chunk_rows: plugin guest-losses.wasm returned one number for all rows", "for each row"]);
+}
+
+#[test]
 fn a_plugin_that_is_not_there_is_named() {
     let mut workspace = Workspace::new().with("distillation.kd_loss_type", json!("plugin:mine"));
     workspace.refuses(&["kd_loss_type", "there is no plugin `mine`", "losses"]);

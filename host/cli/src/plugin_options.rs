@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use brewer::experiment::{DistillerName, Experiment, ExperimentError, PluginRef, PluginSpec, PluginSpecs};
-use brewer::loss::{NameAndParameters, PLUGIN_PREFIX};
+use brewer::loss::PLUGIN_PREFIX;
+use brewer::loss::kd::KdLossConfig;
 use brewer_plugin_host::{Components, Limits, Named, Place, PluginRole, inspect_bytes, printable};
 use clap::builder::ValueParser;
 use clap::error::ErrorKind;
@@ -214,7 +215,7 @@ impl Filling<'_> {
             }
             Place::Named(Named { list, specs, names, .. }) => {
                 let stem = self.stem();
-                if !names(&self.experiment.distillation).iter().any(|place| is_named(place, &stem)) {
+                if !names(&self.experiment.distillation).contains(&stem.as_str()) {
                     return Ok(false);
                 }
                 self.put_named(list, specs, &stem)?;
@@ -292,17 +293,12 @@ fn is_same(left: &PluginRef, right: &PluginRef) -> bool {
     }
 }
 
-/// Whether what stands where a built-in could be named is the plugin `name`.
-fn is_named(place: &str, name: &str) -> bool {
-    place.strip_prefix(PLUGIN_PREFIX) == Some(name)
-}
-
 /// The name of the plugin that stands where a built-in could be named; a built-in gives way to `name`.
-fn named(place: &mut NameAndParameters, name: &str) -> String {
-    match place.name().strip_prefix(PLUGIN_PREFIX) {
-        Some(name) => name.to_owned(),
-        None => {
-            *place = NameAndParameters::Name(format!("{PLUGIN_PREFIX}{name}"));
+fn named(place: &mut KdLossConfig, name: &str) -> String {
+    match place {
+        KdLossConfig::Plugin(name) => name.clone(),
+        built_in => {
+            *built_in = KdLossConfig::Plugin(name.to_owned());
             name.to_owned()
         }
     }

@@ -112,7 +112,7 @@ fn found_value(found: &str) -> String {
 fn expected_type(expected: &str) -> String {
     let plain = match expected {
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
-        "a nonzero usize" => "a whole number, 1 or more",
+        "a nonzero u32" | "a nonzero usize" => "a whole number, 1 or more",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         "f32" | "f64" => "a number",
         "a boolean" => "true or false",

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use brewer::loss::{KdInputs, NameAndParameters, kd_loss, match_loss, probability_shift, select_logits};
-use brewer::temperature::{Constant, Cwsm, Flsw, Temperature, TemperatureScheduler};
+use brewer::loss::kd::{KdInputs, KdLossConfig};
+use brewer::loss::matching::MatchLossConfig;
+use brewer::loss::{probability_shift, select_logits};
+use brewer::schedule::temperature::{Constant, Cwsm, Flsw, Temperature, TemperatureScheduler};
 use serde_json::Value;
 use tch::{Kind, Tensor};
 
@@ -49,33 +51,40 @@ fn excess(found: &Tensor, expected: &Tensor, absolute: f64, relative: f64) -> f6
     ((found - expected).abs() - allowed).max().double_value(&[])
 }
 
-fn named(name: &str) -> NameAndParameters {
-    NameAndParameters::Name(name.to_owned())
-}
-
 fn compute(fixture: &Fixture, case: &Value, student: &[Tensor]) -> Tensor {
     let teacher = fixture.tensors(&case["teacher"]);
     let mask = (!case["mask"].is_null()).then(|| fixture.tensor(&case["mask"]));
     let function = case["function"].as_str().unwrap();
-    let name = match function {
+    let config = match function {
         "kd_ce_loss" | "kd_mse_loss" => {
-            let loss = kd_loss(&named(if function == "kd_ce_loss" { "ce" } else { "mse" })).unwrap();
-            let temperature = &fixture.temperature(&case["temperature"]);
-            let inputs = KdInputs { student: &student[0], teacher: &teacher[0], temperature, labels: None };
-            return loss.loss(&inputs).unwrap();
+            let config = if function == "kd_ce_loss" { KdLossConfig::Ce } else { KdLossConfig::Mse };
+            let temperature = match fixture.temperature(&case["temperature"]) {
+                Temperature::PerExample(values) => Temperature::PerExample(values.reshape([-1])),
+                scalar => scalar,
+            };
+            let rows = |logits: &Tensor| logits.reshape([-1, *logits.size().last().unwrap()]);
+            let inputs = KdInputs {
+                student: &rows(&student[0]),
+                teacher: &rows(&teacher[0]),
+                temperature: &temperature,
+                labels: None,
+            };
+            let mut loss = config.make(|_| unreachable!()).unwrap();
+            return loss.rows(&inputs).unwrap().mean(None::<Kind>);
         }
-        "att_ce_loss" => "attention_ce",
-        "att_ce_mean_loss" => "attention_ce_mean",
-        "att_mse_loss" => "attention_mse",
-        "att_mse_sum_loss" => "attention_mse_sum",
-        "cos_loss" => "cos",
-        "fsp_loss" => "fsp",
-        "hid_mse_loss" => "hidden_mse",
-        "mmd_loss" => "mmd",
-        "pkd_loss" => "pkd",
+        "att_ce_loss" => MatchLossConfig::AttentionCe,
+        "att_ce_mean_loss" => MatchLossConfig::AttentionCeMean,
+        "att_mse_loss" => MatchLossConfig::AttentionMse,
+        "att_mse_sum_loss" => MatchLossConfig::AttentionMseSum,
+        "cos_loss" => MatchLossConfig::Cos,
+        "fsp_loss" => MatchLossConfig::Fsp,
+        "hid_mse_loss" => MatchLossConfig::HiddenMse,
+        "mmd_loss" => MatchLossConfig::Mmd,
+        "pkd_loss" => MatchLossConfig::Pkd,
         other => panic!("no loss for {other}"),
     };
-    match_loss("loss", &named(name)).unwrap().loss(student, &teacher, mask.as_ref()).unwrap()
+    let mut loss = config.make(|_| unreachable!()).unwrap();
+    loss.loss(student, &teacher, mask.as_ref()).unwrap().mean().unwrap()
 }
 
 #[test]
@@ -103,13 +112,13 @@ fn temperatures_agree() {
     for case in fixture.group("temperature_schedulers") {
         let arguments: Vec<f64> =
             case["args"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
-        let scheduler: Box<dyn TemperatureScheduler> = match (case["scheduler"].as_str().unwrap(), arguments.as_slice())
-        {
-            ("flsw", &[beta, gamma]) => Box::new(Flsw { beta, gamma }),
-            ("cwsm", &[beta]) => Box::new(Cwsm { beta }),
-            ("constant", &[]) => Box::new(Constant),
-            other => panic!("no scheduler for {other:?}"),
-        };
+        let mut scheduler: Box<dyn TemperatureScheduler> =
+            match (case["scheduler"].as_str().unwrap(), arguments.as_slice()) {
+                ("flsw", &[beta, gamma]) => Box::new(Flsw { beta, gamma }),
+                ("cwsm", &[beta]) => Box::new(Cwsm { beta }),
+                ("constant", &[]) => Box::new(Constant),
+                other => panic!("no scheduler for {other:?}"),
+            };
         let (student, teacher) = (fixture.tensor(&case["student"]), fixture.tensor(&case["teacher"]));
         let base = case["base_temperature"].as_f64().unwrap();
         match (scheduler.temperature(&student, &teacher, base).unwrap(), fixture.temperature(&case["expected"])) {

@@ -124,7 +124,7 @@ fn a_kd_loss_that_the_head_does_not_mean_is_refused() {
              multi-label classification, where each class holds or not; expected `bce`, `mse` or a plugin's loss",
         ),
         ("bert_multi_label", several(), "kd_loss_type", json!(["js", 0.5]), "`js 0.5` compares the softmax"),
-        ("bert_multi_label", several(), "kd_loss_type", json!("dkd"), "`dkd` compares the softmax"),
+        ("bert_multi_label", several(), "kd_loss_type", json!("dkd"), "`dkd 1 8` compares the softmax"),
         (
             "bert_regression",
             numbers(),

@@ -1,6 +1,6 @@
 //! What an adaptor builds up to return.
 
-use brewer::{Features, Layers, loss::MinilmRelations};
+use brewer::{Features, Layers, loss::matching::MinilmRelations};
 use tch::{Kind, TchError, Tensor};
 use wasmtime::component::Resource;
 
@@ -27,7 +27,7 @@ pub(crate) struct Given {
 /// How many elements a loss makes of a layer `[batch, length, hidden]` when it compares each position with each other
 /// (`mmd`, and `minilm_relations` in every head) or each hidden number with each other (`fsp`); none of another layer.
 pub(crate) fn pairs(shape: &[i64]) -> u64 {
-    const HEADS: u64 = MinilmRelations::DEFAULT_HEADS as u64;
+    const HEADS: u64 = MinilmRelations::DEFAULT_HEADS.get() as u64;
     let [batch, length, hidden] = *shape else { return 0 };
     let square = |size: i64| size.unsigned_abs().saturating_mul(size.unsigned_abs());
     let of_example = square(length).saturating_mul(HEADS).saturating_add(square(hidden));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use brewer::temperature::Temperature;
+use brewer::schedule::temperature::Temperature;
 use tch::Tensor;
 use wasmtime::component::Resource;
 

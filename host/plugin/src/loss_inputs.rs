@@ -1,6 +1,6 @@
 //! What losses get from the host.
 
-pub use brewer::temperature::Temperature;
+pub use brewer::schedule::temperature::Temperature;
 use tch::Tensor;
 use wasmtime::component::Resource;
 

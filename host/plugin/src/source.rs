@@ -7,10 +7,10 @@ use brewer::{
     assemble::PluginSource,
     callback::DataSplit,
     experiment::{Experiment, KeyError, PluginRef, PluginSpec, from_json},
-    loss::{KdLoss, MatchLoss},
+    loss::{kd::KdLoss, matching::MatchLoss},
     model::ModelSpec,
-    temperature::TemperatureScheduler,
-    weight::WeightScheduler,
+    schedule::temperature::TemperatureScheduler,
+    schedule::weight::WeightScheduler,
 };
 use schemars::Schema;
 use serde::de::DeserializeOwned;

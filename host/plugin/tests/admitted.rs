@@ -5,7 +5,7 @@ mod common;
 
 use std::fs;
 
-use brewer::loss::{MatchLoss, Mmd};
+use brewer::loss::matching::{MatchLoss, Mmd};
 use brewer::{Adaptor, Features, Outputs};
 use brewer_plugin_host::Limits;
 use common::{batch, guest, resident_kib, status_kib, student, trained_outputs};
@@ -62,6 +62,6 @@ fn what_is_counted_is_what_is_taken() {
     check("square-hidden", &wide_outputs(), |features| {
         let layers: Vec<Tensor> = features.hidden.iter().flatten().map(Tensor::shallow_clone).collect();
         let of_teacher: Vec<Tensor> = layers.iter().map(|layer| layer.detach() * 2).collect();
-        Mmd.loss(&layers, &of_teacher, None).unwrap().backward();
+        Mmd.loss(&layers, &of_teacher, None).unwrap().sum.backward();
     });
 }

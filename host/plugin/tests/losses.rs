@@ -3,13 +3,15 @@
 mod common;
 
 use brewer::StepContext;
-use brewer::loss::{KdInputs, KdLoss, MatchLoss, NameAndParameters, kd_loss, match_loss};
-use brewer::temperature::{Cwsm, Flsw, Temperature, TemperatureScheduler};
-use brewer::weight::{WeightScheduler, weight_scheduler};
+use brewer::loss::kd::{KdInputs, KdLoss, KdLossConfig};
+use brewer::loss::matching::{MatchLoss, MatchLossConfig};
+use brewer::schedule::temperature::{Cwsm, Flsw, Temperature, TemperatureScheduler};
+use brewer::schedule::weight::{WeightScheduler, WeightSchedulerConfig};
 use brewer_plugin_host::{
     Plugin, PluginKdLoss, PluginMatchLoss, PluginOptions, PluginTemperatureScheduler, PluginWeightScheduler,
 };
 use common::{component, engine, silent};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
@@ -27,9 +29,9 @@ fn trained(shape: &[i64]) -> Tensor {
     random(shape).set_requires_grad(true)
 }
 
-/// A built-in with these parameters.
-fn spec(list: Value) -> NameAndParameters {
-    serde_json::from_value(list).unwrap()
+/// What a configuration names.
+fn named<T: DeserializeOwned>(written: Value) -> T {
+    serde_json::from_value(written).unwrap()
 }
 
 /// The value of a loss, and its gradient with respect to some tensors.
@@ -58,13 +60,37 @@ fn kd_losses_agree() {
         ("dkd", json!(["dkd", 1, 8]), None),
         ("dkd", json!(["dkd", 1, 8]), Some(&labels)),
     ] {
-        let (own, built_in) = (PluginKdLoss::new(&plugin(name)).unwrap(), kd_loss(&spec(list)).unwrap());
+        let mut own = PluginKdLoss::new(&plugin(name)).unwrap();
+        let mut built_in = named::<KdLossConfig>(list).make(|_| unreachable!()).unwrap();
         let (student, teacher) = (trained(&[4, 5]), random(&[4, 5]));
         for temperature in [Temperature::Scalar(3.0), Temperature::PerExample(random(&[4]).abs() + 1.0)] {
             let inputs = KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels };
-            let (found, expected) = (own.loss(&inputs).unwrap(), built_in.loss(&inputs).unwrap());
+            let found = own.rows(&inputs).unwrap();
+            let expected = built_in.rows(&inputs).unwrap().mean(None::<Kind>);
             assert_agree(name, &found, &expected, std::slice::from_ref(&student));
         }
+    }
+}
+
+/// The same losses that return one number for each row.
+#[test]
+fn rows_of_kd_losses_agree() {
+    for (name, list) in [("ce", json!("ce")), ("mse", json!("mse")), ("dkd", json!(["dkd", 1, 8]))] {
+        let config = Some(json!({ "loss": name, "rows": true }));
+        let options = PluginOptions { config, log: silent(), ..Default::default() };
+        let plugin = Plugin::load(&engine(), component("guest-losses"), options).unwrap();
+        let mut own = PluginKdLoss::new(&plugin).unwrap();
+        let mut built_in = named::<KdLossConfig>(list).make(|_| unreachable!()).unwrap();
+        let (student, teacher) = (trained(&[4, 5]), random(&[4, 5]));
+        let temperature = Temperature::Scalar(3.0);
+        let inputs = KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: None };
+        let (found, expected) = (own.rows(&inputs).unwrap(), built_in.rows(&inputs).unwrap());
+        assert_eq!(found.size(), [4]);
+        assert!(found.allclose(&expected, 1e-6, 1e-9, false), "{name}: {found} {expected}");
+        // Each row by itself: what the first two are does not depend on the others.
+        let (student, teacher) = (student.narrow(0, 0, 2), teacher.narrow(0, 0, 2));
+        let inputs = KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: None };
+        assert!(own.rows(&inputs).unwrap().allclose(&expected.narrow(0, 0, 2), 1e-6, 1e-9, false), "{name}");
     }
 }
 
@@ -83,15 +109,16 @@ fn match_losses_agree() {
         ("attention_ce", json!("attention_ce")),
         ("attention_ce_mean", json!("attention_ce_mean")),
     ] {
-        let (own, built_in) = (PluginMatchLoss::new(&plugin(name)).unwrap(), match_loss("loss", &spec(list)).unwrap());
+        let mut own = PluginMatchLoss::new(&plugin(name)).unwrap();
+        let mut built_in = named::<MatchLossConfig>(list).make(|_| unreachable!()).unwrap();
         assert_eq!(own.num_layers(), built_in.num_layers(), "{name}");
         let shape: &[i64] = if name.starts_with("attention") { &[2, 3, 4, 4] } else { &[2, 4, 6] };
         let layers = own.num_layers();
         let student: Vec<Tensor> = (0..layers).map(|_| trained(shape)).collect();
         let teacher: Vec<Tensor> = (0..layers).map(|_| random(shape)).collect();
         for mask in [None, Some(&mask)] {
-            let found = own.loss(&student, &teacher, mask).unwrap();
-            let expected = built_in.loss(&student, &teacher, mask).unwrap();
+            let found = own.loss(&student, &teacher, mask).unwrap().mean().unwrap();
+            let expected = built_in.loss(&student, &teacher, mask).unwrap().mean().unwrap();
             assert_agree(name, &found, &expected, &student);
         }
     }
@@ -102,15 +129,16 @@ fn temperatures_agree() {
     let (student, teacher) = (random(&[4, 5]), random(&[4, 5]));
     let built_in: [(&str, Box<dyn TemperatureScheduler>); 2] =
         [("flsw", Box::new(Flsw { beta: 1.5, gamma: 2.0 })), ("cwsm", Box::new(Cwsm { beta: 1.5 }))];
-    for (name, built_in) in built_in {
-        let own = PluginTemperatureScheduler::new(&plugin(name)).unwrap();
-        let per_example = |scheduler: &dyn TemperatureScheduler| match scheduler.temperature(&student, &teacher, 8.0) {
-            Ok(Temperature::PerExample(values)) => values,
-            other => panic!("{name}: {other:?}"),
-        };
-        assert!(per_example(&own).allclose(&per_example(built_in.as_ref()), 1e-9, 1e-12, false), "{name}");
+    for (name, mut built_in) in built_in {
+        let mut own = PluginTemperatureScheduler::new(&plugin(name)).unwrap();
+        let per_example =
+            |scheduler: &mut dyn TemperatureScheduler| match scheduler.temperature(&student, &teacher, 8.0) {
+                Ok(Temperature::PerExample(values)) => values,
+                other => panic!("{name}: {other:?}"),
+            };
+        assert!(per_example(&mut own).allclose(&per_example(built_in.as_mut()), 1e-9, 1e-12, false), "{name}");
     }
-    let own = PluginTemperatureScheduler::new(&plugin("constant")).unwrap();
+    let mut own = PluginTemperatureScheduler::new(&plugin("constant")).unwrap();
     assert!(matches!(own.temperature(&student, &teacher, 8.0), Ok(Temperature::Scalar(8.0))));
 }
 
@@ -118,7 +146,8 @@ fn temperatures_agree() {
 fn weights_agree() {
     for name in ["linear_decay", "linear_growth"] {
         let mut own = PluginWeightScheduler::new(&plugin(name)).unwrap();
-        let mut built_in = weight_scheduler("key", name).unwrap();
+        let built_in = named::<WeightSchedulerConfig>(json!(name)).make(|_| unreachable!()).unwrap();
+        let mut built_in = built_in.unwrap();
         for progress in [0.0, 0.25, 1.0] {
             let context = StepContext { progress, ..StepContext::default() };
             assert_eq!(own.weight(&context).unwrap(), built_in.weight(&context).unwrap(), "{name}");

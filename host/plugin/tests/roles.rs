@@ -9,10 +9,11 @@ use std::sync::atomic::AtomicBool;
 use brewer::callback::{DataSplit, Scalars};
 use brewer::data::{DataConfig, Dataset, Loader, Order};
 use brewer::evaluation::{Preparation, evaluate};
-use brewer::loss::{KdInputs, KdLoss, MatchLoss};
+use brewer::loss::kd::{KdInputs, KdLoss};
+use brewer::loss::matching::MatchLoss;
 use brewer::model::{InputColumn, InputSpec, LoadOptions, ModelSpec, SharedBody, load};
-use brewer::temperature::{Temperature, TemperatureScheduler};
-use brewer::weight::WeightScheduler;
+use brewer::schedule::temperature::{Temperature, TemperatureScheduler};
+use brewer::schedule::weight::WeightScheduler;
 use brewer::{Batch, BatchPostprocessor, Callback, StepContext, Student, Task};
 use brewer_plugin_host::{
     Limits, Permission, Plugin, PluginBatchPostprocessor, PluginCallback, PluginKdLoss, PluginMatchLoss, PluginOptions,
@@ -119,15 +120,19 @@ fn trained() -> Tensor {
     Tensor::randn([3, 4, 6], (Kind::Float, Device::Cpu)).set_requires_grad(true)
 }
 
+fn logits() -> Tensor {
+    trained().reshape([12, 6]).detach().set_requires_grad(true)
+}
+
 #[test]
 fn kd_losses_return_one_number_with_a_gradient() {
-    let (student, teacher, temperature) = (trained(), trained().detach(), Temperature::Scalar(2.0));
+    let (student, teacher, temperature) = (logits(), logits().detach(), Temperature::Scalar(2.0));
     let inputs = KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: None };
     for (deed, expected) in LOSSES.into_iter().chain(EVERYWHERE) {
-        let bad = PluginKdLoss::new(&plugin(deed)).unwrap();
-        refused("kd-loss", deed, expected, || bad.loss(&inputs));
+        let mut bad = PluginKdLoss::new(&plugin(deed)).unwrap();
+        refused("kd-loss", deed, expected, || bad.rows(&inputs));
     }
-    PluginKdLoss::new(&plugin("")).unwrap().loss(&inputs).unwrap().backward();
+    PluginKdLoss::new(&plugin("")).unwrap().rows(&inputs).unwrap().backward();
     assert!(student.grad().defined());
 }
 
@@ -137,14 +142,14 @@ fn the_losses_of_a_step_share_what_is_allowed_in_it() {
     let options = PluginOptions { limits, log: silent(), ..Default::default() };
     let plugin = Plugin::load(&engine(), component("guest-roles"), options).unwrap();
     let mut loss = PluginKdLoss::new(&plugin).unwrap();
-    let (student, teacher, temperature) = (trained(), trained().detach(), Temperature::Scalar(2.0));
+    let (student, teacher, temperature) = (logits(), logits().detach(), Temperature::Scalar(2.0));
     let inputs = KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: None };
     // One pair of logits is well within the limit, and so is any number of steps; a hundred pairs are not.
     for step in 0..100 {
         loss.begin_step(&StepContext { step, ..StepContext::default() });
-        drop(loss.loss(&inputs).unwrap());
+        drop(loss.rows(&inputs).unwrap());
     }
-    let mut pairs = (0..100).map(|_| loss.loss(&inputs));
+    let mut pairs = (0..100).map(|_| loss.rows(&inputs));
     let message = pairs.find_map(Result::err).expect("an error").to_string();
     for part in
         ["plugin guest-roles.wasm (kd-loss)", "of tensors in one step", "for gradients", "`limits.tensor_bytes`"]
@@ -159,11 +164,11 @@ fn a_step_that_is_computed_again_is_the_same_again() {
     let config = Some(json!({ "do": "random" }));
     let options = PluginOptions { config, limits, log: silent(), ..Default::default() };
     let mut loss = PluginKdLoss::new(&Plugin::load(&engine(), component("guest-roles"), options).unwrap()).unwrap();
-    let (student, teacher, temperature) = (trained(), trained().detach(), Temperature::Scalar(2.0));
+    let (student, teacher, temperature) = (logits(), logits().detach(), Temperature::Scalar(2.0));
     let inputs = KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: None };
     let twice = |loss: &mut PluginKdLoss, step| {
         loss.begin_step(&StepContext { step, ..StepContext::default() });
-        [(); 2].map(|()| loss.loss(&inputs).unwrap().double_value(&[]))
+        [(); 2].map(|()| loss.rows(&inputs).unwrap().double_value(&[]))
     };
     // The check before training, then step 0.
     let checked = twice(&mut loss, 0);
@@ -174,14 +179,14 @@ fn a_step_that_is_computed_again_is_the_same_again() {
     assert!(first.iter().all(|number| !second.contains(number)), "{first:?}, {second:?}");
     // Two more at a step would be too much for it.
     assert_eq!(twice(&mut loss, 0), first);
-    assert!(loss.loss(&inputs).is_err());
+    assert!(loss.rows(&inputs).is_err());
 }
 
 #[test]
 fn match_losses_return_one_number_with_a_gradient() {
     let (student, teacher) = ([trained()], [trained().detach()]);
     for (deed, expected) in LOSSES {
-        let bad = PluginMatchLoss::new(&plugin(deed)).unwrap();
+        let mut bad = PluginMatchLoss::new(&plugin(deed)).unwrap();
         refused("match-loss", deed, expected, || bad.loss(&student, &teacher, None));
     }
     // Asked before the run how many layers it takes: what goes wrong there is wrong with the plugin.
@@ -190,7 +195,7 @@ fn match_losses_return_one_number_with_a_gradient() {
         assert!(error.contains("cannot be started") && error.contains(expected), "{deed}: {error}");
     }
     assert_eq!(PluginMatchLoss::new(&plugin("many-layers")).unwrap().num_layers(), u32::MAX as usize);
-    PluginMatchLoss::new(&plugin("")).unwrap().loss(&student, &teacher, None).unwrap().backward();
+    PluginMatchLoss::new(&plugin("")).unwrap().loss(&student, &teacher, None).unwrap().sum.backward();
 }
 
 #[test]
@@ -198,7 +203,7 @@ fn temperatures_are_above_zero() {
     let logits = Tensor::randn([3, 4], (Kind::Float, Device::Cpu));
     let own = [("zero", "the temperature 0"), ("nan", "the temperature NaN"), ("wrong-rows", "one for each row")];
     for (deed, expected) in own.into_iter().chain(EVERYWHERE) {
-        let bad = PluginTemperatureScheduler::new(&plugin(deed)).unwrap();
+        let mut bad = PluginTemperatureScheduler::new(&plugin(deed)).unwrap();
         refused("temperature-scheduler", deed, expected, || bad.temperature(&logits, &logits, 4.0));
     }
 }

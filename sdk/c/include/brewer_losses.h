@@ -21,7 +21,8 @@ typedef struct {
 
 /* ---- Roles: implement the function of the one that the plugin has ---- */
 
-/* A KD loss: a tensor of one element, computed from the student's logits, through which it is differentiated. */
+/* A KD loss: one number for each row, [rows], or a tensor of one element, which an experiment with `kd_chunk_rows` refuses;
+ * computed from the student's logits, through which it is differentiated. */
 Tensor kd_loss(KdInputs inputs);
 
 /* A match loss: a tensor of one element, computed from the student's layers. */

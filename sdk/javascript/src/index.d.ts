@@ -18,8 +18,9 @@ export function defineBatchPostprocessor(
     process: (batch: EditableBatch, context: Context) => EditableBatch | void,
 ): { process(context: unknown, batch: unknown): unknown };
 
-/** Makes a function the plugin's KD loss: `export const kdLoss = …`. It returns a tensor of one element, computed from
- * `inputs.student` by differentiable operations. */
+/** Makes a function the plugin's KD loss: `export const kdLoss = …`. It returns one number for each row, `[rows]`, or
+ * a tensor of one element, which an experiment with `kd_chunk_rows` refuses; computed from `inputs.student` by differentiable
+ * operations. */
 export function defineKdLoss(loss: (inputs: KdInputs) => Tensor): { loss(inputs: unknown): unknown };
 
 /** Makes a function the plugin's match loss: `export const matchLoss = …`, of one layer of each side or of `numLayers`. */
@@ -53,14 +54,14 @@ export class Temperature {
     soften(logits: Tensor): Tensor;
 }
 
-/** What a KD loss compares: logits of one shape, `[…, classes]`. */
+/** What a KD loss compares: logits, `[rows, classes]`. */
 export interface KdInputs {
     /** Before any softmax, with a gradient. */
     readonly student: Tensor;
     /** Without a gradient. */
     readonly teacher: Tensor;
     readonly temperature: Temperature;
-    /** Integers `[…]`, -100 where a row has none. */
+    /** Integers `[rows]`, -100 where a row has none. */
     readonly labels: Tensor | undefined;
 }
 

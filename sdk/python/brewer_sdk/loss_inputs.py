@@ -42,7 +42,7 @@ def temperature(chosen) -> contract.Temperature:
 
 @dataclass(frozen=True)
 class KdInputs:
-    """What a KD loss compares: logits of one shape, `[…, classes]`."""
+    """What a KD loss compares: logits, `[rows, classes]`."""
 
     student: Tensor
     """Before any softmax, with a gradient."""
@@ -50,7 +50,7 @@ class KdInputs:
     """Without a gradient."""
     temperature: Temperature
     labels: Tensor | None
-    """Integers `[…]`, -100 where a row has none."""
+    """Integers `[rows]`, -100 where a row has none."""
 
     @classmethod
     def read(cls, inputs: contract.KdInputs) -> "KdInputs":

@@ -6,8 +6,9 @@ from .tensor import Tensor
 
 
 def kd_loss(loss):
-    """Makes a function the plugin's KD loss. It takes `KdInputs` and returns a tensor of one element, computed from
-    `inputs.student` by differentiable operations."""
+    """Makes a function the plugin's KD loss. It takes `KdInputs` and returns one number for each row, `[rows]`, or a tensor
+    of one element, which an experiment with `kd_chunk_rows` refuses; computed from `inputs.student` by differentiable
+    operations."""
     from .loss_inputs import KdInputs
 
     return export(loss, "KdLoss", loss=lambda _, inputs: guarded(lambda: handle(loss(KdInputs.read(inputs)))))

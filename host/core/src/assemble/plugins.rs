@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::callback::DataSplit;
 use crate::experiment::{ExperimentError, PluginSpec, PluginSpecs};
-use crate::loss::{KdLoss, LossError, MatchLoss, PluginLosses};
+use crate::loss::kd::KdLoss;
+use crate::loss::matching::MatchLoss;
+use crate::loss::{LossError, PluginLosses};
 use crate::model::ModelSpec;
 use crate::names::nearest;
-use crate::temperature::TemperatureScheduler;
-use crate::weight::WeightScheduler;
+use crate::schedule::temperature::TemperatureScheduler;
+use crate::schedule::weight::WeightScheduler;
 use crate::{Adaptor, BatchPostprocessor, Callback, Result};
 
 /// Makes the implementations of traits that an experiment names as plugins. A source that knows no plugins of a role

@@ -29,7 +29,7 @@ impl Distiller for Basic {
         self.plan.states()
     }
 
-    fn loss(&self, student: &Features, teachers: &[Features]) -> Result<Loss> {
+    fn loss(&mut self, student: &Features, teachers: &[Features]) -> Result<Loss> {
         self.plan.compute(student, &teachers[0])
     }
 

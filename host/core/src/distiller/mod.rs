@@ -32,7 +32,7 @@ pub trait Distiller {
     }
 
     /// The loss of a batch.
-    fn loss(&self, student: &Features, teachers: &[Features]) -> Result<Loss>;
+    fn loss(&mut self, student: &Features, teachers: &[Features]) -> Result<Loss>;
 
     /// The summands of the loss for these features, for people.
     fn terms(&self, student: &Features, teachers: &[Features]) -> Vec<Term>;

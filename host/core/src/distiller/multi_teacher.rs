@@ -33,7 +33,7 @@ impl Distiller for MultiTeacher {
         self.plan.states()
     }
 
-    fn loss(&self, student: &Features, teachers: &[Features]) -> Result<Loss> {
+    fn loss(&mut self, student: &Features, teachers: &[Features]) -> Result<Loss> {
         self.plan.compute(student, &mean(teachers)?)
     }
 

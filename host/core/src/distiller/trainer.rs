@@ -16,7 +16,7 @@ impl Distiller for Trainer {
         check_gradients(student, "losses", &student.features.losses)
     }
 
-    fn loss(&self, student: &Features, _teachers: &[Features]) -> Result<Loss> {
+    fn loss(&mut self, student: &Features, _teachers: &[Features]) -> Result<Loss> {
         let total = hard_label_loss(student)?.ok_or_else(|| missing_losses("the adaptor"))?;
         Ok(Loss { total, parts: IndexMap::new() })
     }

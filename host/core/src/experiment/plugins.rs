@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 
 use super::{DistillerName, Experiment, ExperimentError};
 use crate::Result;
-use crate::loss::{NameAndParameters, PLUGIN_PREFIX};
+use crate::loss::PLUGIN_PREFIX;
+use crate::loss::matching::MatchLossConfig;
 
 /// The plugins of a run, by role.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -294,17 +295,13 @@ impl Experiment {
         let distillation = &self.distillation;
         let matches = distillation.intermediate_matches.iter().map(|spec| &spec.loss);
         let custom = distillation.custom_matches.iter().map(|spec| &spec.loss);
-        let losses = matches.chain(custom).chain([&distillation.kd_loss_type]).map(NameAndParameters::name);
+        let losses =
+            matches.chain(custom).filter_map(MatchLossConfig::plugin).chain(distillation.kd_loss_type.plugin());
         let schedulers = [
-            distillation.temperature_scheduler.name(),
-            distillation.kd_loss_weight_scheduler.as_str(),
-            distillation.hard_label_weight_scheduler.as_str(),
+            distillation.temperature_scheduler.plugin(),
+            distillation.kd_loss_weight_scheduler.plugin(),
+            distillation.hard_label_weight_scheduler.plugin(),
         ];
-        (losses.filter_map(plugin_name).collect(), schedulers.into_iter().filter_map(plugin_name).collect())
+        (losses.collect(), schedulers.into_iter().flatten().collect())
     }
-}
-
-/// `NAME` of `plugin:NAME`.
-fn plugin_name(name: &str) -> Option<&str> {
-    name.strip_prefix(PLUGIN_PREFIX)
 }

@@ -1,9 +1,14 @@
+use std::num::NonZeroUsize;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::NameAndParameters;
+use super::kd::KdLossConfig;
+use super::matching::MatchLossConfig;
 use crate::Feature;
+use crate::schedule::temperature::TemperatureSchedulerConfig;
+use crate::schedule::weight::WeightSchedulerConfig;
 
 /// TextBrewer's `DistillationConfig`: what the total loss is made of,
 /// `kd_loss · kd_loss_weight + hard_label_loss · hard_label_weight + Σ match · weight`.
@@ -12,20 +17,24 @@ use crate::Feature;
 pub struct DistillationConfig {
     /// The logits of teacher and student are divided by it.
     pub temperature: f64,
-    /// Changes the temperature by example: `"none"`, `"constant"`, `["flsw", beta, gamma]` or `["cwsm", beta]`.
-    pub temperature_scheduler: NameAndParameters,
+    /// Changes the temperature by example.
+    pub temperature_scheduler: TemperatureSchedulerConfig,
     /// The weight of the sum of the adaptor's `losses`.
     pub hard_label_weight: f64,
-    /// Replaces `hard_label_weight` after the first optimizer step: `"none"`, `"linear_decay"`, `"linear_growth"`.
-    pub hard_label_weight_scheduler: String,
-    /// `"ce"`, `"mse"`, `"reverse_kl"`, `["js", beta]` or `["dkd", alpha, beta]`; `"bce"` or `"mse"` where a model may find
-    /// several classes in an example, `"mse"` where it predicts numbers.
-    pub kd_loss_type: NameAndParameters,
+    /// Replaces `hard_label_weight` after the first optimizer step.
+    pub hard_label_weight_scheduler: WeightSchedulerConfig,
+    /// The distance between the logits of teacher and student: `"bce"` or `"mse"` where a model may find several classes in
+    /// an example, `"mse"` where it predicts numbers.
+    pub kd_loss_type: KdLossConfig,
     pub kd_loss_weight: f64,
-    /// Replaces `kd_loss_weight` after the first optimizer step: `"none"`, `"linear_decay"`, `"linear_growth"`.
-    pub kd_loss_weight_scheduler: String,
+    /// Replaces `kd_loss_weight` after the first optimizer step.
+    pub kd_loss_weight_scheduler: WeightSchedulerConfig,
     /// What the KD loss is multiplied by. TextBrewer's loss has no factor; the paper's has the squared temperature.
     pub kd_loss_scale: KdLossScale,
+    /// How many rows of logits (examples, or positions of examples) the KD loss is computed for at a time; by default all.
+    /// The loss and its gradient are the same. Chunks need less memory where there are many classes, such as a vocabulary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kd_chunk_rows: Option<NonZeroUsize>,
     /// Keeps what the teachers return in memory, so that each is run once on every example. `cache` of a teacher keeps it
     /// on disk.
     pub is_caching_logits: bool,
@@ -40,13 +49,14 @@ impl Default for DistillationConfig {
     fn default() -> Self {
         Self {
             temperature: 4.0,
-            temperature_scheduler: NameAndParameters::Name("none".into()),
+            temperature_scheduler: TemperatureSchedulerConfig::None,
             hard_label_weight: 0.0,
-            hard_label_weight_scheduler: "none".into(),
-            kd_loss_type: NameAndParameters::Name("ce".into()),
+            hard_label_weight_scheduler: WeightSchedulerConfig::None,
+            kd_loss_type: KdLossConfig::Ce,
             kd_loss_weight: 1.0,
-            kd_loss_weight_scheduler: "none".into(),
+            kd_loss_weight_scheduler: WeightSchedulerConfig::None,
             kd_loss_scale: KdLossScale::None,
+            kd_chunk_rows: None,
             is_caching_logits: false,
             probability_shift: false,
             intermediate_matches: vec![],
@@ -67,6 +77,7 @@ impl DistillationConfig {
             ("kd_loss_weight", self.kd_loss_weight != other.kd_loss_weight),
             ("kd_loss_weight_scheduler", self.kd_loss_weight_scheduler != other.kd_loss_weight_scheduler),
             ("kd_loss_scale", self.kd_loss_scale != other.kd_loss_scale),
+            ("kd_chunk_rows", self.kd_chunk_rows != other.kd_chunk_rows),
             ("is_caching_logits", self.is_caching_logits != other.is_caching_logits),
             ("probability_shift", self.probability_shift != other.probability_shift),
             ("intermediate_matches", self.intermediate_matches != other.intermediate_matches),
@@ -77,12 +88,12 @@ impl DistillationConfig {
 
     /// The first key of the KD loss that is not at its default; none where the loss has the weight 0 on purpose.
     pub(super) fn kd_key(&self) -> Option<&'static str> {
-        if self.kd_loss_weight == 0.0 && self.kd_loss_weight_scheduler == "none" {
+        if self.kd_loss_weight == 0.0 && self.kd_loss_weight_scheduler == WeightSchedulerConfig::None {
             return None;
         }
         let without_the_rest = Self {
             hard_label_weight: 0.0,
-            hard_label_weight_scheduler: "none".into(),
+            hard_label_weight_scheduler: WeightSchedulerConfig::None,
             is_caching_logits: false,
             intermediate_matches: vec![],
             custom_matches: vec![],
@@ -115,8 +126,8 @@ pub struct IntermediateMatch {
     #[serde(rename = "layer_S")]
     pub layer_s: LayerIndex,
     pub feature: Feature,
-    /// A name, or with parameters `["minilm_relations", heads]`.
-    pub loss: NameAndParameters,
+    /// The distance between the features.
+    pub loss: MatchLossConfig,
     pub weight: f64,
     /// Maps the student's features to the teacher's size: `["linear" | "relu" | "tanh", dim_S, dim_T]`, and as a
     /// fourth element optimizer options of its own, such as `{"lr": 1e-3}`.
@@ -136,7 +147,7 @@ pub struct CustomMatch {
     #[serde(rename = "module_S")]
     pub module_s: ModuleNames,
     /// As in an intermediate match.
-    pub loss: NameAndParameters,
+    pub loss: MatchLossConfig,
     pub weight: f64,
     /// As in an intermediate match.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -22,6 +22,13 @@ pub enum LossError {
     #[error("{adaptor} returned for the {side} `{key}` {found}; expected {expected}")]
     Feature { adaptor: String, side: String, key: String, found: String, expected: String },
 
+    /// A KD loss that is to be computed in chunks of rows, and is one number for all rows.
+    #[error(
+        "distillation.kd_chunk_rows: {loss} returned one number for all rows, which chunks do not add up to; return one \
+         number for each row of the logits, or remove the key"
+    )]
+    NoRows { loss: String },
+
     /// A position beyond the list that the adaptor returned.
     #[error(
         "{match_name}: `{key}` is {layer}, but {adaptor} returned {count} layers of `{feature}` for the {side} \

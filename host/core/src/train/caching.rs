@@ -129,7 +129,13 @@ impl TrainingTask {
 
     /// Which tensors a teacher's features have, found by two batches: the shortest example twice, and once with a
     /// token more of padding.
-    fn layout(&mut self, index: usize, lengths: &[usize], distiller: &dyn Distiller, device: Device) -> Result<Layout> {
+    fn layout(
+        &mut self,
+        index: usize,
+        lengths: &[usize],
+        distiller: &mut dyn Distiller,
+        device: Device,
+    ) -> Result<Layout> {
         let (shortest, length) = shortest(lengths);
         let limit = self.teachers[index].model.spec().inputs.max_length;
         let more = usize::from(limit.is_none_or(|limit| length < limit));

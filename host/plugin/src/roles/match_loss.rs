@@ -1,8 +1,9 @@
 //! The role `match-loss`.
 
-use std::cell::RefCell;
-
-use brewer::{RoleState, StepContext, loss::MatchLoss};
+use brewer::{
+    RoleState, StepContext,
+    loss::matching::{LossSum, MatchLoss},
+};
 use tch::{Device, Tensor};
 
 use super::{PluginRole, returned, take_loss, unlike};
@@ -18,9 +19,8 @@ use crate::{
 
 /// A component in the role of a match loss.
 pub struct PluginMatchLoss {
-    name: String,
+    guest: Guest<Exports>,
     num_layers: usize,
-    guest: RefCell<Guest<Exports>>,
 }
 
 impl PluginMatchLoss {
@@ -36,19 +36,18 @@ impl PluginMatchLoss {
             }
             num_layers => num_layers?,
         };
-        Ok(Self { name: guest.name().to_owned(), num_layers, guest: RefCell::new(guest) })
+        Ok(Self { guest, num_layers })
     }
 
-    fn call(&self, inputs: MatchInputs) -> Result<Tensor> {
-        let mut guest = self.guest.borrow_mut();
+    fn call(&mut self, inputs: MatchInputs) -> Result<Tensor> {
         let student: Vec<_> = inputs.student.iter().map(Tensor::shallow_clone).collect();
         let device = student.first().map_or(Device::Cpu, Tensor::device);
-        let call = guest.next_call(device);
-        guest.call(PluginRole::MatchLoss.to_string(), call, |store, exports| {
+        let call = self.guest.next_call(device);
+        self.guest.call(PluginRole::MatchLoss.to_string(), call, |store, exports| {
             let state = store.data_mut();
             let inputs = state.handles.insert(&state.limits, Entry::MatchInputs(Box::new(inputs)))?;
             Ok(match exports.call_loss(&mut *store, inputs)? {
-                Ok(loss) => take_loss(store.data_mut(), &loss, &student),
+                Ok(loss) => take_loss(store.data_mut(), &loss, &student, None),
                 Err(message) => Err(returned(message)),
             })
         })
@@ -68,7 +67,7 @@ fn num_layers(guest: &mut Guest<Exports>) -> Result<usize> {
 
 impl MatchLoss for PluginMatchLoss {
     fn name(&self) -> &str {
-        &self.name
+        self.guest.name()
     }
 
     fn num_layers(&self) -> usize {
@@ -81,15 +80,15 @@ impl MatchLoss for PluginMatchLoss {
     }
 
     fn state(&mut self) -> Option<&mut dyn RoleState> {
-        self.guest.get_mut().state()
+        self.guest.state()
     }
 
     fn begin_step(&mut self, context: &StepContext) {
-        self.guest.get_mut().begin_step(context);
+        self.guest.begin_step(context);
     }
 
-    fn loss(&self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> brewer::Result<Tensor> {
-        Ok(self.call(MatchInputs {
+    fn loss(&mut self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> brewer::Result<LossSum> {
+        LossSum::of_mean(self.call(MatchInputs {
             student: student.iter().map(Tensor::shallow_clone).collect(),
             teacher: teacher.iter().map(Tensor::f_detach).collect::<Result<_, _>>()?,
             mask: mask.map(Tensor::shallow_clone),
@@ -108,16 +107,16 @@ impl Trial for PluginMatchLoss {
         }
         let measured = meter.measured(&mut loss, |loss| {
             loss.begin_step(&case.context_of_both());
-            loss.loss(&student, &teacher, mask.as_ref())
+            loss.loss(&student, &teacher, mask.as_ref())?.mean()
         })?;
         measured.made_loss(&student)
     }
 
     fn guest(&mut self) -> &mut Guest<Exports> {
-        self.guest.get_mut()
+        &mut self.guest
     }
 
     fn anew(&self) -> Result<Self> {
-        Self::new(self.guest.borrow().plugin())
+        Self::new(self.guest.plugin())
     }
 }

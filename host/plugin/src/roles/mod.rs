@@ -202,20 +202,30 @@ fn refused(error: tch::TchError) -> Cause {
     unlike("a tensor that cannot be read", libtorch::message(&error))
 }
 
-/// The loss of a handle that the guest returned, as a scalar: one floating-point number, and if something is trained, one
-/// that depends on the student.
-fn take_loss(state: &mut State, loss: &Resource<Tensor>, student: &[Tensor]) -> Result<Tensor, Cause> {
+/// The loss of a handle that the guest returned, with a gradient if something is trained: one floating-point number, as a
+/// scalar; of a loss that may return one for each of so many `rows`, `[rows]`.
+fn take_loss(
+    state: &mut State,
+    loss: &Resource<Tensor>,
+    student: &[Tensor],
+    rows: Option<i64>,
+) -> Result<Tensor, Cause> {
     let Some(Entry::Tensor(loss)) = state.handles.remove(loss) else {
         return Err(Cause::Released(Released("tensor").to_string()));
     };
-    if loss.numel() != 1 || !is_float(loss.f_kind().map_err(refused)?) {
-        return Err(unlike(format!("a loss of {}", described(&loss)?), "one floating-point number: a sum or a mean"));
+    let is_of_rows = rows.is_some_and(|rows| loss.size() == [rows]);
+    if !(is_of_rows || loss.numel() == 1) || !is_float(loss.f_kind().map_err(refused)?) {
+        let expected = match rows {
+            Some(rows) => format!("one floating-point number for each row, [{rows}], or one: a sum or a mean"),
+            None => "one floating-point number: a sum or a mean".to_owned(),
+        };
+        return Err(unlike(format!("a loss of {}", described(&loss)?), expected));
     }
     if !loss.requires_grad() && trains(student).map_err(refused)? {
         let expected = "one that is computed from the student's tensors by operations with a gradient";
         return Err(unlike("a loss without a gradient", expected));
     }
-    loss.f_reshape([0i64; 0]).map_err(refused)
+    if is_of_rows { Ok(loss) } else { loss.f_reshape([0i64; 0]).map_err(refused) }
 }
 
 /// Whether what is computed from any of these now has a gradient: a new tensor tells, also under no-grad.

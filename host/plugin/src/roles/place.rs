@@ -30,7 +30,7 @@ pub struct Named {
     pub list: &'static str,
     /// That list of the experiment.
     pub specs: fn(&mut PluginSpecs) -> &mut BTreeMap<String, PluginSpec>,
-    /// What `distillation` says where such a plugin could be named.
+    /// The plugins that `distillation` names where such a one could be.
     pub names: for<'c> fn(&'c DistillationConfig) -> Vec<&'c str>,
     /// A key of `distillation` that names it, with `NAME` for the name.
     pub example: &'static str,
@@ -40,8 +40,9 @@ pub(super) const MATCH_LOSS: Place = Place::Named(Named {
     list: "losses",
     specs: |plugins| &mut plugins.losses,
     names: |distillation| {
-        let matches = distillation.intermediate_matches.iter().map(|spec| spec.loss.name());
-        matches.chain(distillation.custom_matches.iter().map(|spec| spec.loss.name())).collect()
+        let matches = distillation.intermediate_matches.iter().map(|spec| &spec.loss);
+        let losses = matches.chain(distillation.custom_matches.iter().map(|spec| &spec.loss));
+        losses.filter_map(|loss| loss.plugin()).collect()
     },
     example: r#""intermediate_matches": [{ "layer_T": 0, "layer_S": 0, "feature": "hidden", "loss": NAME, "weight": 1 }]"#,
 });
@@ -49,7 +50,7 @@ pub(super) const MATCH_LOSS: Place = Place::Named(Named {
 pub(super) const TEMPERATURE_SCHEDULER: Place = Place::Named(Named {
     list: "schedulers",
     specs: |plugins| &mut plugins.schedulers,
-    names: |distillation| vec![distillation.temperature_scheduler.name()],
+    names: |distillation| distillation.temperature_scheduler.plugin().into_iter().collect(),
     example: r#""temperature_scheduler": NAME"#,
 });
 
@@ -57,7 +58,8 @@ pub(super) const WEIGHT_SCHEDULER: Place = Place::Named(Named {
     list: "schedulers",
     specs: |plugins| &mut plugins.schedulers,
     names: |distillation| {
-        vec![distillation.kd_loss_weight_scheduler.as_str(), distillation.hard_label_weight_scheduler.as_str()]
+        let weights = [&distillation.kd_loss_weight_scheduler, &distillation.hard_label_weight_scheduler];
+        weights.into_iter().filter_map(|weight| weight.plugin()).collect()
     },
     example: r#""kd_loss_weight_scheduler": NAME"#,
 });

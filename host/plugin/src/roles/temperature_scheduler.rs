@@ -1,10 +1,8 @@
 //! The role `temperature-scheduler`.
 
-use std::cell::RefCell;
-
 use brewer::{
     RoleState, StepContext,
-    temperature::{Temperature, TemperatureScheduler},
+    schedule::temperature::{Temperature, TemperatureScheduler},
 };
 use tch::{Tensor, no_grad};
 
@@ -19,24 +17,19 @@ use crate::{
 };
 
 /// A component in the role of a temperature scheduler.
-pub struct PluginTemperatureScheduler {
-    name: String,
-    guest: RefCell<Guest<Exports>>,
-}
+pub struct PluginTemperatureScheduler(Guest<Exports>);
 
 impl PluginTemperatureScheduler {
     /// Starts the plugin.
     ///
     /// Errors: [`Error::Load`](crate::Error::Load) if it does not export the role, or if it fails while it starts.
     pub fn new(plugin: &Plugin) -> Result<Self> {
-        let guest = Guest::new(plugin)?;
-        Ok(Self { name: guest.name().to_owned(), guest: RefCell::new(guest) })
+        Ok(Self(Guest::new(plugin)?))
     }
 
-    fn call(&self, student: Tensor, teacher: Tensor, base: f64) -> Result<Temperature> {
-        let mut guest = self.guest.borrow_mut();
-        let call = guest.next_call(student.device());
-        guest.call(PluginRole::TemperatureScheduler.to_string(), call, |store, exports| {
+    fn call(&mut self, student: Tensor, teacher: Tensor, base: f64) -> Result<Temperature> {
+        let call = self.0.next_call(student.device());
+        self.0.call(PluginRole::TemperatureScheduler.to_string(), call, |store, exports| {
             let shape = student.size();
             let state = store.data_mut();
             let student = state.handles.insert(&state.limits, Entry::Tensor(student))?;
@@ -85,18 +78,18 @@ fn first_unusable(values: &Tensor) -> Result<Option<f64>, tch::TchError> {
 
 impl TemperatureScheduler for PluginTemperatureScheduler {
     fn name(&self) -> &str {
-        &self.name
+        self.0.name()
     }
 
     fn state(&mut self) -> Option<&mut dyn RoleState> {
-        self.guest.get_mut().state()
+        self.0.state()
     }
 
     fn begin_step(&mut self, context: &StepContext) {
-        self.guest.get_mut().begin_step(context);
+        self.0.begin_step(context);
     }
 
-    fn temperature(&self, student: &Tensor, teacher: &Tensor, base: f64) -> brewer::Result<Temperature> {
+    fn temperature(&mut self, student: &Tensor, teacher: &Tensor, base: f64) -> brewer::Result<Temperature> {
         let (student, teacher) = (student.f_detach()?, teacher.f_detach()?);
         Ok(no_grad(|| self.call(student, teacher, base))?)
     }
@@ -120,10 +113,10 @@ impl Trial for PluginTemperatureScheduler {
     }
 
     fn guest(&mut self) -> &mut Guest<Exports> {
-        self.guest.get_mut()
+        &mut self.0
     }
 
     fn anew(&self) -> Result<Self> {
-        Self::new(self.guest.borrow().plugin())
+        Self::new(self.0.plugin())
     }
 }

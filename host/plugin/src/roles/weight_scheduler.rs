@@ -1,6 +1,6 @@
 //! The role `weight-scheduler`.
 
-use brewer::{RoleState, StepContext, weight::WeightScheduler};
+use brewer::{RoleState, StepContext, schedule::weight::WeightScheduler};
 use tch::{Device, no_grad};
 
 use super::{PluginRole, returned, unlike};

@@ -1,6 +1,6 @@
 //! Temperatures: one number, or one for each row of logits.
 
-use brewer::{libtorch::guarded, temperature::Temperature};
+use brewer::{libtorch::guarded, schedule::temperature::Temperature};
 use tch::{Kind, Tensor};
 use wasmtime::component::Resource;
 

@@ -3,8 +3,7 @@ use crate::{
     bindings::brewer::plugin::{loss_inputs, tensor},
 };
 
-/// What a KD loss compares. Logits are `[batch, classes]`, `[batch, length, classes]`, or `[selected, classes]` where a
-/// mask left positions out; both sides have one shape.
+/// What a KD loss compares. Logits are `[rows, classes]` on both sides: a row is an example or a position of one.
 #[derive(Debug)]
 pub struct KdInputs {
     /// The student's logits, before any softmax, with a gradient.
@@ -13,8 +12,8 @@ pub struct KdInputs {
     pub teacher: Tensor,
     /// What both sides are softened with: [`Temperature::soften`].
     pub temperature: Temperature,
-    /// The labels of the rows, where there are any: integers `[…]` for logits `[…, classes]`, -100 for a row without one. Where
-    /// a model may find several classes in an example, or predicts numbers: floats, NaN for a row without any.
+    /// The labels of the rows, where there are any: integers `[rows]`, -100 for a row without one. Where a model may find
+    /// several classes in an example, or predicts numbers: floats, NaN for a row without any.
     pub labels: Option<Tensor>,
 }
 
@@ -31,7 +30,8 @@ impl KdInputs {
 
 /// Makes a function the plugin's KD loss: `fn(&KdInputs) -> Result<Tensor>`.
 ///
-/// The loss is one number with a gradient, the mean or sum over rows already taken.
+/// The loss has a gradient. It is one number for each row, `[rows]`, of which the host takes the mean; or one number, the mean
+/// or sum over rows already taken, which an experiment with `kd_chunk_rows` refuses.
 ///
 /// ```
 /// use brewer_sdk::prelude::*;
@@ -39,7 +39,7 @@ impl KdInputs {
 /// /// Mean squared error of the softened logits.
 /// fn loss(inputs: &KdInputs) -> Result<Tensor> {
 ///     let difference = inputs.temperature.soften(&inputs.student)? - inputs.temperature.soften(&inputs.teacher)?;
-///     difference.pow(2)?.mean(&[], false)
+///     difference.pow(2)?.mean(&[-1], false)
 /// }
 ///
 /// brewer_sdk::export_kd_loss!(loss);

@@ -1,23 +1,25 @@
 use std::fmt;
+use std::num::NonZeroUsize;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use super::ModelFeatures;
 use super::check::is_integer;
+use super::chunks::mean_of_rows;
+use super::rows::{Rows, mask_of, selected_shape};
 use crate::describe::{describe, shape};
-use crate::loss::plugins::{make_kd_loss, make_temperature_scheduler};
-use crate::loss::{
-    DistillationConfig, KdInputs, KdLoss, KdLossScale, LossError, NameAndParameters, PluginLosses, probability_shift,
-    select_logits,
-};
-use crate::temperature::TemperatureScheduler;
+use crate::loss::kd::{KdInputs, KdLoss, KdLossConfig};
+use crate::loss::{DistillationConfig, KdLossScale, LossError, PluginLosses};
+use crate::schedule::temperature::TemperatureScheduler;
 use crate::{Distribution, Features, Result, RoleState, StepContext};
 
 /// The loss between the logits of both sides, summed over their lists.
 pub struct KdTerm {
     loss: Box<dyn KdLoss>,
     /// The loss as the configuration names it.
-    spec: NameAndParameters,
+    spec: KdLossConfig,
+    /// How many rows it is given at a time; `None` for all.
+    chunk_rows: Option<NonZeroUsize>,
     scheduler: Box<dyn TemperatureScheduler>,
     temperature: f64,
     scale: f64,
@@ -34,10 +36,12 @@ impl KdTerm {
             }
             .into());
         }
+        let (loss_key, scheduler_key) = ("distillation.kd_loss_type", "distillation.temperature_scheduler");
         Ok(Self {
-            loss: make_kd_loss(&config.kd_loss_type, plugins)?,
+            loss: config.kd_loss_type.make(|name| plugins.kd_loss(loss_key, name))?,
             spec: config.kd_loss_type.clone(),
-            scheduler: make_temperature_scheduler(&config.temperature_scheduler, plugins)?,
+            chunk_rows: config.kd_chunk_rows,
+            scheduler: config.temperature_scheduler.make(|name| plugins.temperature_scheduler(scheduler_key, name))?,
             temperature: config.temperature,
             scale: match config.kd_loss_scale {
                 KdLossScale::None => 1.0,
@@ -60,21 +64,15 @@ impl KdTerm {
     }
 
     /// The sum over pairs of logits, after masks were applied.
-    pub fn compute(&self, student: &Features, teacher: &Features) -> Result<Tensor> {
+    pub fn compute(&mut self, student: &Features, teacher: &Features) -> Result<Tensor> {
         let mut sum: Option<Tensor> = None;
-        for (index, (student_logits, teacher_logits)) in student.logits.iter().zip(&teacher.logits).enumerate() {
-            let student_logits = self.selected(student, index, student_logits, None)?;
-            let labels = if self.probability_shift { student.labels.get(index) } else { None };
-            let teacher_logits = self.selected(teacher, index, teacher_logits, labels)?;
-            let temperature =
-                tch::no_grad(|| self.scheduler.temperature(&student_logits, &teacher_logits, self.temperature))?;
-            let labels = self.labels_of_rows(student, index, &student_logits)?;
-            let loss = self.loss.loss(&KdInputs {
-                student: &student_logits,
-                teacher: &teacher_logits,
-                temperature: &temperature,
-                labels: labels.as_ref(),
-            })?;
+        for index in 0..student.logits.len().min(teacher.logits.len()) {
+            let Rows { student, teacher, labels } =
+                Rows::new(student, teacher, index, self.probability_shift, self.loss.uses_labels())?;
+            let temperature = tch::no_grad(|| self.scheduler.temperature(&student, &teacher, self.temperature))?;
+            let inputs =
+                KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: labels.as_ref() };
+            let loss = mean_of_rows(self.loss.as_mut(), &inputs, self.chunk_rows)?;
             sum = Some(match sum {
                 Some(sum) => sum.f_add(&loss)?,
                 None => loss,
@@ -85,37 +83,6 @@ impl KdTerm {
             None => Tensor::f_from_slice(&[0f32])?,
         };
         Ok(if self.scale == 1.0 { sum } else { sum.f_mul_scalar(self.scale)? })
-    }
-
-    /// The labels of the logits' rows, for a loss that uses them.
-    fn labels_of_rows(&self, student: &Features, index: usize, rows: &Tensor) -> Result<Option<Tensor>> {
-        let Some(labels) = student.labels.get(index).filter(|_| self.loss.uses_labels()) else { return Ok(None) };
-        let is_selected = labels.size() == rows.size()[..rows.dim() - 1] || labels.size() == rows.size();
-        Ok(Some(match mask_of(student, index).filter(|_| !is_selected) {
-            Some(mask) => select_logits(&labels.f_unsqueeze(-1)?, mask)?.f_squeeze_dim(-1)?,
-            None => labels.shallow_clone(),
-        }))
-    }
-
-    /// The logits that the mask keeps, shifted to the labels if there are any. Labels may belong to all positions or
-    /// to the selected ones.
-    fn selected(&self, features: &Features, index: usize, logits: &Tensor, labels: Option<&Tensor>) -> Result<Tensor> {
-        let for_all_positions = |labels: &&Tensor| labels.size() == logits.size()[..logits.dim() - 1];
-        let (before, after) = match labels {
-            Some(labels) if for_all_positions(&labels) => (Some(labels), None),
-            other => (None, other),
-        };
-        let mut logits = match before {
-            Some(labels) => probability_shift(logits, labels)?,
-            None => logits.shallow_clone(),
-        };
-        if let Some(mask) = mask_of(features, index) {
-            logits = select_logits(&logits, mask)?;
-        }
-        match after {
-            Some(labels) => probability_shift(&logits, labels),
-            None => Ok(logits),
-        }
     }
 
     pub(super) fn check(&self, student: &ModelFeatures<'_>, teacher: &ModelFeatures<'_>) -> Result<()> {
@@ -252,6 +219,9 @@ impl fmt::Display for KdTerm {
         if self.probability_shift {
             formatter.write_str(", shifted to the labels")?;
         }
+        if let Some(rows) = self.chunk_rows {
+            write!(formatter, ", in chunks of {rows} rows")?;
+        }
         Ok(())
     }
 }
@@ -265,24 +235,7 @@ fn meaning(of_head: Option<Distribution>) -> &'static str {
     }
 }
 
-/// The shape of what a mask selects of the logits, without selecting it.
-fn selected_shape(logits: &Tensor, mask: Option<&Tensor>) -> Result<Vec<i64>> {
-    let shape = logits.size();
-    match (shape.as_slice(), mask) {
-        (&[_, _, classes], Some(mask)) => Ok(vec![mask.f_ne(0)?.f_sum(Kind::Int64)?.f_int64_value(&[])?, classes]),
-        (_, _) => Ok(shape),
-    }
-}
-
 /// Whether two tensors share their elements.
 fn is_same(left: &Tensor, right: &Tensor) -> bool {
     left.data_ptr() == right.data_ptr() && left.size() == right.size() && left.stride() == right.stride()
-}
-
-/// The mask of the logits at `index`: its own, or the only one.
-fn mask_of(features: &Features, index: usize) -> Option<&Tensor> {
-    match features.logits_mask.as_slice() {
-        [mask] => Some(mask),
-        masks => masks.get(index),
-    }
 }

@@ -5,8 +5,8 @@ use super::operands::Operands;
 use super::{ModelFeatures, Term, check_gradient};
 use crate::describe::{describe, shape};
 use crate::loss::config::ProjectionSpec;
-use crate::loss::plugins::make_match_loss;
-use crate::loss::{CustomMatch, IntermediateMatch, LossError, MatchLoss, NameAndParameters, PluginLosses};
+use crate::loss::matching::{MatchLoss, MatchLossConfig};
+use crate::loss::{CustomMatch, IntermediateMatch, LossError, PluginLosses};
 use crate::projection::{PROJECTIONS, Projection, projection};
 use crate::{Features, Result, RoleState, StepContext};
 
@@ -17,7 +17,7 @@ pub struct MatchTerm {
     operands: Operands,
     loss: Box<dyn MatchLoss>,
     /// The loss as the configuration names it.
-    loss_spec: NameAndParameters,
+    loss_spec: MatchLossConfig,
     weight: f64,
     proj: Option<ProjectionSpec>,
     projection: Option<Box<dyn Projection>>,
@@ -42,13 +42,14 @@ impl MatchTerm {
     fn new(
         key: String,
         operands: Operands,
-        loss_spec: &NameAndParameters,
+        loss_spec: &MatchLossConfig,
         weight: f64,
         proj: Option<&ProjectionSpec>,
         device: Device,
         plugins: &mut dyn PluginLosses,
     ) -> Result<Self> {
-        let loss = make_match_loss(&format!("{key}.loss"), loss_spec, plugins)?;
+        let loss_key = format!("{key}.loss");
+        let loss = loss_spec.make(|name| plugins.match_loss(&loss_key, name))?;
         operands.check_count(&key, loss.name(), loss.num_layers())?;
         let projection = proj.map(|proj| new_projection(&key, proj, device)).transpose()?;
         Ok(Self { key, operands, loss, loss_spec: loss_spec.clone(), weight, proj: proj.cloned(), projection })
@@ -56,7 +57,7 @@ impl MatchTerm {
 
     /// TextBrewer's name of its scalar, without `unweighted_`.
     pub fn name(&self) -> String {
-        self.operands.name(self.loss_spec.name().trim_start_matches("plugin:"))
+        self.operands.name(&self.loss_spec.name())
     }
 
     pub fn weight(&self) -> f64 {
@@ -81,13 +82,13 @@ impl MatchTerm {
         Some((format!("{}.loss", self.key), self.loss.state()?))
     }
 
-    pub(super) fn compute(&self, student: &Features, teacher: &Features) -> Result<Tensor> {
+    pub(super) fn compute(&mut self, student: &Features, teacher: &Features) -> Result<Tensor> {
         let mut of_student = self.select(student, false)?;
         let of_teacher = self.select(teacher, true)?;
         if let Some(projection) = &self.projection {
             of_student = of_student.iter().map(|layer| projection.project(layer)).collect::<Result<_>>()?;
         }
-        self.loss.loss(&of_student, &of_teacher, student.inputs_mask.as_ref())
+        self.loss.loss(&of_student, &of_teacher, student.inputs_mask.as_ref())?.mean()
     }
 
     pub(super) fn used_layers<'f>(&self, features: &'f Features, of_teacher: bool) -> Vec<&'f Tensor> {

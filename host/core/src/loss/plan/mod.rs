@@ -1,9 +1,11 @@
 //! The weighted sum of losses that a distillation configuration describes.
 
 mod check;
+mod chunks;
 mod kd;
 mod matching;
 mod operands;
+mod rows;
 mod weight;
 
 use indexmap::IndexMap;
@@ -13,12 +15,13 @@ pub use check::{ModelFeatures, check_features, check_gradients};
 use check::{check_gradient, check_hard_labels};
 pub use kd::KdTerm;
 pub use matching::MatchTerm;
+pub use rows::{probability_shift, select_logits};
 use weight::Weight;
 
 use super::{DistillationConfig, PluginLosses};
 use crate::{Features, Result, RoleState, StepContext};
 
-/// What a forward step is worth.
+/// The loss of one batch.
 #[derive(Debug)]
 pub struct Loss {
     /// A scalar from which the student's gradient is computed.
@@ -75,12 +78,12 @@ impl LossPlan {
 
     /// The loss of a batch. The KD loss is computed where both sides have logits, the hard-label loss where the
     /// student has losses.
-    pub fn compute(&self, student: &Features, teacher: &Features) -> Result<Loss> {
+    pub fn compute(&mut self, student: &Features, teacher: &Features) -> Result<Loss> {
         let mut sum = WeightedSum::default();
         if has_logits(student, teacher) {
             sum.add("unweighted_kd_loss".into(), self.kd.compute(student, teacher)?, self.kd_weight.value())?;
         }
-        for term in &self.matches {
+        for term in &mut self.matches {
             sum.add(format!("unweighted_{}", term.name()), term.compute(student, teacher)?, term.weight())?;
         }
         if let Some(loss) = hard_label_loss(student)? {

@@ -1,8 +1,7 @@
 use std::fmt;
 
 use crate::loss::PluginLosses;
-use crate::loss::plugins::make_weight_scheduler;
-use crate::weight::WeightScheduler;
+use crate::schedule::weight::{WeightScheduler, WeightSchedulerConfig};
 use crate::{Result, RoleState, StepContext};
 
 /// The weight of a loss: the configured number until the first optimizer step, then the scheduler's if there is one.
@@ -15,12 +14,14 @@ pub(super) struct Weight {
 
 impl Weight {
     /// `key` is the weight's own key; the scheduler's is `key` with `_scheduler`.
-    pub(super) fn new(key: &str, value: f64, scheduler: &str, plugins: &mut dyn PluginLosses) -> Result<Self> {
-        let scheduler = match scheduler {
-            "none" => None,
-            name => Some(make_weight_scheduler(&format!("distillation.{key}_scheduler"), name, plugins)?),
-        };
-        Ok(Self { value, global_step: 0, scheduler })
+    pub(super) fn new(
+        key: &str,
+        value: f64,
+        scheduler: &WeightSchedulerConfig,
+        plugins: &mut dyn PluginLosses,
+    ) -> Result<Self> {
+        let key = format!("distillation.{key}_scheduler");
+        Ok(Self { value, global_step: 0, scheduler: scheduler.make(|name| plugins.weight_scheduler(&key, name))? })
     }
 
     pub(super) fn value(&self) -> f64 {

@@ -5,28 +5,29 @@ use brewer_sdk::prelude::*;
 use crate::Config;
 
 pub fn loss(inputs: &KdInputs) -> Result<Tensor> {
-    let Config { loss } = config()?;
+    let Config { loss, rows } = config()?;
     let student = inputs.temperature.soften(&inputs.student)?;
     let teacher = inputs.temperature.soften(&inputs.teacher)?;
-    match loss.as_str() {
-        "ce" => Ok(-(teacher.softmax(-1)? * student.log_softmax(-1)?).sum(&[-1], false)?.mean(&[], false)?),
-        "mse" => (student - teacher).pow(2)?.mean(&[], false),
-        "reverse_kl" => mean_kl(&student.log_softmax(-1)?, &teacher.log_softmax(-1)?),
-        "js" => jensen_shannon(&student.softmax(-1)?, &teacher.softmax(-1)?),
-        "dkd" => decoupled(inputs, &student.log_softmax(-1)?, &teacher.log_softmax(-1)?),
-        other => Err(format!("`{other}` is no KD loss").into()),
-    }
+    let of_rows = match loss.as_str() {
+        "ce" => -(teacher.softmax(-1)? * student.log_softmax(-1)?).sum(&[-1], false)?,
+        "mse" => (student - teacher).pow(2)?.mean(&[-1], false)?,
+        "reverse_kl" => kl(&student.log_softmax(-1)?, &teacher.log_softmax(-1)?)?,
+        "js" => jensen_shannon(&student.softmax(-1)?, &teacher.softmax(-1)?)?,
+        "dkd" => decoupled(inputs, &student.log_softmax(-1)?, &teacher.log_softmax(-1)?)?,
+        other => return Err(format!("`{other}` is no KD loss").into()),
+    };
+    if rows { Ok(of_rows) } else { of_rows.mean(&[], false) }
 }
 
-/// `KL(p‖q)` of log-probabilities, averaged over everything but classes.
-fn mean_kl(p: &Tensor, q: &Tensor) -> Result<Tensor> {
-    (p.exp()? * (p - q)).sum(&[-1], false)?.mean(&[], false)
+/// `KL(p‖q)` of log-probabilities, over classes.
+fn kl(p: &Tensor, q: &Tensor) -> Result<Tensor> {
+    (p.exp()? * (p - q)).sum(&[-1], false)
 }
 
 /// Both sides weigh one half.
 fn jensen_shannon(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
     let mixture = ((student + teacher) * 0.5).log()?;
-    Ok((mean_kl(&student.log()?, &mixture)? + mean_kl(&teacher.log()?, &mixture)?) * 0.5)
+    Ok((kl(&student.log()?, &mixture)? + kl(&teacher.log()?, &mixture)?) * 0.5)
 }
 
 /// Decoupled KD with the weights of its paper, 1 and 8.
@@ -43,9 +44,9 @@ fn decoupled(inputs: &KdInputs, student: &Tensor, teacher: &Tensor) -> Result<Te
     let classes = Tensor::arange(0, shape[shape.len() - 1], 1, Kind::Int64)?;
     let is_target = classes.expand(&shape)?.eq(&target.expand(&shape)?)?;
     let (student, teacher) = (parts(student, &target, &is_target)?, parts(teacher, &target, &is_target)?);
-    let target_class = mean_kl(&teacher.0, &student.0)?;
+    let target_class = kl(&teacher.0, &student.0)?;
     let of_others = teacher.1.exp()?.masked_fill(&is_target, 0.0)? * (&teacher.1 - &student.1);
-    Ok(target_class + of_others.sum(&[-1], false)?.mean(&[], false)? * 8.0)
+    Ok(target_class + of_others.sum(&[-1], false)? * 8.0)
 }
 
 /// Log-probabilities of the target and of all others together, `[…, 2]`, and among the others.

@@ -5,7 +5,7 @@ use brewer_sdk::{losses::cosine_similarity, prelude::*};
 use crate::Config;
 
 pub fn num_layers() -> Result<u32> {
-    let Config { loss } = config()?;
+    let Config { loss, .. } = config()?;
     Ok(match loss.as_str() {
         "fsp" | "mmd" => 2,
         "minilm_relations" => 3,
@@ -14,7 +14,7 @@ pub fn num_layers() -> Result<u32> {
 }
 
 pub fn loss(inputs: &MatchInputs) -> Result<Tensor> {
-    let Config { loss } = config()?;
+    let Config { loss, .. } = config()?;
     let (student, teacher) = (&inputs.student, &inputs.teacher);
     let mask = inputs.mask.as_ref().map(|mask| mask.to_kind(student[0].kind())).transpose()?;
     let mask = mask.as_ref();

@@ -1,5 +1,5 @@
 //! The built-in losses and schedulers once more, by handles alone: `{ "loss": "hidden_mse" }`. Each formula is the one
-//! of the built-in of that name.
+//! of the built-in of that name. With `"rows": true` a KD loss returns one number for each row, and not their mean.
 
 mod kd;
 mod layers;
@@ -14,4 +14,6 @@ brewer_sdk::export_weight_scheduler!(schedulers::weight);
 #[derive(serde::Deserialize)]
 pub(crate) struct Config {
     loss: String,
+    #[serde(default)]
+    rows: bool,
 }

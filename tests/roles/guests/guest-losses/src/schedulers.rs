@@ -8,7 +8,7 @@ const BETA: f64 = 1.5;
 const GAMMA: f64 = 2.0;
 
 pub fn temperature(student: &Tensor, teacher: &Tensor, base: f64) -> Result<Temperature> {
-    let Config { loss } = config()?;
+    let Config { loss, .. } = config()?;
     let weight = match loss.as_str() {
         "flsw" => {
             let similarity = (normalised(student)? * normalised(teacher)?).sum(&[-1], false)?;
@@ -26,7 +26,7 @@ fn normalised(logits: &Tensor) -> Result<Tensor> {
 }
 
 pub fn weight(progress: f64) -> Result<f64> {
-    let Config { loss } = config()?;
+    let Config { loss, .. } = config()?;
     match loss.as_str() {
         "linear_decay" => Ok(1.0 - progress),
         "linear_growth" => Ok(progress),

@@ -1,10 +1,10 @@
-use tch::{Reduction, Tensor};
+use tch::{Kind, Reduction, Tensor};
 
 use super::{KdInputs, KdLoss};
 use crate::{Distribution, Result};
 
 /// Binary cross-entropy of each class on its own, for heads whose classes do not exclude each other:
-/// `−[σ(t/τ)·log σ(s/τ) + (1 − σ(t/τ))·log(1 − σ(s/τ))]`, averaged over everything. Its gradient is that of the binary
+/// `−[σ(t/τ)·log σ(s/τ) + (1 − σ(t/τ))·log(1 − σ(s/τ))]`, averaged over classes. Its gradient is that of the binary
 /// divergences of Yang et al., “Multi-Label Knowledge Distillation”, arXiv:2308.06453, whose teacher's entropy is constant.
 pub struct KdBce;
 
@@ -17,18 +17,20 @@ impl KdLoss for KdBce {
         Some(Distribution::Sigmoid)
     }
 
-    fn loss(&self, inputs: &KdInputs<'_>) -> Result<Tensor> {
+    fn rows(&mut self, inputs: &KdInputs<'_>) -> Result<Tensor> {
         let KdInputs { student, teacher, temperature, .. } = inputs;
         let target = temperature.soften(teacher)?.f_sigmoid()?;
         let logits = temperature.soften(student)?;
-        Ok(logits.f_binary_cross_entropy_with_logits(&target, None::<&Tensor>, None::<&Tensor>, Reduction::Mean)?)
+        let each =
+            logits.f_binary_cross_entropy_with_logits(&target, None::<&Tensor>, None::<&Tensor>, Reduction::None)?;
+        Ok(each.f_mean_dim(-1, false, None::<Kind>)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::temperature::Temperature;
+    use crate::schedule::temperature::Temperature;
 
     #[test]
     fn by_hand_with_its_gradient() {
@@ -36,12 +38,12 @@ mod tests {
         let teacher = Tensor::from_slice2(&[[6.0_f64, 0.0]]);
         let inputs =
             KdInputs { student: &student, teacher: &teacher, temperature: &Temperature::Scalar(2.0), labels: None };
-        let loss = KdBce.loss(&inputs).unwrap();
+        let loss = KdBce.rows(&inputs).unwrap();
         let sigmoid = |logit: f64| 1.0 / (1.0 + (-logit).exp());
         let cross_entropy =
             |target: f64, logit: f64| -target * sigmoid(logit).ln() - (1.0 - target) * (1.0 - sigmoid(logit)).ln();
         let expected = (cross_entropy(sigmoid(3.0), 1.0) + cross_entropy(sigmoid(0.0), -2.0)) / 2.0;
-        assert!((loss.double_value(&[]) - expected).abs() < 1e-12);
+        assert!((loss.double_value(&[0]) - expected).abs() < 1e-12);
         // (σ(s/τ) − σ(t/τ)) / τ, over two classes.
         loss.backward();
         for (class, (logit, target)) in [(1.0, 3.0), (-2.0, 0.0)].into_iter().enumerate() {

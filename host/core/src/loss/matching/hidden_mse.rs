@@ -1,6 +1,6 @@
 use tch::{Kind, Reduction, Tensor};
 
-use super::{HIDDEN_FORM, MatchLoss, same_shape};
+use super::{HIDDEN_FORM, LossSum, MatchLoss, same_shape};
 use crate::Result;
 
 /// Mean squared error of hidden states `[batch, length, hidden]` over the positions of the mask:
@@ -16,13 +16,13 @@ impl MatchLoss for HiddenMse {
         same_shape(student, teacher, &[3], HIDDEN_FORM)
     }
 
-    fn loss(&self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> Result<Tensor> {
+    fn loss(&mut self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> Result<LossSum> {
         let (student, teacher) = (&student[0], &teacher[0]);
-        let Some(mask) = mask else { return Ok(student.f_mse_loss(teacher, Reduction::Mean)?) };
+        let Some(mask) = mask else { return LossSum::of_all(&student.f_mse_loss(teacher, Reduction::None)?) };
         let mask = mask.f_to_kind(student.kind())?;
         let hidden_size = *student.size().last().unwrap_or(&1);
-        let num_elements = mask.f_sum(None::<Kind>)?.f_mul_scalar(hidden_size)?;
+        let count = mask.f_sum(None::<Kind>)?.f_mul_scalar(hidden_size)?;
         let squares = student.f_mse_loss(teacher, Reduction::None)?;
-        Ok(squares.f_mul(&mask.f_unsqueeze(-1)?)?.f_sum(None::<Kind>)?.f_div(&num_elements)?)
+        Ok(LossSum { sum: squares.f_mul(&mask.f_unsqueeze(-1)?)?.f_sum(None::<Kind>)?, count })
     }
 }

@@ -4,7 +4,7 @@ use super::{KdInputs, KdLoss};
 use crate::{Distribution, Result};
 
 /// Kullback-Leibler divergence of the teacher's softened distribution from the student's own,
-/// `Σ softmax(s/τ) · (log softmax(s/τ) − log softmax(t/τ))` over labels, averaged over everything else. The student is
+/// `Σ softmax(s/τ) · (log softmax(s/τ) − log softmax(t/τ))` over classes. The student is
 /// pushed to the teacher's modes and not to cover all of its mass (Gu et al., “MiniLLM: Knowledge Distillation of Large
 /// Language Models”, arXiv:2306.08543).
 pub struct ReverseKl;
@@ -18,14 +18,13 @@ impl KdLoss for ReverseKl {
         Some(Distribution::Softmax)
     }
 
-    fn loss(&self, inputs: &KdInputs<'_>) -> Result<Tensor> {
+    fn rows(&mut self, inputs: &KdInputs<'_>) -> Result<Tensor> {
         let (student, teacher) = inputs.log_probabilities()?;
-        mean_kl(&student, &teacher)
+        kl(&student, &teacher)
     }
 }
 
-/// `Σ exp(p) · (p − q)` over the last dimension of log-probabilities, averaged over the others.
-pub(super) fn mean_kl(p: &Tensor, q: &Tensor) -> Result<Tensor> {
-    let per_example = p.f_exp()?.f_mul(&p.f_sub(q)?)?.f_sum_dim_intlist(-1, false, None::<Kind>)?;
-    Ok(per_example.f_mean(None::<Kind>)?)
+/// `Σ exp(p) · (p − q)` of log-probabilities `[rows, classes]`, `[rows]`.
+pub(super) fn kl(p: &Tensor, q: &Tensor) -> Result<Tensor> {
+    Ok(p.f_exp()?.f_mul(&p.f_sub(q)?)?.f_sum_dim_intlist(-1, false, None::<Kind>)?)
 }

@@ -1,6 +1,6 @@
 use tch::{Kind, Reduction, Tensor};
 
-use super::{HIDDEN_FORM, MatchLoss, same_shape};
+use super::{HIDDEN_FORM, LossSum, MatchLoss, same_shape};
 use crate::Result;
 
 /// Mean squared error of the flow between two layers, `Aᵀ B / length` `[batch, hidden, hidden]`
@@ -21,9 +21,10 @@ impl MatchLoss for Fsp {
         same_shape(student, teacher, &[3], HIDDEN_FORM)
     }
 
-    fn loss(&self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> Result<Tensor> {
+    fn loss(&mut self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> Result<LossSum> {
         let mask = mask.map(|mask| mask.f_to_kind(student[0].kind())?.f_unsqueeze(-1)).transpose()?;
-        Ok(flow(student, mask.as_ref())?.f_mse_loss(&flow(teacher, mask.as_ref())?, Reduction::Mean)?)
+        let squares = flow(student, mask.as_ref())?.f_mse_loss(&flow(teacher, mask.as_ref())?, Reduction::None)?;
+        LossSum::of_all(&squares)
     }
 }
 

@@ -4,7 +4,7 @@ use super::{KdInputs, KdLoss};
 use crate::{Distribution, Result};
 
 /// Cross-entropy of the student's softened distribution under the teacher's:
-/// `−Σ softmax(t/τ) · log softmax(s/τ)` over labels, averaged over everything else
+/// `−Σ softmax(t/τ) · log softmax(s/τ)` over classes
 /// (Hinton et al., “Distilling the Knowledge in a Neural Network”, arXiv:1503.02531; without its factor τ²).
 pub struct KdCe;
 
@@ -17,11 +17,10 @@ impl KdLoss for KdCe {
         Some(Distribution::Softmax)
     }
 
-    fn loss(&self, inputs: &KdInputs<'_>) -> Result<Tensor> {
+    fn rows(&mut self, inputs: &KdInputs<'_>) -> Result<Tensor> {
         let KdInputs { student, teacher, temperature, .. } = inputs;
         let target = temperature.soften(teacher)?.f_softmax(-1, None::<Kind>)?;
         let log_probability = temperature.soften(student)?.f_log_softmax(-1, None::<Kind>)?;
-        let per_example = target.f_mul(&log_probability)?.f_sum_dim_intlist(-1, false, None::<Kind>)?;
-        Ok(per_example.f_mean(None::<Kind>)?.f_neg()?)
+        Ok(target.f_mul(&log_probability)?.f_sum_dim_intlist(-1, false, None::<Kind>)?.f_neg()?)
     }
 }

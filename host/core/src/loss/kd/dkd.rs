@@ -3,18 +3,24 @@ use tch::{Kind, Tensor};
 use super::{KdInputs, KdLoss};
 use crate::{Distribution, Result};
 
-/// Decoupled knowledge distillation, `α · TCKD + β · NCKD` of the softened distributions, averaged over everything but
-/// labels (Zhao et al., “Decoupled Knowledge Distillation”, arXiv:2203.08679). TCKD is the divergence
-/// KL(teacher‖student) of the binary distributions “the target class or not”, NCKD that of the distributions among the
-/// other classes. The target is the label; where there is none, or a negative one, the teacher's largest logit.
+/// Decoupled knowledge distillation, `α · TCKD + β · NCKD` of the softened distributions (Zhao et al., “Decoupled Knowledge
+/// Distillation”, arXiv:2203.08679). TCKD is the divergence KL(teacher‖student) of the binary distributions “the target
+/// class or not”, NCKD that of the distributions among the other classes. The target is the label; where there is none, or a negative one, the teacher's largest logit.
 pub struct Dkd {
     pub alpha: f64,
     pub beta: f64,
 }
 
 impl Dkd {
-    /// The weights of the paper's experiments.
-    pub const DEFAULT: Self = Self { alpha: 1.0, beta: 8.0 };
+    /// The weight of TCKD in the paper's experiments.
+    pub(super) fn default_alpha() -> f64 {
+        1.0
+    }
+
+    /// That of NCKD.
+    pub(super) fn default_beta() -> f64 {
+        8.0
+    }
 }
 
 impl KdLoss for Dkd {
@@ -30,7 +36,7 @@ impl KdLoss for Dkd {
         true
     }
 
-    fn loss(&self, inputs: &KdInputs<'_>) -> Result<Tensor> {
+    fn rows(&mut self, inputs: &KdInputs<'_>) -> Result<Tensor> {
         let (student, teacher) = inputs.log_probabilities()?;
         let largest = inputs.teacher.f_argmax(-1, true)?;
         let target = match inputs.labels {
@@ -46,17 +52,17 @@ impl KdLoss for Dkd {
         let target_class = teacher.binary.f_exp()?.f_mul(&teacher.binary.f_sub(&student.binary)?)?;
         let others = teacher.others.f_exp()?.f_masked_fill(&is_target, 0.0)?;
         let other_classes = others.f_mul(&teacher.others.f_sub(&student.others)?)?;
-        let mean = |divergence: Tensor| divergence.f_sum_dim_intlist(-1, false, None::<Kind>)?.f_mean(None::<Kind>);
-        let target_class = mean(target_class)?.f_mul_scalar(self.alpha)?;
-        Ok(target_class.f_add(&mean(other_classes)?.f_mul_scalar(self.beta)?)?)
+        let sum = |divergence: Tensor| divergence.f_sum_dim_intlist(-1, false, None::<Kind>);
+        let target_class = sum(target_class)?.f_mul_scalar(self.alpha)?;
+        Ok(target_class.f_add(&sum(other_classes)?.f_mul_scalar(self.beta)?)?)
     }
 }
 
 /// A distribution over classes as two.
 struct Decoupled {
-    /// Log-probabilities of the target class and of all others together, `[…, 2]`.
+    /// Log-probabilities of the target class and of all others together, `[rows, 2]`.
     binary: Tensor,
-    /// Log-probabilities among the other classes, `[…, labels]`; what stands at the target has no meaning.
+    /// Log-probabilities among the other classes, `[rows, classes]`; what stands at the target has no meaning.
     others: Tensor,
 }
 

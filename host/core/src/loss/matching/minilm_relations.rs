@@ -1,6 +1,8 @@
+use std::num::NonZeroU32;
+
 use tch::{Kind, Tensor};
 
-use super::{HIDDEN_FORM, MatchLoss};
+use super::{HIDDEN_FORM, LossSum, MatchLoss};
 use crate::Result;
 
 /// Multi-head self-attention relations (Wang et al., “MiniLMv2”, arXiv:2012.15828). From each side three tensors
@@ -9,12 +11,13 @@ use crate::Result;
 /// length]`. The loss is the sum, over queries, keys and values, of KL(teacher‖student) averaged over heads and the
 /// positions of the mask. Hidden sizes may differ.
 pub struct MinilmRelations {
-    /// The number of relation heads.
+    /// The number of relation heads, at least 1.
     pub heads: i64,
 }
 
 impl MinilmRelations {
-    pub const DEFAULT_HEADS: i64 = 12;
+    /// As many as BERT-base has.
+    pub const DEFAULT_HEADS: NonZeroU32 = NonZeroU32::new(12).unwrap();
 
     /// Log-probabilities of the relation, `[batch, heads, length, length]`; `padding` is `[batch, 1, 1, length]`.
     fn relation(&self, vectors: &Tensor, padding: Option<&Tensor>) -> Result<Tensor> {
@@ -49,7 +52,7 @@ impl MatchLoss for MinilmRelations {
         Ok(())
     }
 
-    fn loss(&self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> Result<Tensor> {
+    fn loss(&mut self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> Result<LossSum> {
         let padding = mask.map(|mask| mask.f_eq(0)?.f_unsqueeze(1)?.f_unsqueeze(1)).transpose()?;
         let mut divergences = vec![];
         for (student, teacher) in student.iter().zip(teacher) {
@@ -57,16 +60,13 @@ impl MatchLoss for MinilmRelations {
             let teacher = self.relation(teacher, padding.as_ref())?;
             let divergence = teacher.f_exp()?.f_mul(&teacher.f_sub(&student)?)?;
             // [batch, length]
-            let of_positions =
-                divergence.f_sum_dim_intlist(-1, false, None::<Kind>)?.f_mean_dim(1, false, None::<Kind>)?;
-            divergences.push(match mask {
-                Some(mask) => {
-                    let mask = mask.f_to_kind(of_positions.kind())?;
-                    of_positions.f_mul(&mask)?.f_sum(None::<Kind>)?.f_div(&mask.f_sum(None::<Kind>)?)?
-                }
-                None => of_positions.f_mean(None::<Kind>)?,
-            });
+            divergences.push(divergence.f_sum_dim_intlist(-1, false, None::<Kind>)?.f_mean_dim(
+                1,
+                false,
+                None::<Kind>,
+            )?);
         }
-        Ok(Tensor::f_stack(&divergences, 0)?.f_sum(None::<Kind>)?)
+        let of_positions = Tensor::f_stack(&divergences, 0)?.f_sum_dim_intlist(0, false, None::<Kind>)?;
+        LossSum::of_positions(&of_positions, mask)
     }
 }

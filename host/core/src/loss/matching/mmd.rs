@@ -1,6 +1,6 @@
-use tch::{Kind, Reduction, Tensor};
+use tch::{Reduction, Tensor};
 
-use super::MatchLoss;
+use super::{LossSum, MatchLoss};
 use crate::Result;
 
 /// Mean squared error of the similarities of positions between two layers, `A Bᵀ` `[batch, length, length]`
@@ -35,18 +35,17 @@ impl MatchLoss for Mmd {
         Ok(())
     }
 
-    fn loss(&self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> Result<Tensor> {
+    fn loss(&mut self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> Result<LossSum> {
         let similarity = |layers: &[Tensor]| {
             let divisor_dim = if mask.is_some() { 1 } else { 2 };
             let product = layers[0].f_bmm(&layers[1].f_transpose(1, 2)?)?;
             product.f_div_scalar(layers[1].size()[divisor_dim])
         };
         let (student, teacher) = (similarity(student)?, similarity(teacher)?);
-        let Some(mask) = mask else { return Ok(student.f_mse_loss(&teacher, Reduction::Mean)?) };
-        let mask = mask.f_to_kind(student.kind())?;
-        let num_elements = mask.f_sum_dim_intlist(1, false, None::<Kind>)?.f_square()?.f_sum(None::<Kind>)?;
         let squares = student.f_mse_loss(&teacher, Reduction::None)?;
-        let counted = squares.f_mul(&mask.f_unsqueeze(-1)?)?.f_mul(&mask.f_unsqueeze(1)?)?;
-        Ok(counted.f_sum(None::<Kind>)?.f_div(&num_elements)?)
+        match mask {
+            Some(mask) => LossSum::of_pairs(&squares, &mask.f_to_kind(student.kind())?),
+            None => LossSum::of_all(&squares),
+        }
     }
 }

@@ -1,6 +1,6 @@
 use tch::{Kind, Tensor};
 
-use super::MatchLoss;
+use super::{LossSum, MatchLoss};
 use crate::Result;
 
 /// Squared distance of the normalised states at position 0, `‖s/‖s‖ − t/‖t‖‖²`, averaged over the batch
@@ -26,10 +26,9 @@ impl MatchLoss for Pkd {
         Ok(())
     }
 
-    fn loss(&self, student: &[Tensor], teacher: &[Tensor], _mask: Option<&Tensor>) -> Result<Tensor> {
+    fn loss(&mut self, student: &[Tensor], teacher: &[Tensor], _mask: Option<&Tensor>) -> Result<LossSum> {
         let difference = normalised_first(&student[0])?.f_sub(&normalised_first(&teacher[0])?)?;
-        let squared = difference.f_square()?.f_sum_dim_intlist(-1, false, None::<Kind>)?;
-        Ok(squared.f_mean(None::<Kind>)?)
+        LossSum::of_all(&difference.f_square()?.f_sum_dim_intlist(-1, false, None::<Kind>)?)
     }
 }
 
