@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use brewer::train::{Observer, StepReport, Timetable};
+use brewer::train::{Observer, StartEvent, StepEvent};
 
 /// The forward step of a run, shared by all of its plugins. It watches the run.
 #[derive(Debug, Clone, Default)]
@@ -37,13 +37,13 @@ impl Clock {
 }
 
 impl Observer for Clock {
-    fn on_start(&mut self, _timetable: &Timetable, first_step: u64) -> brewer::Result<()> {
-        self.set(first_step);
+    fn on_start(&mut self, start: &StartEvent) -> brewer::Result<()> {
+        self.set(start.first_step);
         Ok(())
     }
 
-    fn on_step(&mut self, report: &StepReport) -> brewer::Result<()> {
-        self.set(report.step + 1);
+    fn on_step(&mut self, event: &StepEvent) -> brewer::Result<()> {
+        self.set(event.step + 1);
         Ok(())
     }
 }

@@ -2,6 +2,7 @@ use tch::{Kind, Tensor};
 
 use super::Metric;
 use crate::task::has_label;
+use crate::train::MetricMode;
 use crate::{Batch, Outputs, Result};
 
 /// The share of labels that have the largest logit, over examples (`[batch, classes]`) or tokens
@@ -15,6 +16,10 @@ pub struct Accuracy {
 impl Metric for Accuracy {
     fn name(&self) -> &str {
         "accuracy"
+    }
+
+    fn mode(&self) -> MetricMode {
+        MetricMode::Max
     }
 
     fn update(&mut self, batch: &Batch, outputs: &Outputs) -> Result<()> {
@@ -44,6 +49,10 @@ pub struct MicroF1 {
 impl Metric for MicroF1 {
     fn name(&self) -> &str {
         "f1"
+    }
+
+    fn mode(&self) -> MetricMode {
+        MetricMode::Max
     }
 
     fn update(&mut self, batch: &Batch, outputs: &Outputs) -> Result<()> {

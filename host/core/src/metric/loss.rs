@@ -1,5 +1,6 @@
 use super::Metric;
 use crate::task::has_label;
+use crate::train::MetricMode;
 use crate::{Batch, Outputs, Result};
 
 /// The model's own loss, averaged over all labels (a batch with more labels weighs more).
@@ -12,6 +13,10 @@ pub struct MeanLoss {
 impl Metric for MeanLoss {
     fn name(&self) -> &str {
         "loss"
+    }
+
+    fn mode(&self) -> MetricMode {
+        MetricMode::Min
     }
 
     fn update(&mut self, batch: &Batch, outputs: &Outputs) -> Result<()> {

@@ -4,6 +4,7 @@ mod classes;
 mod loss;
 mod numbers;
 
+use crate::train::MetricMode;
 use crate::{Batch, Outputs, Result, Task};
 
 use classes::{Accuracy, MicroF1};
@@ -14,6 +15,9 @@ use numbers::{MeanAbsoluteError, Pearson};
 pub trait Metric {
     /// Its name in reports, without the split.
     fn name(&self) -> &str;
+
+    /// Whether a larger value is a better one.
+    fn mode(&self) -> MetricMode;
 
     /// Takes in a batch and what the model returned for it.
     fn update(&mut self, batch: &Batch, outputs: &Outputs) -> Result<()>;

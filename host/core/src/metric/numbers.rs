@@ -2,6 +2,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::Metric;
 use crate::task::has_label;
+use crate::train::MetricMode;
 use crate::{Batch, Outputs, Result};
 
 /// The mean of |prediction − label| over all numbers.
@@ -14,6 +15,10 @@ pub struct MeanAbsoluteError {
 impl Metric for MeanAbsoluteError {
     fn name(&self) -> &str {
         "mae"
+    }
+
+    fn mode(&self) -> MetricMode {
+        MetricMode::Min
     }
 
     fn update(&mut self, batch: &Batch, outputs: &Outputs) -> Result<()> {
@@ -45,6 +50,10 @@ pub struct Pearson {
 impl Metric for Pearson {
     fn name(&self) -> &str {
         "pearson"
+    }
+
+    fn mode(&self) -> MetricMode {
+        MetricMode::Max
     }
 
     fn update(&mut self, batch: &Batch, outputs: &Outputs) -> Result<()> {

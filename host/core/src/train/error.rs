@@ -65,6 +65,14 @@ pub enum TrainError {
     #[error("cannot resume the run in {}: {problem}", path.display())]
     Resume { path: PathBuf, problem: String },
 
+    /// The checkpoint whose student a run was to end with.
+    #[error(
+        "the best checkpoint {} is not whole any more: {problem}. Put it back as it was saved and resume the run, or take \
+         the student of another checkpoint",
+        path.display()
+    )]
+    BestCheckpoint { path: PathBuf, problem: String },
+
     /// A folder that another run writes.
     #[error(
         "{} is the folder of a run that is under way ({holder}); wait for its end, or name another folder in \
@@ -93,6 +101,7 @@ impl TrainError {
             | TrainError::NoGradient { .. }
             | TrainError::NoHead { .. }
             | TrainError::Resume { .. }
+            | TrainError::BestCheckpoint { .. }
             | TrainError::Locked { .. }
             | TrainError::OutputFolder { .. } => Fault::Input,
             // The check before step 0 has seen what the user gave.

@@ -1,6 +1,6 @@
 //! A checkpoint that is made up: a student that returns what the case says, data, and the numbers so far.
 
-use std::{path::Path, rc::Rc, sync::atomic::AtomicBool};
+use std::{path::Path, rc::Rc};
 
 use brewer::{
     Batch, Model, Outputs, Parameters, Pass, Student, Task,
@@ -24,8 +24,7 @@ pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<(Vec<Re
     let checkpoints = if case.metrics.is_empty() { &no_numbers[..] } else { &case.metrics };
     let mut call = |index: usize| {
         let mut scalars = checkpoints[index].clone();
-        let action =
-            callback.on_checkpoint(&student, case.step + index as u64, &mut scalars, &AtomicBool::new(false))?;
+        let action = callback.on_checkpoint(&student, case.step + index as u64, &mut scalars)?;
         Ok(((action, scalars), callback.usage()))
     };
     let last = checkpoints.len() - 1;

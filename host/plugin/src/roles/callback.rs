@@ -1,6 +1,6 @@
 //! The role `callback`.
 
-use std::{rc::Rc, sync::atomic::AtomicBool};
+use std::rc::Rc;
 
 use brewer::{
     AdaptContext, Callback, Role, Student,
@@ -73,13 +73,7 @@ impl Callback for PluginCallback {
         self.guest.name()
     }
 
-    fn on_checkpoint(
-        &mut self,
-        student: &Student,
-        step: u64,
-        scalars: &mut Scalars,
-        _interrupt: &AtomicBool,
-    ) -> brewer::Result<Action> {
+    fn on_checkpoint(&mut self, student: &Student, step: u64, scalars: &mut Scalars) -> brewer::Result<Action> {
         Ok(no_grad(|| self.call(student, step, scalars))?)
     }
 
@@ -97,6 +91,6 @@ impl Callback for PluginCallback {
     fn rehearse(&mut self, student: &Student, scalars: &mut Scalars) -> brewer::Result<()> {
         let plugin = self.guest.plugin().silenced();
         let mut other = Self { guest: Guest::new(&plugin)?, splits: self.splits.clone() };
-        other.on_checkpoint(student, 0, scalars, &AtomicBool::new(false)).map(drop)
+        other.on_checkpoint(student, 0, scalars).map(drop)
     }
 }
