@@ -1,5 +1,6 @@
 //! Running a model over a data set without training it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -8,12 +9,13 @@ use tch::Device;
 use crate::callback::Scalars;
 use crate::classes::{ClassMatching, Classes};
 use crate::data::Loader;
-use crate::metric::metrics;
+use crate::metric::{MetricMode, metrics};
 use crate::model::ModelSpec;
 use crate::out_of_memory::{EVALUATION_KEYS, OutOfMemory, described};
-use crate::train::{Evaluator, ForwardArguments, MetricMode};
+use crate::train::{Evaluator, ForwardArguments};
 use crate::{
-    AdaptContext, Batch, BatchPostprocessor, Model, OutputRequest, Pass, Result, Role, Student, Task, libtorch,
+    Batch, BatchPostprocessor, Model, OutputRequest, Pass, Result, RoleState, Side, StepContext, Student, Task,
+    libtorch,
 };
 
 /// What an evaluation found.
@@ -33,9 +35,9 @@ impl Evaluation {
 
 /// What a batch passes through before a model sees it: the same as in training.
 pub struct Preparation {
-    pub role: Role,
+    pub side: Side,
     /// The task's name where there are several.
-    pub task: Option<String>,
+    pub task: Option<Arc<str>>,
     pub postprocessor: Option<Box<dyn BatchPostprocessor>>,
     pub arguments: ForwardArguments,
     /// A teacher's classes beside the student's, whose ids the labels are.
@@ -46,7 +48,7 @@ impl Preparation {
     /// Batches as they are.
     pub fn none() -> Self {
         let arguments = ForwardArguments::default();
-        Self { role: Role::Student, task: None, postprocessor: None, arguments, classes: None }
+        Self { side: Side::Student, task: None, postprocessor: None, arguments, classes: None }
     }
 
     /// What data are read for, to evaluate a model of this kind: ids of labels are the student's.
@@ -64,7 +66,7 @@ impl Preparation {
     fn prepare(&mut self, batch: &Batch, device: Device) -> Result<Batch> {
         let mut batch = batch.to_device(device)?;
         if let Some(postprocessor) = &mut self.postprocessor {
-            let context = AdaptContext { role: self.role, task: self.task.clone(), step: 0 };
+            let context = StepContext::default().of(self.task.as_ref(), self.side);
             batch = postprocessor.process(&context, batch)?;
         }
         let in_own_order = self.classes.as_ref().map(|classes| classes.batch_of_teacher(&batch)).transpose()?;
@@ -155,6 +157,10 @@ impl Evaluator for SplitEvaluator {
         }
         let named = metrics(&self.task).into_iter();
         named.map(|metric| (format!("{}_{}", self.split, metric.name()), metric.mode())).collect()
+    }
+
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.preparation.postprocessor.as_mut().and_then(|postprocessor| postprocessor.state())
     }
 
     fn evaluate(&mut self, student: &Student, interrupt: &AtomicBool) -> Result<Scalars> {

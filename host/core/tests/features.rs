@@ -4,7 +4,7 @@
 mod adapted;
 
 use adapted::{Adapt, assembled, mask, without_masks};
-use brewer::{Features, Role};
+use brewer::{Features, Side};
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};
 
@@ -66,9 +66,9 @@ fn masks_have_the_shape_of_what_they_mask() {
 
 #[test]
 fn lists_of_teacher_and_student_have_one_length() {
-    let twice: Adapt = |role, _, outputs| {
+    let twice: Adapt = |side, _, outputs| {
         let mut features = without_masks(outputs);
-        if role == Role::Student {
+        if side == Side::Student {
             features.logits.push(features.logits[0].shallow_clone());
         }
         features
@@ -137,9 +137,9 @@ fn what_the_student_learns_from_has_a_gradient() {
 
 #[test]
 fn logits_are_on_both_sides_or_on_none() {
-    let of_teacher: Adapt = |role, _, outputs| match role {
-        Role::Student => Features { logits: vec![], ..without_masks(outputs) },
-        Role::Teacher(_) => without_masks(outputs),
+    let of_teacher: Adapt = |side, _, outputs| match side {
+        Side::Student => Features { logits: vec![], ..without_masks(outputs) },
+        Side::Teacher(_) => without_masks(outputs),
     };
     let of_none: Adapt = |_, _, outputs| Features { logits: vec![], ..without_masks(outputs) };
     let missing = ["no `logits` for the student, but kd_loss_weight needs it"];

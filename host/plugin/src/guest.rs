@@ -2,8 +2,11 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
-use brewer::{AdaptContext, Device};
-use wasmtime::{Store, Trap, WasmBacktrace};
+use brewer::{Device, StepContext};
+use wasmtime::{
+    Store, Trap, WasmBacktrace,
+    component::{Instance as ComponentInstance, InstancePre},
+};
 
 use crate::{
     bindings::Export,
@@ -24,20 +27,18 @@ pub(crate) struct Guest<E> {
     name: String,
     /// `None` after a trap: what the guest's memory holds then cannot be relied on.
     instance: Option<Instance<E>>,
-    /// The step of the last call, and how many calls were made at it: what random numbers follow from in a role that is
-    /// not told the step.
-    calls: (u64, u64),
-    /// The number of the first of them after the run has moved on: the check before training calls at step 0 as well.
-    first_call: u64,
-    /// The ticks of the clock and the step at the last call of a role that is not told the step: calls for which they are
-    /// the same share what is allowed in a step.
-    moment: (u64, u64),
+    /// Of a role that gets several calls at a step: the step under way.
+    context: StepContext,
+    /// How many calls were made at it. Random numbers follow from the step and this number.
+    calls: u64,
     /// What the last call used.
     usage: Usage,
 }
 
-struct Instance<E> {
-    store: Store<State>,
+pub(crate) struct Instance<E> {
+    pub(crate) store: Store<State>,
+    pub(crate) linked: InstancePre<State>,
+    pub(crate) component: ComponentInstance,
     exports: E,
     /// What it used while it started, until a call has answered for it.
     started: Usage,
@@ -58,9 +59,8 @@ impl<E: Export> Guest<E> {
             plugin: plugin.clone(),
             name,
             instance: None,
-            calls: (0, 0),
-            first_call: 0,
-            moment: (0, 0),
+            context: StepContext::default(),
+            calls: 0,
             usage: Usage::default(),
         };
         match guest.start() {
@@ -86,33 +86,25 @@ impl<E: Export> Guest<E> {
         self.usage
     }
 
-    /// What a call at that step begins with, for tensors on `device`. There is one for each step and model, and again when it
-    /// asks for what was not computed.
-    pub(crate) fn call_at(&mut self, context: &AdaptContext, device: Device) -> Call {
+    /// What the only call at a step for one model begins with. It is repeated when it asks for what was not computed.
+    pub(crate) fn call_at(&mut self, context: &StepContext, device: Device) -> Call {
         let spent = if self.usage.is_repeated { self.usage.step } else { Cost::default() };
-        Call::new(Random::for_step(self.plugin.settings.seed, E::ROLE, context), device, Usage::at_step(spent))
+        let random = Random::for_step(self.plugin.settings.seed, E::ROLE, context);
+        Call::new(context.clone(), random, device, Usage::at_step(spent))
     }
 
-    /// What the next call begins with in a role that is not told the step.
-    pub(crate) fn next_call(&mut self, device: Device) -> Call {
-        let step = self.plugin.settings.clock.step();
-        if self.calls.0 != step {
-            self.calls = (step, 0);
-        }
-        let number = self.calls.1;
-        self.calls.1 += 1;
-        let moment = (self.plugin.settings.clock.ticks(), step);
-        let mut spent = self.usage.step;
-        if self.moment != moment {
-            (self.moment, self.first_call, spent) = (moment, number, Cost::default());
-        }
-        Call::new(Random::for_number(self.plugin.settings.seed, E::ROLE, step, number), device, Usage::at_step(spent))
-    }
-
-    /// Makes the next call the first of its step again, in a role that is not told the step.
-    pub(crate) fn repeat(&mut self) {
-        self.calls.1 = self.first_call;
+    /// Begins a step, or the same one again, in a role that gets several calls at it. They share what is allowed in a step.
+    pub(crate) fn begin_step(&mut self, context: &StepContext) {
+        self.context = context.clone();
+        self.calls = 0;
         self.usage.step = Cost::default();
+    }
+
+    /// What the next call at the step under way begins with.
+    pub(crate) fn next_call(&mut self, device: Device) -> Call {
+        let random = Random::for_number(self.plugin.settings.seed, E::ROLE, self.context.step, self.calls);
+        self.calls += 1;
+        Call::new(self.context.clone(), random, device, Usage::at_step(self.usage.step))
     }
 
     fn start(&self) -> wasmtime::Result<Instance<E>> {
@@ -126,11 +118,13 @@ impl<E: Export> Guest<E> {
         store.set_max_component_handles(
             usize::try_from(limits.handles).unwrap_or(usize::MAX).saturating_mul(2).max(1000),
         );
-        let exports = E::start(&mut store, &self.plugin.linked)?;
+        let linked = self.plugin.linked.clone();
+        let component = linked.instantiate(&mut store)?;
+        let exports = E::load(&mut store, &linked, &component)?;
         let started = store.data().call.usage;
         // What a component makes before it is called belongs to no call.
         store.data_mut().end_call();
-        Ok(Instance { store, exports, started })
+        Ok(Instance { store, linked, component, exports, started })
     }
 
     /// Makes one call, which messages name `about`. `run` passes arguments, calls the guest and checks its answer: its
@@ -143,24 +137,57 @@ impl<E: Export> Guest<E> {
         call: Call,
         run: impl FnOnce(&mut Store<State>, &E) -> wasmtime::Result<Result<T, Cause>>,
     ) -> Result<T> {
-        let instance = match self.instance.take() {
-            Some(instance) if !instance.store.data().handles.is_worn_out(&self.plugin.limits) => Ok(instance),
-            _ => self.start(),
-        };
-        let Instance { mut store, exports, started } =
-            instance.map_err(|error| Error::Call(self.failure(about.clone(), error)))?;
-        store.set_epoch_deadline(Engine::ticks(self.plugin.limits.call_seconds));
-        store.data_mut().call = Call { started: Instant::now(), ..call };
-        store.data_mut().call.usage.add(&started);
-        let result = run(&mut store, &exports);
-        self.usage = store.data().call.usage;
-        store.data_mut().end_call();
-        match result {
+        let mut instance = self.ready(&about)?;
+        let result = self.run(&mut instance, call, |instance| run(&mut instance.store, &instance.exports));
+        if result.is_ok() {
             // The guest gave an answer: its memory is in order.
-            Ok(answer) => {
-                self.instance = Some(Instance { store, exports, started: Usage::default() });
-                answer.map_err(|cause| Error::Call(self.error(about, cause, Vec::new())))
-            }
+            self.keep(instance);
+        }
+        self.outcome(&about, result)
+    }
+
+    /// The instance for the next call, which messages name `about`: that of the last one, or a new one after a trap, or where
+    /// the last one holds too many handles.
+    pub(crate) fn ready(&mut self, about: &str) -> Result<Instance<E>> {
+        match self.instance.take() {
+            Some(instance) if !instance.store.data().handles.is_worn_out(&self.plugin.limits) => Ok(instance),
+            Some(worn) if self.plugin.has_state() => self.renewed(worn),
+            _ => self.started(about),
+        }
+    }
+
+    /// A new instance for a call.
+    pub(crate) fn started(&self, about: &str) -> Result<Instance<E>> {
+        self.start().map_err(|error| Error::Call(self.failure(about.to_owned(), error)))
+    }
+
+    /// Keeps an instance whose memory is in order for the next call.
+    pub(crate) fn keep(&mut self, instance: Instance<E>) {
+        self.instance = Some(instance);
+    }
+
+    /// Runs an instance once, within the limits of a call.
+    pub(crate) fn run<T>(
+        &mut self,
+        instance: &mut Instance<E>,
+        call: Call,
+        run: impl FnOnce(&mut Instance<E>) -> wasmtime::Result<Result<T, Cause>>,
+    ) -> wasmtime::Result<Result<T, Cause>> {
+        instance.store.set_epoch_deadline(Engine::ticks(self.plugin.limits.call_seconds));
+        let state = instance.store.data_mut();
+        state.call = Call { started: Instant::now(), ..call };
+        state.call.usage.add(&std::mem::take(&mut instance.started));
+        let result = run(instance);
+        self.usage = instance.store.data().call.usage;
+        instance.store.data_mut().end_call();
+        result
+    }
+
+    /// What came of a run, which messages name `about`.
+    pub(crate) fn outcome<T>(&self, about: &str, result: wasmtime::Result<Result<T, Cause>>) -> Result<T> {
+        let about = about.to_owned();
+        match result {
+            Ok(answer) => answer.map_err(|cause| Error::Call(self.error(about, cause, Vec::new()))),
             Err(error) => Err(Error::Call(self.failure(about, error))),
         }
     }
@@ -198,21 +225,23 @@ fn cause(limits: &Limits, error: &wasmtime::Error, backtrace: &[String]) -> Caus
         // Compilers keep a stack of their own at the start of memory; below it there is nothing.
         Some(Trap::MemoryOutOfBounds) if is_recursion(backtrace) => Cause::StackOverflow,
         Some(trap) => Cause::Trap(trap.to_string()),
-        None => match clean(&error.root_cause().to_string()) {
-            // wasmtime does not name the type of this error.
-            message if message.contains("fuel allocated for hostcalls") => {
-                let limit = Bytes(request_bytes(limits) as u64);
-                let did = "passed too much to the host in one request";
-                Cause::Limit(LimitError::new("value_bytes", limit, did))
-            }
-            message => Cause::Trap(message),
-        },
+        None if is_too_much(error) => {
+            let limit = Bytes(request_bytes(limits) as u64);
+            let did = "passed too much to the host in one request";
+            Cause::Limit(LimitError::new("value_bytes", limit, did))
+        }
+        None => Cause::Trap(clean(&error.root_cause().to_string())),
     }
+}
+
+/// Whether a request would copy more to the host than it may. wasmtime does not name the type of this error.
+pub(crate) fn is_too_much(error: &wasmtime::Error) -> bool {
+    error.root_cause().to_string().contains("fuel allocated for hostcalls")
 }
 
 /// What one request may copy to the host: elements as far as they are allowed, and in any case a shape, a name or a
 /// message.
-fn request_bytes(limits: &Limits) -> usize {
+pub(crate) fn request_bytes(limits: &Limits) -> usize {
     const LEAST: usize = 1 << 20;
     usize::try_from(limits.value_bytes).unwrap_or(usize::MAX).max(LEAST)
 }

@@ -14,15 +14,15 @@ pub use notes::Note;
 pub use plugins::PluginSource;
 pub use tasks::{preparation, task_of};
 
+use crate::Result;
 use crate::callback::{Callback, DataSplit};
 use crate::data::{Dataset, Loader, Order, ReadProgress};
 use crate::device::device;
-use crate::distiller::{Basic, Distiller, General, MultiTeacher, Trainer};
+use crate::distiller::{Basic, Distiller, General, MultiTeacher, Trainer, restore_projections};
 use crate::evaluation::SplitEvaluator;
 use crate::experiment::{DistillerName, Experiment, split_name};
 use crate::model::ModelSpec;
 use crate::train::{Evaluator, Session, Settings, TaskOrder, Timetable};
-use crate::{Result, projection};
 use plugins::NamedPlugins;
 use tasks::{Assembler, TaskParts};
 
@@ -121,7 +121,7 @@ pub fn assemble(
     }
     let distiller = distiller(experiment, device, plugins)?;
     if let Some(path) = &experiment.student.projections {
-        projection::restore(path, &distiller.trained())?;
+        restore_projections(path, &distiller.trained())?;
     }
     let sizes: Vec<usize> = tasks.iter().map(|task| task.loader.len()).collect();
     let task_order = match sizes.len() {

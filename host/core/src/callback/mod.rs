@@ -1,9 +1,11 @@
 //! What runs at every checkpoint.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
 use crate::data::Loader;
-use crate::{Result, Student};
+use crate::{Result, RoleState, StepContext, Student};
 
 /// Whether training goes on after a callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +23,7 @@ pub struct DataSplit {
     /// `train`, `dev` or another one's name; with several tasks `TASK_train`, `TASK_dev`.
     pub name: String,
     /// The task whose data it is, where there are several.
-    pub task: Option<String>,
+    pub task: Option<Arc<str>>,
     pub loader: Loader,
 }
 
@@ -33,8 +35,14 @@ pub trait Callback {
     /// How messages name it.
     fn name(&self) -> &str;
 
-    /// Looks at the student after `step` optimizer steps.
-    fn on_checkpoint(&mut self, student: &Student, step: u64, scalars: &mut Scalars) -> Result<Action>;
+    /// Looks at the student; the context is that of the step which would follow, but for the epoch, which is the last
+    /// step's.
+    fn on_checkpoint(&mut self, student: &Student, context: &StepContext, scalars: &mut Scalars) -> Result<Action>;
+
+    /// What it remembers from call to call, if that goes into checkpoints.
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        None
+    }
 
     /// Refuses a configuration that names scalars which nothing reports. `known` are those that are reported before it is
     /// called.

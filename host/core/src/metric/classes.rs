@@ -1,8 +1,7 @@
 use tch::{Kind, Tensor};
 
-use super::Metric;
+use super::{Metric, MetricMode};
 use crate::task::has_label;
-use crate::train::MetricMode;
 use crate::{Batch, Outputs, Result};
 
 /// The share of labels that have the largest logit, over examples (`[batch, classes]`) or tokens

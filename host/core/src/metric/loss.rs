@@ -1,6 +1,5 @@
-use super::Metric;
+use super::{Metric, MetricMode};
 use crate::task::has_label;
-use crate::train::MetricMode;
 use crate::{Batch, Outputs, Result};
 
 /// The model's own loss, averaged over all labels (a batch with more labels weighs more).

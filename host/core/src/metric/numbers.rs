@@ -1,8 +1,7 @@
 use tch::{Device, Kind, Tensor};
 
-use super::Metric;
+use super::{Metric, MetricMode};
 use crate::task::has_label;
-use crate::train::MetricMode;
 use crate::{Batch, Outputs, Result};
 
 /// The mean of |prediction − label| over all numbers.

@@ -7,7 +7,7 @@ use super::stepper::{NotFinite, Stepper};
 use super::task::Prepared;
 use super::{Session, TrainError};
 use crate::loss::{Loss, Term};
-use crate::{Features, Outputs, Result};
+use crate::{Features, Outputs, Result, StepContext};
 
 impl Session {
     /// The error of a batch whose loss is finite and whose gradient is not. Random numbers must stand where they stood
@@ -16,24 +16,30 @@ impl Session {
         &mut self,
         task: usize,
         batch: &Prepared,
-        step: u64,
+        context: &StepContext,
         stepper: &Stepper,
         found: &NotFinite,
     ) -> TrainError {
-        let origin = match self.origins(task, batch, step, stepper) {
+        let origin = match self.origins(task, batch, context, stepper) {
             Ok(origins) if origins.is_empty() => {
                 "no part of the loss has such a gradient by itself: their sum is too large".to_owned()
             }
             Ok(origins) => format!("it comes from {}", origins.join(", and from ")),
             Err(error) => format!("where it comes from cannot be found ({error})"),
         };
-        TrainError::GradientNotFinite { step, norm: found.norm, origin, parameters: concerned(found) }
+        TrainError::GradientNotFinite { step: context.step, norm: found.norm, origin, parameters: concerned(found) }
     }
 
     /// The parts of the loss whose gradient is not finite, each with the place at which it ceases to be.
-    fn origins(&mut self, task: usize, batch: &Prepared, step: u64, stepper: &Stepper) -> Result<Vec<String>> {
-        self.distiller.repeat();
-        let adapted = self.tasks[task].adapt(batch, step, true)?;
+    fn origins(
+        &mut self,
+        task: usize,
+        batch: &Prepared,
+        context: &StepContext,
+        stepper: &Stepper,
+    ) -> Result<Vec<String>> {
+        self.distiller.begin_step(context)?;
+        let adapted = self.tasks[task].adapt(batch, context, true)?;
         let (features, outputs) = adapted.student;
         let teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
         let loss = self.distiller.loss(&features, &teachers)?;

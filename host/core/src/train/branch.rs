@@ -1,4 +1,5 @@
 use std::rc::Rc;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use tch::Tensor;
@@ -6,14 +7,14 @@ use tch::Tensor;
 use super::ForwardArguments;
 use crate::classes::{ClassMatching, Classes};
 use crate::features::FeaturesForm;
-use crate::loss::{LossError, Side};
-use crate::{AdaptContext, Adaptor, Batch, Features, Model, OutputRequest, Outputs, Pass, Result, Role, Task};
+use crate::loss::{LossError, ModelFeatures};
+use crate::{Adaptor, Batch, Features, Model, OutputRequest, Outputs, Pass, Result, Side, StepContext, Task};
 
 /// A model and its adaptor: from a batch to features.
 pub struct Branch {
-    pub role: Role,
+    pub side: Side,
     /// The task's name where there are several.
-    pub task: Option<String>,
+    pub task: Option<Arc<str>>,
     /// A student is shared by the branches of all tasks, or its body is, if each task has a head of its own.
     pub model: Rc<dyn Model>,
     pub adaptor: Box<dyn Adaptor>,
@@ -32,15 +33,15 @@ pub struct Branch {
 impl Branch {
     /// Everything is computed until [`Branch::narrow`] says what is used.
     pub fn new(
-        role: Role,
-        task: Option<String>,
+        side: Side,
+        task: Option<Arc<str>>,
         model: Rc<dyn Model>,
         arguments: ForwardArguments,
         adaptor: Box<dyn Adaptor>,
     ) -> Self {
         let request = OutputRequest::everything();
         Self {
-            role,
+            side,
             task,
             model,
             classes: None,
@@ -70,31 +71,30 @@ impl Branch {
     /// `teacher 1`, and with several tasks `student of sentiment`.
     pub fn label(&self) -> String {
         match &self.task {
-            Some(task) => format!("{} of {task}", self.role),
-            None => self.role.to_string(),
+            Some(task) => format!("{} of {task}", self.side),
+            None => self.side.to_string(),
         }
     }
 
     /// The features of a batch, and the outputs that they were made from. A teacher runs without grad, and is never in
     /// training.
-    pub fn features(&mut self, batch: &Batch, step: u64, is_training: bool) -> Result<(Features, Outputs)> {
-        match self.role {
-            Role::Student => self.forward(batch, step, is_training),
-            Role::Teacher(_) => tch::no_grad(|| self.forward(batch, step, false)),
+    pub fn features(&mut self, batch: &Batch, context: &StepContext, is_training: bool) -> Result<(Features, Outputs)> {
+        match self.side {
+            Side::Student => self.forward(batch, context, is_training),
+            Side::Teacher(_) => tch::no_grad(|| self.forward(batch, context, false)),
         }
     }
 
     /// The features of outputs that were not computed here.
-    pub fn adapt(&mut self, batch: &Batch, mut outputs: Outputs, step: u64) -> Result<(Features, Outputs)> {
+    pub fn adapt(&mut self, batch: &Batch, mut outputs: Outputs, context: &StepContext) -> Result<(Features, Outputs)> {
         self.put_in_order(&mut outputs)?;
-        let context = AdaptContext { role: self.role, task: self.task.clone(), step };
-        let features = self.adaptor.adapt(&context, batch, &outputs)?;
+        let features = self.adaptor.adapt(&context.of(self.task.as_ref(), self.side), batch, &outputs)?;
         let modules = self.module_outputs(&outputs)?;
         Ok((Features { modules, ..features }, outputs))
     }
 
-    fn forward(&mut self, batch: &Batch, step: u64, is_training: bool) -> Result<(Features, Outputs)> {
-        let context = AdaptContext { role: self.role, task: self.task.clone(), step };
+    fn forward(&mut self, batch: &Batch, context: &StepContext, is_training: bool) -> Result<(Features, Outputs)> {
+        let context = context.of(self.task.as_ref(), self.side);
         let unlabelled = (!self.has_labels).then(|| batch.without("labels"));
         let seen = unlabelled.as_ref().unwrap_or(batch);
         let in_own_order = self.classes.as_ref().map(|classes| classes.batch_of_teacher(seen)).transpose()?.flatten();
@@ -173,7 +173,7 @@ impl Branch {
 
     /// Whether features are of the form that the check before step 0 saw. Another one would change the loss in the middle
     /// of a run.
-    pub fn check_form(&self, side: &Side<'_>) -> Result<()> {
+    pub fn check_form(&self, side: &ModelFeatures<'_>) -> Result<()> {
         let Some(expected) = &self.form else { return Ok(()) };
         let found = side.features.form();
         let changed = |key: &str, found: String, expected: String| -> Result<()> {
@@ -190,7 +190,7 @@ impl Branch {
             }
         }
         // Of a teacher no loss is computed, and a cache does not keep them.
-        if self.role == Role::Student && found.losses != expected.losses {
+        if self.side == Side::Student && found.losses != expected.losses {
             let count = |form: &FeaturesForm| format!("{} tensors", form.losses);
             return changed("losses", count(&found), count(expected));
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::TrainingState;
+use super::role_states::StateEntry;
 use super::saving::Saved;
 use crate::digest::{self, shortened};
 use crate::{DigestError, files, os_reason};
@@ -26,6 +27,9 @@ pub(super) struct CheckpointManifest {
     pub metrics_lines: Option<Vec<String>>,
     /// The checkpoints that stay.
     pub saved: Vec<Saved>,
+    /// What roles remember: `role_state.0.bin` is the first one's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<StateEntry>,
     files: Vec<FileEntry>,
     /// The digest of the manifest with an empty one; set when it is written.
     sha256: String,
@@ -63,6 +67,7 @@ impl CheckpointManifest {
             is_stopped: state.is_stopped,
             metrics_lines: state.metrics_lines.clone(),
             saved: state.saved.clone(),
+            roles: state.roles.iter().map(|saved| saved.entry.clone()).collect(),
             files,
             sha256: String::new(),
         })

@@ -7,7 +7,7 @@ use super::observer::tell;
 use super::saving::Saving;
 use super::{CheckpointEvent, EvaluationEvent, Event, Observer, RunFolder, Session, TrainingState};
 use crate::callback::{Action, Scalars};
-use crate::{Result, libtorch};
+use crate::{Result, StepContext, libtorch};
 
 /// A run under way: where it writes, who watches it, and what it has saved.
 pub(super) struct Run<'r, 'o> {
@@ -20,12 +20,14 @@ pub(super) struct Run<'r, 'o> {
 }
 
 /// What is due after an optimizer step.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Due {
     pub evaluation: bool,
     pub checkpoint: bool,
     /// Nothing follows but the end of the run.
     pub is_last: bool,
+    /// That of the step which would follow, but for the epoch, which is the last step's.
+    pub context: StepContext,
 }
 
 /// How a run goes on.
@@ -70,23 +72,19 @@ impl Run<'_, '_> {
 
 impl Session {
     /// Does what is due after an optimizer step; `state` is that of the run after it. If an evaluation or a callback fails, or
-    /// an interrupt comes before they are done, the checkpoint is saved without what they found: they are run again when the
+    /// an interrupt comes before they are done, the checkpoint is saved as it was before them: they are run again when the
     /// run is resumed.
-    pub(super) fn after_step(
-        &mut self,
-        run: &mut Run<'_, '_>,
-        due: Due,
-        epoch: usize,
-        mut state: TrainingState,
-    ) -> Result<Next> {
+    pub(super) fn after_step(&mut self, run: &mut Run<'_, '_>, due: Due, mut state: TrainingState) -> Result<Next> {
         let global_step = state.global_step;
-        let found = libtorch::guarded(|| self.look(run, due, global_step, epoch));
+        state.roles = self.save_states()?;
+        let found = libtorch::guarded(|| self.look(run, &due));
         // It is asked once: a signal that comes later is that of the next step.
         let is_interrupted = run.is_interrupted();
         let mut outdated = vec![];
         if let Ok(Some(found)) = &found {
             state.metrics_lines = Some(found.evaluation.iter().chain(&found.checkpoint).map(Event::line).collect());
             state.is_stopped = found.action == Action::Stop;
+            state.roles = self.save_states()?;
             if found.checkpoint.is_some() {
                 outdated = run.saving.add(global_step, found.value);
             }
@@ -112,7 +110,8 @@ impl Session {
     }
 
     /// What evaluations and callbacks find of the student; `None` if an interrupt comes before they are done.
-    fn look(&mut self, run: &mut Run<'_, '_>, due: Due, global_step: u64, epoch: usize) -> Result<Option<Found>> {
+    fn look(&mut self, run: &mut Run<'_, '_>, due: &Due) -> Result<Option<Found>> {
+        let (global_step, epoch) = (due.context.global_step, due.context.epoch as usize);
         let mut found = Found { evaluation: None, value: None, checkpoint: None, action: Action::Continue };
         let mut scalars = Scalars::new();
         if due.evaluation {
@@ -139,7 +138,7 @@ impl Session {
             if run.is_interrupted() {
                 return Ok(None);
             }
-            if callback.on_checkpoint(&self.student, global_step, &mut scalars)? == Action::Stop {
+            if callback.on_checkpoint(&self.student, &due.context, &mut scalars)? == Action::Stop {
                 found.action = Action::Stop;
             }
         }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tch::Tensor;
 
 use super::checkpoint_manifest::CheckpointManifest;
+use super::role_states;
 use super::run_folder::write_error;
 use super::{RunFolder, TrainError, TrainingState};
 use crate::data::DataError;
@@ -49,7 +50,7 @@ impl RunFolder {
         let save = |partial: &Path| {
             self.write_student(partial, student)?;
             save_trained(partial, trained)?;
-            state.save_optimizer(partial)?;
+            state.save(partial)?;
             let manifest = CheckpointManifest::of(partial, state)?;
             manifest.write(partial).map_err(|source| write_error(partial, source))?;
             let metrics = self.metrics();
@@ -77,7 +78,8 @@ impl RunFolder {
             Ok(manifest)
         });
         let manifest = manifest.map_err(|problem| TrainError::BestCheckpoint { path: folder.clone(), problem })?;
-        for name in manifest.names().filter(|name| ![PROJECTIONS, OPTIMIZER].contains(name)) {
+        let is_of_student = |name: &&str| ![PROJECTIONS, OPTIMIZER].contains(name) && !role_states::is_file(name);
+        for name in manifest.names().filter(is_of_student) {
             let copy = to.join(name);
             let made = copy.parent().map_or(Ok(()), fs::create_dir_all);
             made.and_then(|()| fs::copy(folder.join(name), &copy)).map_err(|source| write_error(&copy, source))?;

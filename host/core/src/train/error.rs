@@ -53,10 +53,6 @@ pub enum TrainError {
     )]
     NoGradient { adaptor: String },
 
-    /// A student with heads by task that was asked for another task's.
-    #[error("the student has a head for each of the tasks {}, and none for {task}; name one of these", known.join(", "))]
-    NoHead { task: String, known: Vec<String> },
-
     /// What a step went wrong in.
     #[error("step {step}: {source}")]
     Step { step: u64, source: Box<crate::Error> },
@@ -64,6 +60,13 @@ pub enum TrainError {
     /// A run that cannot be resumed.
     #[error("cannot resume the run in {}: {problem}", path.display())]
     Resume { path: PathBuf, problem: String },
+
+    /// What a role remembered at a checkpoint and cannot take up again.
+    #[error(
+        "cannot resume with the memory of {owner} as `{place}`: {problem}. Resume with the plugin as it was, or run without \
+         --resume"
+    )]
+    RoleState { owner: String, place: String, problem: String },
 
     /// The checkpoint whose student a run was to end with.
     #[error(
@@ -99,9 +102,9 @@ impl TrainError {
             | TrainError::Options { .. }
             | TrainError::NoSteps { .. }
             | TrainError::NoGradient { .. }
-            | TrainError::NoHead { .. }
             | TrainError::Resume { .. }
             | TrainError::BestCheckpoint { .. }
+            | TrainError::RoleState { .. }
             | TrainError::Locked { .. }
             | TrainError::OutputFolder { .. } => Fault::Input,
             // The check before step 0 has seen what the user gave.

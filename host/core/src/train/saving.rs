@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Best, TrainError};
 use crate::callback::Scalars;
+use crate::metric::MetricMode;
 use crate::names::nearest;
-use crate::{Result, Student};
+use crate::{Result, RoleState, Student};
 
 /// When the student is evaluated, and which number says how good it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,16 +42,6 @@ pub enum BestSpec {
 pub struct BestMetric {
     pub metric: String,
     pub mode: MetricMode,
-}
-
-/// Which of two values is the better one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MetricMode {
-    /// The larger one.
-    Max,
-    /// The smaller one.
-    Min,
 }
 
 /// Which checkpoints stay; by default all. The latest one stays in any case, and with `evaluation.best` the best one.
@@ -104,6 +95,11 @@ pub trait Evaluator {
 
     /// The names of the numbers that it reports, `dev_loss`, each with its direction; none of data without labels.
     fn metrics(&self) -> Vec<(String, MetricMode)>;
+
+    /// What its batch post-processor remembers from call to call, if that goes into checkpoints.
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        None
+    }
 
     /// Measures the student. Once `interrupt` is raised it returns early, and what it returns is not used.
     fn evaluate(&mut self, student: &Student, interrupt: &AtomicBool) -> Result<Scalars>;
@@ -196,16 +192,6 @@ impl Saving {
         // Among equals the order stays.
         ranked.sort_by(|(_, left), (_, right)| metric.mode.compare(*left, *right));
         ranked
-    }
-}
-
-impl MetricMode {
-    /// The better one is less.
-    fn compare(self, left: f64, right: f64) -> Ordering {
-        match self {
-            MetricMode::Max => right.total_cmp(&left),
-            MetricMode::Min => left.total_cmp(&right),
-        }
     }
 }
 

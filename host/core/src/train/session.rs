@@ -18,7 +18,7 @@ use crate::distiller::Distiller;
 use crate::loss::{Loss, Term};
 use crate::out_of_memory::{OutOfMemory, TRAINING_KEYS, described};
 use crate::random::split_mix;
-use crate::{Callback, Features, Result, Student, libtorch};
+use crate::{Callback, Features, Result, Side, StepContext, Student, libtorch};
 
 /// All that a run trains with.
 pub struct Session {
@@ -69,8 +69,9 @@ impl Session {
             task.read_modules(self.distiller.as_ref());
             let examples = task.loader.examples(0);
             let first = &examples[..examples.len().min(task.loader.batch_size())];
-            let batch = task.prepare(task.views.batches(first)?, 0, self.device)?;
-            let adapted = libtorch::guarded(|| task.adapt(&batch, 0, false)).map_err(|error| {
+            let context = StepContext::default().of_task(task.name.as_ref());
+            let batch = task.prepare(task.views.batches(first)?, &context, self.device)?;
+            let adapted = libtorch::guarded(|| task.adapt(&batch, &context, false)).map_err(|error| {
                 let during = "the check of the first batch".to_owned();
                 OutOfMemory::or_else(error, during, described(batch.student()), TRAINING_KEYS, |error| error)
             })?;
@@ -79,6 +80,7 @@ impl Session {
 
             let student = adapted.student.0;
             let teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
+            self.distiller.begin_step(&context)?;
             let loss = self.distiller.loss(&student, &teachers)?;
             if !loss.total.requires_grad() {
                 return Err(TrainError::NoGradient { adaptor: task.student.adaptor.name().to_owned() }.into());
@@ -89,6 +91,7 @@ impl Session {
                 checked.losses = losses;
             }
         }
+        self.check_states()?;
         Ok(checked)
     }
 
@@ -124,9 +127,6 @@ impl Session {
         stepper.restore(&start)?;
         // The optimizer has copies of its own.
         start.optimizer.clear();
-        if start.global_step > 0 {
-            self.distiller.advance(stepper.progress(&timetable))?;
-        }
         let saving = self.saving(settings, std::mem::take(&mut start.saved))?;
         let mut run = Run { folder, observers, interrupt, saving, superseded: None };
         run.tell(&Event::Start(StartEvent::new(&timetable, start.step)))?;
@@ -161,19 +161,17 @@ impl Session {
         if !run.saving.holds(start.global_step) {
             run.superseded = Some(start.global_step);
         }
-        if start.metrics_lines.is_none() {
-            // An interrupt came before all was done that was due, or something failed; an unbroken run does all of it.
-            let epoch = last as usize / timetable.batches_per_epoch();
-            let due = self.due(settings, timetable, stepper.global_step, epoch, last as usize);
-            let next = self.after_step(run, due, epoch, stepper.state(start.step, start.skipped)?)?;
-            if next != Next::Continue {
-                return Ok(next);
-            }
+        if !self.refill_caches(start, timetable, run.interrupt)? {
+            return Ok(Next::Interrupted);
         }
-        match self.refill_caches(start, run.interrupt)? {
-            true => Ok(Next::Continue),
-            false => Ok(Next::Interrupted),
+        // Until now roles were called for the check and for the caches alone.
+        self.restore_states(&start.roles)?;
+        if start.metrics_lines.is_some() {
+            return Ok(Next::Continue);
         }
+        // An interrupt came before all was done that was due, or something failed; an unbroken run does all of it.
+        let due = self.due(settings, timetable, last as usize, stepper.global_step);
+        self.after_step(run, due, stepper.state(start.step, start.skipped)?)
     }
 
     /// The forward steps from `start` on, to the end of the run.
@@ -197,7 +195,9 @@ impl Session {
             let seed = split_mix(settings.training.seed, step as u64) as i64;
             tch::manual_seed(seed);
             let (task, batches) = feed.next()?;
-            let trained = libtorch::guarded(|| self.forward_and_backward(task, batches, step as u64, seed, stepper));
+            let context = timetable.context(step as u64).of_task(self.tasks[task].name.as_ref());
+            self.distiller.begin_step(&context)?;
+            let trained = libtorch::guarded(|| self.forward_and_backward(task, batches, &context, seed, stepper));
             let (losses, num_examples, skipped) = match trained {
                 Ok((losses, num_examples)) => (losses, num_examples, None),
                 Err(error) if skipped_batches < settings.skip_batches as u64 && is_of_plugin(&error) => {
@@ -214,13 +214,12 @@ impl Session {
                     let (during, batch) = (format!("the optimizer's step {step}"), format!("{num_examples} examples"));
                     OutOfMemory::or_else(error, during, batch, TRAINING_KEYS, other)
                 })?;
-                self.distiller.advance(stepper.progress(timetable))?;
             }
             run.tell(&Event::Step(StepEvent {
                 step: step as u64,
                 global_step: stepper.global_step as u64,
                 epoch,
-                task: self.tasks[task].name.clone(),
+                task: context.task.as_deref().map(str::to_owned),
                 lr,
                 num_examples,
                 skipped,
@@ -229,10 +228,10 @@ impl Session {
             if !is_optimizer_step {
                 continue;
             }
-            let due = self.due(settings, timetable, stepper.global_step, epoch, step);
+            let due = self.due(settings, timetable, step, stepper.global_step);
             if due.evaluation || due.checkpoint || run.interrupt.load(Ordering::Relaxed) {
                 let state = stepper.state(step as u64 + 1, skipped_batches)?;
-                match self.after_step(run, due, epoch, state)? {
+                match self.after_step(run, due, state)? {
                     Next::Continue => {}
                     next => return Ok(next),
                 }
@@ -242,11 +241,14 @@ impl Session {
         Ok(Next::Continue)
     }
 
-    /// What is due after the optimizer step `global_step`, which the forward step `step` of `epoch` ended in.
-    fn due(&self, settings: &Settings, timetable: &Timetable, global_step: usize, epoch: usize, step: usize) -> Due {
+    /// What is due after the optimizer step `global_step`, which the forward step `step` ended in.
+    fn due(&self, settings: &Settings, timetable: &Timetable, step: usize, global_step: usize) -> Due {
+        let epoch = step / timetable.batches_per_epoch();
         let checkpoint = timetable.is_checkpoint(global_step, epoch);
         let evaluation = !self.evaluators.is_empty() && (checkpoint || settings.evaluation.is_due(global_step));
-        Due { evaluation, checkpoint, is_last: step + 1 == timetable.forward_steps() }
+        let next = timetable.context(step as u64 + 1);
+        let context = StepContext { epoch: epoch as u64, side: Some(Side::Student), ..next };
+        Due { evaluation, checkpoint, is_last: step + 1 == timetable.forward_steps(), context }
     }
 
     fn saving(&self, settings: &Settings, saved: Vec<Saved>) -> Result<Saving, TrainError> {
@@ -257,27 +259,28 @@ impl Session {
         &mut self,
         task: usize,
         batches: ModelBatches,
-        step: u64,
+        context: &StepContext,
         seed: i64,
         stepper: &mut Stepper,
     ) -> Result<(Scalars, usize)> {
-        let batch = self.tasks[task].prepare(batches, step, self.device)?;
+        let step = context.step;
+        let batch = self.tasks[task].prepare(batches, context, self.device)?;
         let in_step = |source: crate::Error| {
             let other = |source| -> crate::Error { TrainError::Step { step, source: Box::new(source) }.into() };
             OutOfMemory::or_else(source, format!("step {step}"), described(batch.student()), TRAINING_KEYS, other)
         };
-        let loss = libtorch::guarded(|| self.loss(task, &batch, step)).map_err(in_step)?;
+        let loss = libtorch::guarded(|| self.loss(task, &batch, context)).map_err(in_step)?;
         let losses = scalars(&loss, step)?;
         if let Some(found) = libtorch::guarded(|| stepper.backward(&loss.total)).map_err(in_step)? {
             drop(loss);
             tch::manual_seed(seed);
-            return Err(self.blame(task, &batch, step, stepper, &found).into());
+            return Err(self.blame(task, &batch, context, stepper, &found).into());
         }
         Ok((losses, batch.student().len()))
     }
 
-    fn loss(&mut self, task: usize, batch: &Prepared, step: u64) -> Result<Loss> {
-        let adapted = self.tasks[task].adapt(batch, step, true)?;
+    fn loss(&mut self, task: usize, batch: &Prepared, context: &StepContext) -> Result<Loss> {
+        let adapted = self.tasks[task].adapt(batch, context, true)?;
         self.tasks[task].verify(self.distiller.as_ref(), batch, &adapted)?;
         let teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
         self.distiller.loss(&adapted.student.0, &teachers)

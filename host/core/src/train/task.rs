@@ -1,15 +1,17 @@
+use std::sync::Arc;
+
 use super::session::CheckedFeatures;
 use super::{Branch, CacheRequest};
 use crate::cache::CacheDtype;
 use crate::data::{Loader, ModelBatches, Ready, TeacherInput, Views};
 use crate::distiller::Distiller;
-use crate::loss::Side;
-use crate::{AdaptContext, Batch, BatchPostprocessor, Device, Features, Outputs, Result, Role};
+use crate::loss::ModelFeatures;
+use crate::{Batch, BatchPostprocessor, Device, Features, Outputs, Result, Side, StepContext};
 
 /// What is learnt from what on which data. Most runs have one task; all tasks of a run train one student.
 pub struct TrainingTask {
     /// `None` where there is only one.
-    pub name: Option<String>,
+    pub name: Option<Arc<str>>,
     /// The student with this task's adaptor.
     pub student: Branch,
     /// In the order of the experiment; none for the trainer.
@@ -48,20 +50,18 @@ pub(super) struct Adapted {
 impl TrainingTask {
     /// The batches on the device, after the post-processor; it sees a teacher's batch only where that is not the
     /// student's.
-    pub(super) fn prepare(&mut self, batches: ModelBatches, step: u64, device: Device) -> Result<Prepared> {
-        let mut prepare = |role, batch: Batch| -> Result<Batch> {
+    pub(super) fn prepare(&mut self, batches: ModelBatches, context: &StepContext, device: Device) -> Result<Prepared> {
+        let mut prepare = |side, batch: Batch| -> Result<Batch> {
             let batch = batch.to_device(device)?;
             match &mut self.postprocessor {
-                Some(postprocessor) => {
-                    postprocessor.process(&AdaptContext { role, task: self.name.clone(), step }, batch)
-                }
+                Some(postprocessor) => postprocessor.process(&context.of(self.name.as_ref(), side), batch),
                 None => Ok(batch),
             }
         };
-        let student = prepare(Role::Student, batches.student)?;
+        let student = prepare(Side::Student, batches.student)?;
         let mut teachers = vec![];
         for (index, TeacherInput { batch, ready }) in batches.teachers.into_iter().enumerate() {
-            let batch = batch.map(|batch| prepare(Role::Teacher(index), batch)).transpose()?;
+            let batch = batch.map(|batch| prepare(Side::Teacher(index), batch)).transpose()?;
             let ready = match ready {
                 Ready::Nothing => Ready::Nothing,
                 Ready::Outputs(outputs) => Ready::Outputs(outputs.to_device(device)?),
@@ -72,12 +72,12 @@ impl TrainingTask {
         Ok(Prepared(ModelBatches { student, teachers, ..batches }))
     }
 
-    pub(super) fn adapt(&mut self, batch: &Prepared, step: u64, is_training: bool) -> Result<Adapted> {
+    pub(super) fn adapt(&mut self, batch: &Prepared, context: &StepContext, is_training: bool) -> Result<Adapted> {
         let mut teachers = vec![];
         for index in 0..self.teachers.len() {
-            teachers.push(self.teacher_features(index, batch, step)?);
+            teachers.push(self.teacher_features(index, batch, context)?);
         }
-        Ok(Adapted { student: self.student.features(batch.student(), step, is_training)?, teachers })
+        Ok(Adapted { student: self.student.features(batch.student(), context, is_training)?, teachers })
     }
 
     /// A teacher's features of a batch: out of its cache, or else made and put there.
@@ -85,15 +85,15 @@ impl TrainingTask {
         &mut self,
         index: usize,
         batch: &Prepared,
-        step: u64,
+        context: &StepContext,
     ) -> Result<(Features, Outputs)> {
         let teacher = &mut self.teachers[index];
         let made = match batch.ready(index) {
             Ready::Features(features) => return Ok((features.shallow_clone(), Outputs::new())),
             Ready::Outputs(outputs) => {
-                teacher.adapt(batch.of_teacher(index), outputs.to_device(teacher.model.device())?, step)?
+                teacher.adapt(batch.of_teacher(index), outputs.to_device(teacher.model.device())?, context)?
             }
-            Ready::Nothing => teacher.features(batch.of_teacher(index), step, false)?,
+            Ready::Nothing => teacher.features(batch.of_teacher(index), context, false)?,
         };
         if let Some(cache) = self.views.teachers.get(index).and_then(|view| view.cache.as_ref()) {
             cache.write(&batch.0.examples, &made.0)?;
@@ -108,7 +108,7 @@ impl TrainingTask {
     /// Has each model return the outputs of the modules that the distiller reads.
     pub(super) fn read_modules(&mut self, distiller: &dyn Distiller) {
         for branch in self.teachers.iter_mut().chain([&mut self.student]) {
-            branch.read_modules(distiller.modules(branch.role));
+            branch.read_modules(distiller.modules(branch.side));
         }
     }
 
@@ -118,7 +118,7 @@ impl TrainingTask {
         self.verify(distiller, batch, adapted)?;
         let branches = self.teachers.iter_mut().chain([&mut self.student]);
         for (branch, (features, outputs)) in branches.zip(adapted.teachers.iter().chain([&adapted.student])) {
-            for used in distiller.used_layers(features, branch.role) {
+            for used in distiller.used_layers(features, branch.side) {
                 outputs.record_use(used);
             }
             branch.narrow(outputs);
@@ -135,7 +135,7 @@ impl TrainingTask {
         let student_label = self.student.label();
         let student_side = side(&self.student, student_label.as_str(), &student.0, batch.student());
         let of_teachers = self.teachers.iter().zip(&labels).zip(teachers).enumerate();
-        let teacher_sides: Vec<Side<'_>> = of_teachers
+        let teacher_sides: Vec<ModelFeatures<'_>> = of_teachers
             .map(|(index, ((branch, label), (features, _)))| side(branch, label, features, batch.of_teacher(index)))
             .collect();
         // First what changed: that a loss cannot be computed follows from it.
@@ -160,8 +160,8 @@ impl TrainingTask {
 }
 
 /// The features of one model, for the checks of losses.
-fn side<'a>(branch: &'a Branch, label: &'a str, features: &'a Features, batch: &Batch) -> Side<'a> {
-    Side {
+fn side<'a>(branch: &'a Branch, label: &'a str, features: &'a Features, batch: &Batch) -> ModelFeatures<'a> {
+    ModelFeatures {
         adaptor: branch.adaptor.name().to_owned(),
         is_plugin: branch.adaptor.is_plugin(),
         label,

@@ -5,6 +5,7 @@ use tch::Tensor;
 
 use super::checkpoint_manifest::CheckpointManifest;
 use super::checkpoints::{OPTIMIZER, write_tensors};
+use super::role_states::{self, SavedState};
 use super::saving::Saved;
 use crate::{Result, libtorch};
 
@@ -27,15 +28,18 @@ pub struct TrainingState {
     pub is_stopped: bool,
     /// What the optimizer remembers: a parameter's name, and what it is in torch's words (`classifier.weight.exp_avg`).
     pub(super) optimizer: HashMap<String, Tensor>,
+    /// What roles remember.
+    pub(super) roles: Vec<SavedState>,
 }
 
 impl TrainingState {
-    /// Writes what the optimizer remembers; the rest stands in the checkpoint's manifest.
-    pub(super) fn save_optimizer(&self, checkpoint: &Path) -> Result<()> {
+    /// Writes what the optimizer and the roles remember; the rest stands in the checkpoint's manifest.
+    pub(super) fn save(&self, checkpoint: &Path) -> Result<()> {
         let tensors = self.optimizer.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
         let mut tensors: Vec<(String, Tensor)> = tensors.collect();
         tensors.sort_by(|(left, _), (right, _)| left.cmp(right));
-        write_tensors(&tensors, &checkpoint.join(OPTIMIZER))
+        write_tensors(&tensors, &checkpoint.join(OPTIMIZER))?;
+        role_states::write(checkpoint, &self.roles)
     }
 
     /// The state in a checkpoint, all of whose files are checked; an error says what is wrong.
@@ -45,7 +49,8 @@ impl TrainingState {
         let read = Tensor::read_safetensors(checkpoint.join(OPTIMIZER));
         let optimizer =
             read.map_err(|error| format!("{OPTIMIZER}: {}", libtorch::message(&error)))?.into_iter().collect();
-        let CheckpointManifest { step, global_step, skipped, metrics_lines, saved, is_stopped, .. } = manifest;
-        Ok(Self { step, global_step, skipped, metrics_lines, saved, is_stopped, optimizer })
+        let CheckpointManifest { step, global_step, skipped, metrics_lines, saved, is_stopped, roles, .. } = manifest;
+        let roles = role_states::read(checkpoint, roles)?;
+        Ok(Self { step, global_step, skipped, metrics_lines, saved, is_stopped, optimizer, roles })
     }
 }

@@ -21,8 +21,10 @@ use crate::{
     Digest, Error, Result, Store,
     document::{Descriptor, Document, IMAGE_MANIFEST, ImageIndex, ImageManifest},
     limits, plugin, printable,
+    reference::is_name,
 };
 
+pub(crate) use transfer::describe;
 pub use transfer::{pull, push};
 
 /// What the contents' manifest is, in its `artifactType`.
@@ -36,8 +38,11 @@ const VERSION: &str = "org.opencontainers.image.version";
 /// What a file of a bundle is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FileKind {
+    /// A text for people.
     Readme,
+    /// An experiment, which `run --bundle` runs.
     Experiment,
+    /// What the references in the experiments named.
     Lock,
     /// The provenance of the run that the bundle was made from.
     Provenance,
@@ -48,9 +53,11 @@ pub enum FileKind {
 /// A file on its way into a bundle.
 #[derive(Debug, Clone)]
 pub struct NewFile {
+    /// What the file is.
     pub kind: FileKind,
     /// Letters, digits, `.`, `_` and `-`.
     pub name: String,
+    /// Its content.
     pub bytes: Vec<u8>,
 }
 
@@ -59,7 +66,9 @@ pub struct NewFile {
 pub struct Bundle {
     /// What names it: the digest of its index.
     pub index: Digest,
+    /// What people call it.
     pub title: String,
+    /// The version that its author gave it.
     pub version: Option<String>,
     /// The digests of the plugins' manifests by the plugins' names.
     pub plugins: BTreeMap<String, Digest>,
@@ -287,12 +296,6 @@ fn files(contents: &ImageManifest) -> Result<BTreeMap<String, (FileKind, Descrip
         }
     }
     Ok(files)
-}
-
-/// Whether a name can be a file's wherever it is written, and is not hidden.
-fn is_name(name: &str) -> bool {
-    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    (1..=128).contains(&name.len()) && name.bytes().all(is_inner) && !name.starts_with(['.', '-'])
 }
 
 impl Bundle {

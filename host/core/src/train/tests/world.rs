@@ -17,12 +17,13 @@ use crate::adaptor::ByName;
 use crate::callback::{Action, Callback, Scalars};
 use crate::data::{DataConfig, Dataset, Loader, Order, Views};
 use crate::distiller;
+use crate::metric::MetricMode;
 use crate::model::{InputColumn, InputSpec, ModelConfig, ModelSpec};
 use crate::train::checkpoints::write_tensors;
 use crate::train::optimizer::{OptimizerConfig, SgdConfig};
 use crate::train::*;
 use crate::{
-    AdaptContext, Adaptor, Batch, Error, Fault, Features, Model, Outputs, Parameters, Pass, PluginError, Result, Role,
+    Adaptor, Batch, Error, Fault, Features, Model, Outputs, Parameters, Pass, PluginError, Result, Side, StepContext,
     Student, Task,
 };
 
@@ -138,7 +139,7 @@ impl Adaptor for FailingAdaptor {
         "adaptor"
     }
 
-    fn adapt(&mut self, context: &AdaptContext, batch: &Batch, outputs: &Outputs) -> Result<Features> {
+    fn adapt(&mut self, context: &StepContext, batch: &Batch, outputs: &Outputs) -> Result<Features> {
         let features = ByName.adapt(context, batch, outputs)?;
         // The check before step 0 calls with step 0, too.
         match self.0.adaptor_fails_at.get() {
@@ -182,7 +183,8 @@ impl Callback for Watcher {
         "watcher"
     }
 
-    fn on_checkpoint(&mut self, _student: &Student, step: u64, scalars: &mut Scalars) -> Result<Action> {
+    fn on_checkpoint(&mut self, _student: &Student, context: &StepContext, scalars: &mut Scalars) -> Result<Action> {
+        let step = context.global_step;
         self.0.note(format!("callback {step}"));
         assert!(scalars.contains_key("dev_score"), "{scalars:?}");
         if self.0.callback_fails_at.get() == Some(step) {
@@ -307,7 +309,7 @@ impl World {
         let model: Rc<dyn Model> =
             Rc::new(Line { spec, parameters, cannot_be_saved: self.plan.cannot_be_saved.clone() });
         let adaptor = Box::new(FailingAdaptor(self.plan.clone()));
-        let student = Branch::new(Role::Student, None, model.clone(), ForwardArguments::default(), adaptor);
+        let student = Branch::new(Side::Student, None, model.clone(), ForwardArguments::default(), adaptor);
         let task = TrainingTask {
             name: None,
             student,
