@@ -130,7 +130,7 @@ fn extra_arguments_reach_their_model_alone() {
     let losses = |workspace: &Workspace| {
         workspace.run();
         let lines = read_lines(&workspace.path("out/metrics.jsonl"));
-        lines[0]["total_loss"].as_f64().unwrap()
+        lines[1]["total_loss"].as_f64().unwrap()
     };
     let plain = losses(&Workspace::new());
     let switches = json!({ "output_hidden_states": true });

@@ -82,7 +82,7 @@ fn every_command_of_the_guide_does_what_it_says() {
     assert!(printed[2].contains("signed by    team-a") && printed[2].contains("asks for none"), "{}", printed[2]);
     assert!(b.join("brewer.lock").exists() && b.join("runs/shared/provenance.json").exists());
     assert!(printed[4].contains("brewer.lock has all that the experiment names"), "{}", printed[4]);
-    assert!(printed[6].contains("the same: 7 lines of metrics.jsonl"), "{}", printed[6]);
+    assert!(printed[6].contains("the same: 9 lines of metrics.jsonl"), "{}", printed[6]);
 }
 
 /// An encoder of six layers with random weights, as a pretrained one lies in a folder.

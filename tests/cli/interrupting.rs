@@ -126,7 +126,9 @@ fn an_interrupted_run_is_resumed_to_the_byte_by_the_command_that_it_gives() {
         assert!(finished.stderr.contains(&said), "{}", finished.stderr);
         let lines = read_lines(&workspace.path("out/metrics.jsonl"));
         assert!(lines.iter().all(|line| line.get("checkpoint").is_none()));
-        assert_eq!(lines.len() as u64, 4 * step);
+        // Beside the steps there are the start and the end.
+        assert_eq!(lines.len() as u64, 4 * step + 2);
+        assert_eq!(lines.last().unwrap()["end"], "interrupted");
         assert!(!workspace.path("out/student").exists());
 
         let command = given_command(&finished);

@@ -36,6 +36,7 @@ mod roles;
 mod rows;
 mod run_folders;
 mod running;
+mod saving;
 mod several_labels;
 mod sharing;
 mod teachers;

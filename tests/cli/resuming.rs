@@ -150,8 +150,8 @@ fn plugins_are_resumed_with_their_memory() {
         "teacher.adaptor",
         "student.adaptor",
         "batch_postprocessor",
+        "evaluation.dev.batch_postprocessor",
         "callbacks.0",
-        "callbacks.1",
         "distillation.kd_loss_type",
         "distillation.temperature_scheduler",
         "distillation.intermediate_matches[0].loss",
@@ -391,10 +391,10 @@ fn with_metrics(change: impl FnOnce(Vec<String>) -> Option<String>) -> (Finished
 
 #[test]
 fn the_line_of_a_checkpoint_that_was_not_written_comes_back() {
-    // The run ended after the checkpoint 12 had its name, and before the line: steps 0 to 11, and the checkpoint 6.
-    let (finished, found, whole, _) = with_metrics(|lines| Some(lines[..13].concat()));
-    assert_eq!(whole[13]["checkpoint"], 12);
-    assert!(whole[13]["dev_loss"].is_f64() && found == whole);
+    // The run ended after the checkpoint 12 had its name, and before the lines: the start, steps 0 to 11, and the checkpoint 6.
+    let (finished, found, whole, _) = with_metrics(|lines| Some(lines[..15].concat()));
+    assert_eq!((&whole[15]["evaluation"], &whole[16]["checkpoint"]), (&json!(12), &json!(12)));
+    assert!(whole[15]["dev_loss"].is_f64() && found == whole);
     assert!(!finished.stderr.contains("warning:"), "{}", finished.stderr);
 }
 
@@ -408,8 +408,8 @@ fn lost_and_damaged_lines_are_said() {
     assert!(found == expected);
 
     let (finished, found, mut whole, workspace) = with_metrics(|mut lines| {
-        lines[2].insert(5, '\u{1}');
-        Some(format!("{}{}", lines[..11].concat(), &lines[11][..9]))
+        lines[3].insert(5, '\u{1}');
+        Some(format!("{}{}", lines[..13].concat(), &lines[13][..9]))
     });
     for said in ["2 lines of metrics.jsonl could not be read", "no lines of the forward steps 2, 10–11"] {
         assert!(finished.stderr.contains(said), "{}", finished.stderr);

@@ -228,7 +228,7 @@ fn batches_that_a_plugin_fails_on_are_left_out_if_the_experiment_says_so() {
     assert_eq!(finished.stderr.matches("batch skipped: ").count(), 2, "{}", finished.stderr);
     assert_eq!(scalars(&workspace, "total_loss").len(), 4);
     let lines = read_lines(&workspace.path("out/metrics.jsonl"));
-    assert!(lines[2]["skipped"].as_str().unwrap().contains("guest-roles.wasm (teacher, step 2)"), "{}", lines[2]);
+    assert!(lines[3]["skipped"].as_str().unwrap().contains("guest-roles.wasm (teacher, step 2)"), "{}", lines[3]);
     workspace.set("plugins.skip_batches", json!(1));
     workspace.start(&["run"]).check_failure(1, &["guest-roles.wasm (teacher, step 4)"]);
     workspace.set("plugins.skip_batches", json!(0));

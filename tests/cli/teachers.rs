@@ -32,7 +32,7 @@ fn tasks_are_drawn_and_named() {
     let tasks: Vec<&str> = steps.map(|line| line["task"].as_str().unwrap()).collect();
     assert_eq!(tasks.len(), 8);
     assert!(tasks.contains(&"large") && tasks.contains(&"small"), "{tasks:?}");
-    let evaluated = lines.iter().find(|line| line.get("checkpoint").is_some()).unwrap();
+    let evaluated = lines.iter().find(|line| line.get("evaluation").is_some()).unwrap();
     assert!(evaluated.get("small_dev_accuracy").is_some(), "{evaluated}");
 }
 

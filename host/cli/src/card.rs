@@ -2,21 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::Path;
 
+use anyhow::{Context, Result};
 use brewer::Student;
-use brewer::experiment::Experiment;
-use brewer::train::is_reserved;
-use serde_json::{Map, Value, json};
+use brewer::experiment::{Experiment, split_name};
+use brewer::train::{CheckpointEvent, EvaluationEvent, Event};
+use serde_json::{Value, json};
 
-/// The description of a student whose numbers are in `metrics`, a run's `metrics.jsonl`. It says nothing of when or where:
-/// the same run has the same, resumed or not.
-pub fn describe(experiment: &Experiment, student: &Student, metrics: &Path) -> String {
+/// The description of the student after `global_step` optimizer steps, whose numbers are in `metrics`, a run's
+/// `metrics.jsonl`. It says nothing of when or where: the same run has the same, resumed or not.
+pub fn describe(experiment: &Experiment, student: &Student, metrics: &Path, global_step: u64) -> Result<String> {
     let teachers: Vec<&Path> = experiment.teachers().map(|teacher| teacher.model.as_path()).collect();
     let base_models: Vec<String> = teachers.iter().filter_map(|folder| hub_name(folder)).collect();
     let licenses: Vec<String> = teachers.iter().filter_map(|folder| license(folder)).collect();
-    let datasets = files(experiment, |data| data.train.as_deref());
-    let metrics = last_evaluation(metrics);
+    let data = experiment.data_by_task();
+    let datasets: Vec<String> = data.iter().filter_map(|(_, data)| Some(name(data.train.as_deref()?))).collect();
+    let Numbers { metrics, others } = numbers_at(global_step, metrics)?;
 
     let mut head = vec![];
     let list = |key: &str, items: &[String]| {
@@ -43,18 +46,9 @@ pub fn describe(experiment: &Experiment, student: &Student, metrics: &Path) -> S
         kinds.sort();
         kinds.dedup();
         head.push(list("metrics", &kinds));
-        let evaluated = files(experiment, |data| data.dev.as_deref()).join(", ");
-        let numbers = metrics.iter().map(|(name, value)| json!({ "type": kind(name), "name": name, "value": value }));
+        let results = results(experiment, task(architectures[0]), &metrics);
         // JSON is YAML.
-        let results = json!([{
-            "name": "student",
-            "results": [{
-                "task": { "type": task(architectures[0]) },
-                "dataset": { "name": evaluated, "type": evaluated },
-                "metrics": numbers.collect::<Vec<_>>(),
-            }],
-        }]);
-        head.push(format!("model-index: {results}"));
+        head.push(format!("model-index: {}", json!([{ "name": "student", "results": results }])));
     }
 
     let whole = match teachers.as_slice() {
@@ -66,28 +60,69 @@ pub fn describe(experiment: &Experiment, student: &Student, metrics: &Path) -> S
         }
     };
     let size = student.parameters().num_elements();
-    let rows: String = metrics.iter().map(|(name, value)| format!("| {name} | {value:.4} |\n")).collect();
+    let rows: String =
+        metrics.iter().chain(&others).map(|(name, value)| format!("| {name} | {value:.4} |\n")).collect();
     let table = if rows.is_empty() {
         String::new()
     } else {
-        format!("\n| metric | at the last checkpoint |\n|---|---|\n{rows}")
+        format!("\n| metric | after step {global_step} |\n|---|---|\n{rows}")
     };
-    format!(
+    Ok(format!(
         "---\n{}\n---\n\n# Student\n\nA `{architecture}` of {size} parameters. {whole} `provenance.json` beside this folder \
          names all that it was made of by digest.\n{table}",
         head.join("\n")
-    )
+    ))
 }
 
-/// The numbers of the last checkpoint; none where nothing was evaluated, or where the file is gone.
-fn last_evaluation(metrics: &Path) -> BTreeMap<String, f64> {
-    let text = fs::read_to_string(metrics).unwrap_or_default();
-    let mut lines = text.lines().rev().filter_map(|line| serde_json::from_str::<Map<String, Value>>(line).ok());
-    let last = lines.find(|line| line.contains_key("checkpoint")).unwrap_or_default();
-    last.into_iter()
-        .filter(|(name, _)| !is_reserved(name))
-        .filter_map(|(name, value)| Some((name, value.as_f64()?)))
-        .collect()
+/// What is known of a student.
+#[derive(Default)]
+struct Numbers {
+    /// By name, from its evaluation.
+    metrics: BTreeMap<String, f64>,
+    /// By name, from callbacks.
+    others: BTreeMap<String, f64>,
+}
+
+/// The numbers in a run's metrics of the student after `global_step` optimizer steps; none where nothing was evaluated, or
+/// where the file is gone.
+fn numbers_at(global_step: u64, metrics: &Path) -> Result<Numbers> {
+    let text = match fs::read_to_string(metrics) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        read => read.with_context(|| format!("cannot read {}", metrics.display()))?,
+    };
+    let mut numbers = Numbers::default();
+    for line in text.lines() {
+        match serde_json::from_str(line).with_context(|| format!("cannot read {}", metrics.display()))? {
+            Event::Evaluation(EvaluationEvent { global_step: step, metrics, .. }) if step == global_step => {
+                numbers.metrics.extend(metrics);
+            }
+            Event::Checkpoint(CheckpointEvent { global_step: step, scalars, .. }) if step == global_step => {
+                numbers.others.extend(scalars);
+            }
+            _ => {}
+        }
+    }
+    Ok(numbers)
+}
+
+/// The result of each split, as Hugging Face's `model-index` has it.
+fn results(experiment: &Experiment, task: &str, metrics: &BTreeMap<String, f64>) -> Vec<Value> {
+    let mut results = vec![];
+    for (name, data) in experiment.data_by_task() {
+        for (split, path) in data.splits() {
+            let prefix = format!("{}_", split_name(name, split));
+            let of_split = |metric: &str| metric.strip_prefix(&prefix) == Some(kind(metric));
+            let own = metrics.iter().filter(|(metric, _)| of_split(metric.as_str()));
+            let own = own.map(|(metric, value)| json!({ "type": kind(metric), "name": metric, "value": value }));
+            let own: Vec<Value> = own.collect();
+            if !own.is_empty() {
+                let file = self::name(path);
+                let dataset = json!({ "name": file, "type": file, "split": split });
+                results.push(json!({ "task": { "type": task }, "dataset": dataset, "metrics": own }));
+            }
+        }
+    }
+    results
 }
 
 /// The name that a model has on the hub, if its configuration says one.
@@ -114,19 +149,13 @@ fn license(folder: &Path) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
-/// The names of data files of all tasks.
-fn files(experiment: &Experiment, which: fn(&brewer::data::DataConfig) -> Option<&Path>) -> Vec<String> {
-    let tasks = experiment.tasks.values().map(|task| &task.data);
-    [&experiment.data].into_iter().chain(tasks).filter_map(|data| Some(name(which(data)?))).collect()
-}
-
 fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// `accuracy` of `dev_accuracy`.
+/// `accuracy` of `dev_accuracy`: no metric has a name with `_`.
 fn kind(metric: &str) -> &str {
-    metric.rsplit_once("dev_").map_or(metric, |(_, kind)| kind)
+    metric.rsplit_once('_').map_or(metric, |(_, kind)| kind)
 }
 
 /// What Hugging Face calls the task of a class of models.

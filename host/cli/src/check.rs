@@ -35,7 +35,7 @@ pub fn check(options: &CheckOptions) -> Result<ExitCode> {
     let mut assembled = assemble(&experiment, &mut plugins, &Reading::new().on_read())?;
     assembled.session.check_settings(&assembled.settings)?;
     let checked = assembled.session.check()?;
-    assembled.session.rehearse_callbacks()?;
+    assembled.session.rehearse()?;
     let timetable = assembled.timetable()?;
     check_output_folder(&experiment.training.output_dir, assembled.output_bytes()?)?;
     sources.write_lock()?;

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use brewer::assemble::{preparation, task_of, tokenizer_in};
-use brewer::data::{Dataset, Loader, Order};
+use brewer::data::{DataConfig, Dataset, Loader, Order};
 use brewer::device::device;
 use brewer::evaluation::{Preparation, evaluate};
 use brewer::experiment::{Experiment, ExperimentError, HeadsSpec, data_from};
@@ -35,9 +35,13 @@ pub struct EvalOptions {
     #[arg(long, value_name = "NAME")]
     task: Option<String>,
 
-    /// A data set, in place of the experiment's data.dev, or that of the task whose model it is
+    /// A data set, in place of the experiment's, or those of the task whose model it is
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+
+    /// The split in the experiment's data.eval [default: dev, or the only one]
+    #[arg(long, value_name = "NAME", conflicts_with = "data")]
+    split: Option<String>,
 
     /// The experiment file that says how data is read [default: experiment.json, if it exists]
     #[arg(long, value_name = "FILE")]
@@ -101,11 +105,10 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
         }
         None => data_from(&options.overrides).map_err(brewer::Error::from)?,
     };
-    let data = options
-        .data
-        .clone()
-        .or_else(|| config.dev.clone())
-        .ok_or_else(|| missing("--data", "missing; name a data set, or an experiment with data.dev"))?;
+    let data = match &options.data {
+        Some(file) => file.clone(),
+        None => options.split_in(&config)?.to_owned(),
+    };
     let name = options.device.as_deref().or(experiment.as_ref().map(|experiment| experiment.training.device.as_str()));
     let device = device(name.unwrap_or("auto")).map_err(brewer::Error::from)?;
 
@@ -141,6 +144,26 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
 }
 
 impl EvalOptions {
+    /// The file of the split that is meant.
+    fn split_in<'d>(&self, config: &'d DataConfig) -> Result<&'d Path> {
+        let splits: Vec<(&str, &Path)> = config.splits().collect();
+        let name = self.split.as_deref().unwrap_or("dev");
+        if let Some((_, path)) = splits.iter().find(|(split, _)| *split == name) {
+            return Ok(path);
+        }
+        let known = splits.iter().map(|(split, _)| *split).collect::<Vec<_>>().join(", ");
+        let (key, message) = match (&self.split, splits.as_slice()) {
+            (None, [(_, path)]) => return Ok(path),
+            (None, []) => {
+                ("--data", "missing; name a data set, or an experiment with data.dev or data.eval".to_owned())
+            }
+            (None, _) => ("--split", format!("missing; the experiment has several, so name one: {known}")),
+            (Some(name), []) => ("--split", format!("there is no split `{name}`: nothing is in data.eval")),
+            (Some(name), _) => ("--split", format!("there is no split `{name}`; there are {known}")),
+        };
+        Err(brewer::Error::from(ExperimentError::Combination { key, message }).into())
+    }
+
     /// The task that is meant, of an experiment with several.
     fn task_in<'e>(&self, experiment: &'e Experiment, folder: &Path) -> Result<Option<&'e str>> {
         let wrong = |message: String| brewer::Error::from(ExperimentError::Combination { key: "--task", message });

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use brewer::assemble::{Assembled, Evaluated};
-use brewer::data::{DataConfig, Dataset};
+use brewer::data::Dataset;
 use brewer::experiment::{Experiment, PluginRef, PluginSpec, StudentSpec};
 use brewer::loss::Term;
 use brewer::model::ModelSpec;
@@ -38,6 +38,7 @@ pub fn print(command: &str, experiment: &Experiment, assembled: &Assembled, term
     let caches = session.tasks.iter().flat_map(TrainingTask::caches);
     rows.extend(caches.map(|(teacher, cache)| vec!["cache".into(), teacher, crate::cache::described(cache)]));
     rows.extend(loss_rows(terms));
+    rows.extend(best_row(experiment));
     rows.push(steps_row(experiment, timetable));
     rows.push(vec!["output".into(), shown(&experiment.training.output_dir)]);
     for line in aligned_under_labels(&rows, output::note_width()) {
@@ -140,25 +141,23 @@ fn plugin_rows(experiment: &Experiment) -> Vec<Vec<String>> {
 }
 
 fn data_rows(experiment: &Experiment, assembled: &Assembled) -> Vec<Vec<String>> {
-    let configs = experiment.tasks.values().map(|task| &task.data);
-    let configs: Vec<&DataConfig> =
-        if experiment.tasks.is_empty() { vec![&experiment.data] } else { configs.collect() };
-    let session = &assembled.session;
     let mut rows = vec![];
-    for (task, data) in session.tasks.iter().zip(&configs) {
+    for (task, (name, data)) in assembled.session.tasks.iter().zip(experiment.data_by_task()) {
         let order = if data.shuffle { "shuffled" } else { "in order" };
         let given = if task.views.student.has_teacher_outputs() { ", with the teacher's outputs" } else { "" };
         let detail = format!("batches of {}, {order}{given}", data.batch_size);
-        let label = task.name.as_ref().map_or("data".to_owned(), |name| format!("data of {name}"));
+        let label = name.map_or("data".to_owned(), |name| format!("data of {name}"));
         for (path, dataset) in data.train.iter().zip([&task.views.student]) {
             rows.push(vec![label.clone(), shown(path), summary(dataset, task.student.model.spec()), detail.clone()]);
         }
     }
-    let dev = configs.iter().filter_map(|data| data.dev.as_deref());
-    for (path, Evaluated { split, model }) in dev.zip(&assembled.evaluated) {
+    let between =
+        experiment.evaluation.every.map(|every| format!(" and after every {}", counted(every, "optimizer step")));
+    let when = format!("evaluated at checkpoints{}", between.unwrap_or_default());
+    for Evaluated { split, path, model } in &assembled.evaluated {
         let detail = match split.name.as_str() {
-            "dev" => "evaluated at checkpoints".to_owned(),
-            name => format!("evaluated at checkpoints as {name}"),
+            "dev" => when.clone(),
+            name => format!("{when} as {name}"),
         };
         rows.push(vec!["data".into(), shown(path), summary(split.loader.dataset(), model), detail]);
     }
@@ -178,6 +177,12 @@ fn loss_rows(terms: &[Term]) -> Vec<Vec<String>> {
         .iter()
         .map(|term| vec!["loss".into(), format!("{} × {}", term.weight, term.name), term.detail.clone()])
         .collect()
+}
+
+/// Which checkpoint the student is of, where that is not the last.
+fn best_row(experiment: &Experiment) -> Option<Vec<String>> {
+    let best = experiment.evaluation.best.as_ref()?;
+    Some(vec!["best".into(), format!("the student is of the best checkpoint by {}", printable(best.metric()))])
 }
 
 fn steps_row(experiment: &Experiment, timetable: &Timetable) -> Vec<String> {

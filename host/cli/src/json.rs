@@ -8,8 +8,8 @@ use brewer::assemble::Assembled;
 use brewer::cache::TeacherCache;
 use brewer::callback::Scalars;
 use brewer::evaluation::Evaluation;
-use brewer::experiment::Experiment;
-use brewer::train::{Checked, Outcome, Timetable, TrainingTask};
+use brewer::experiment::{Experiment, split_name};
+use brewer::train::{Checked, EndEvent, Timetable};
 use brewer_plugin_host::bench;
 use serde_json::{Map, Value, json};
 
@@ -20,22 +20,18 @@ use crate::progress::Progress;
 /// The result of a run. `start_step` is the optimizer step that it started from.
 pub fn run(
     experiment: &Experiment,
-    outcome: Outcome,
+    end: &EndEvent,
     start_step: u64,
     student: Option<&Path>,
     progress: &Progress,
     seconds: f64,
 ) -> Value {
     let last = progress.last_step.as_ref();
-    let numbers = [last.map(|report| &report.losses), Some(&progress.scalars)];
+    let numbers = [last.map(|report| &report.losses), Some(&progress.metrics), Some(&progress.scalars)];
     with_numbers(
         json!({
             "command": "run",
-            "outcome": match outcome {
-                Outcome::Finished => "finished",
-                Outcome::Stopped { .. } => "stopped",
-                Outcome::Interrupted { .. } => "interrupted",
-            },
+            "outcome": end.outcome,
             "global_step": last.map_or(start_step, |report| report.global_step),
             "epoch": last.map(|report| report.epoch),
             "output_dir": path(&experiment.training.output_dir),
@@ -43,6 +39,7 @@ pub fn run(
             "examples": progress.num_examples,
             "seconds": seconds,
             "examples_per_second": progress.examples_per_second(),
+            "best": end.best,
         }),
         numbers.into_iter().flatten(),
     )
@@ -60,9 +57,13 @@ pub fn check(experiment: &Experiment, assembled: &Assembled, checked: &Checked, 
         let name = task.map_or("student".to_owned(), |task| format!("student of {task}"));
         models.push(model(&name, experiment.student.model.as_deref(), of_task.as_ref()));
     }
-    let train = session.tasks.iter().map(|task| (split_of(task), task.loader.dataset(), task.student.model.spec()));
-    let evaluated = assembled.evaluated.iter().map(|of| (of.split.name.clone(), of.split.loader.dataset(), &of.model));
-    let data = train.chain(evaluated).zip(data_files(experiment)).map(|((split, dataset, model), file)| {
+    let train = session.tasks.iter().zip(experiment.data_by_task()).filter_map(|(task, (name, data))| {
+        Some((split_name(name, "train"), task.loader.dataset(), task.student.model.spec(), data.train.as_deref()?))
+    });
+    let evaluated = assembled.evaluated.iter();
+    let evaluated =
+        evaluated.map(|of| (of.split.name.clone(), of.split.loader.dataset(), &of.model, of.path.as_path()));
+    let data = train.chain(evaluated).map(|(split, dataset, model, file)| {
         let summary = dataset.summary(model);
         json!({
             "split": split,
@@ -97,23 +98,11 @@ pub fn check(experiment: &Experiment, assembled: &Assembled, checked: &Checked, 
             "epochs": timetable.epochs(),
             "batches_per_epoch": timetable.batches_per_epoch(),
             "checkpoints": timetable.num_checkpoints(),
-            "metrics": assembled.evaluation_names(),
+            "metrics": session.metric_names(),
             "output_dir": path(&experiment.training.output_dir),
         }),
         [&checked.losses],
     )
-}
-
-/// The files of training examples of all tasks, and then those of evaluation examples.
-fn data_files(experiment: &Experiment) -> Vec<&Path> {
-    let tasks = experiment.tasks.values().map(|task| &task.data);
-    let configs: Vec<_> = if experiment.tasks.is_empty() { vec![&experiment.data] } else { tasks.collect() };
-    let train = configs.iter().filter_map(|data| data.train.as_deref());
-    train.chain(configs.iter().filter_map(|data| data.dev.as_deref())).collect()
-}
-
-fn split_of(task: &TrainingTask) -> String {
-    task.name.as_ref().map_or("train".to_owned(), |name| format!("{name}_train"))
 }
 
 fn model(name: &str, folder: Option<&Path>, model: &dyn Model) -> Value {

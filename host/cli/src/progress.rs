@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use brewer::callback::Scalars;
-use brewer::train::{CheckpointReport, Observer, StepReport, Timetable};
+use brewer::train::{CheckpointEvent, EvaluationEvent, Observer, StartEvent, StepEvent};
 use brewer_plugin_host::printable_lines;
 use console::{measure_text_width, style};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
@@ -123,9 +123,12 @@ pub struct Progress {
     start: Instant,
     pub num_examples: usize,
     /// The last step; `None` before the first.
-    pub last_step: Option<StepReport>,
-    /// What was reported at the last checkpoint.
+    pub last_step: Option<StepEvent>,
+    /// What the last evaluation found, and the callbacks of the last checkpoint.
+    pub metrics: Scalars,
     pub scalars: Scalars,
+    /// The optimizer step of the last evaluation.
+    evaluated_at: Option<u64>,
 }
 
 impl Progress {
@@ -137,13 +140,22 @@ impl Progress {
             start: Instant::now(),
             num_examples: 0,
             last_step: None,
+            metrics: Scalars::new(),
             scalars: Scalars::new(),
+            evaluated_at: None,
         }
     }
 
     /// Examples trained on, for each second since the start.
     pub fn examples_per_second(&self) -> f64 {
         self.num_examples as f64 / self.start.elapsed().as_secs_f64()
+    }
+
+    /// Says what is known after an optimizer step.
+    fn note(&self, global_step: u64, epoch: usize, what: &str) {
+        let head = style(format!("  step {global_step}")).bold().for_stderr();
+        let rate = self.examples_per_second();
+        output::note(&format!("{head}  epoch {}/{}  {what}  {rate:.0} examples/s", epoch + 1, self.epochs));
     }
 
     /// Takes the bar off the screen.
@@ -153,15 +165,15 @@ impl Progress {
 }
 
 impl Observer for Progress {
-    fn on_start(&mut self, timetable: &Timetable, first_step: u64) -> brewer::Result<()> {
-        self.epochs = timetable.epochs();
-        self.optimizer_steps = timetable.optimizer_steps();
+    fn on_start(&mut self, start: &StartEvent) -> brewer::Result<()> {
+        self.epochs = start.epochs;
+        self.optimizer_steps = start.optimizer_steps;
         self.start = Instant::now();
-        self.gauge = Some(Gauge::start(first_step as usize, timetable.forward_steps()));
+        self.gauge = Some(Gauge::start(start.first_step as usize, start.forward_steps));
         Ok(())
     }
 
-    fn on_step(&mut self, report: &StepReport) -> brewer::Result<()> {
+    fn on_step(&mut self, report: &StepEvent) -> brewer::Result<()> {
         self.num_examples += report.num_examples;
         if let Some(reason) = &report.skipped {
             let head = format!("  step {}", report.step);
@@ -180,17 +192,22 @@ impl Observer for Progress {
         Ok(())
     }
 
-    fn on_checkpoint(&mut self, report: &CheckpointReport) -> brewer::Result<()> {
+    fn on_evaluation(&mut self, report: &EvaluationEvent) -> brewer::Result<()> {
+        self.metrics.clone_from(&report.metrics);
+        self.evaluated_at = Some(report.global_step).filter(|_| !report.metrics.is_empty());
+        if self.evaluated_at.is_some() {
+            self.note(report.global_step, report.epoch, &scalars(&report.metrics));
+        }
+        Ok(())
+    }
+
+    fn on_checkpoint(&mut self, report: &CheckpointEvent) -> brewer::Result<()> {
         self.scalars.clone_from(&report.scalars);
-        let head = format!("  step {}", report.global_step);
-        let rate = format!("{:.0} examples/s", self.examples_per_second());
-        let scalars = if report.scalars.is_empty() { "checkpoint saved".into() } else { scalars(&report.scalars) };
-        output::note(&format!(
-            "{}  epoch {}/{}  {scalars}  {rate}",
-            style(head).bold().for_stderr(),
-            report.epoch + 1,
-            self.epochs
-        ));
+        if !report.scalars.is_empty() {
+            self.note(report.global_step, report.epoch, &scalars(&report.scalars));
+        } else if self.evaluated_at != Some(report.global_step) {
+            self.note(report.global_step, report.epoch, "checkpoint saved");
+        }
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Result, anyhow};
 use brewer::assemble::assemble;
 use brewer::experiment::Experiment;
-use brewer::train::{MetricsLog, Observer, Outcome, Resume, RunFolder, RunRecord, TokenizerFiles, TrainError};
+use brewer::train::{Best, MetricsLog, Observer, Outcome, Resume, RunFolder, RunRecord, TokenizerFiles, TrainError};
 use brewer_plugin_host::Plugins;
 use brewer_registry::signature::sign_statement;
 use clap::{Args, ValueEnum};
@@ -42,8 +42,9 @@ pub struct RunOptions {
     /// Print the result as one line of JSON
     ///
     /// Keys: command, outcome (finished, stopped or interrupted), global_step, epoch, output_dir, student, examples,
-    /// seconds, examples_per_second, and the losses of the last step and the metrics of the last checkpoint under their
-    /// names in metrics.jsonl.
+    /// seconds, examples_per_second, best (null, or metric, value and global_step of the best checkpoint), and the losses of
+    /// the last step, the metrics of the last evaluation and the numbers of the last checkpoint under their names in
+    /// metrics.jsonl.
     #[arg(long)]
     json: bool,
 }
@@ -105,18 +106,19 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     let start = resume.map(|resume| resume.state).unwrap_or_default();
     let started_at = start.global_step;
     let observers: &mut [&mut dyn Observer] = &mut [&mut metrics, &mut progress];
-    let outcome = session.train(&assembled.settings, start, &folder, observers, interrupt);
+    let end = session.train(&assembled.settings, start, &folder, observers, interrupt);
     progress.finish();
-    let outcome = outcome?;
+    let end = end?;
     let elapsed = begun.elapsed();
     let result =
-        |student: Option<&Path>| json::run(&experiment, outcome, started_at, student, &progress, elapsed.as_secs_f64());
-    match outcome {
-        Outcome::Interrupted { global_step } => {
+        |student: Option<&Path>| json::run(&experiment, &end, started_at, student, &progress, elapsed.as_secs_f64());
+    match end.outcome {
+        Outcome::Interrupted => {
             let (signal, code) = interrupt::received();
             output::ending(&format!(
-                "interrupted by {signal} after step {global_step}; {} is saved. To resume:\n  {}",
-                header::shown(&folder.checkpoint(global_step)),
+                "interrupted by {signal} after step {}; {} is saved. To resume:\n  {}",
+                end.global_step,
+                header::shown(&folder.checkpoint(end.global_step)),
                 interrupt::command(true)
             ));
             if options.json {
@@ -124,13 +126,16 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
             }
             return Ok(code);
         }
-        Outcome::Stopped { global_step } => {
-            output::note(&format!("  stopped by a callback after step {global_step}"));
-        }
+        Outcome::Stopped => output::note(&format!("  stopped by a callback after step {}", end.global_step)),
         Outcome::Finished => {}
     }
-    let description = card::describe(&given, &session.student, &folder.metrics());
-    folder.save_student(&session.student, &description)?;
+    if let (Some(spec), None) = (&given.evaluation.best, &end.best) {
+        let metric = spec.metric();
+        output::warning(&format!("no evaluation had a value of {metric}, so the student is that of the last step"));
+    }
+    let best = end.best.as_ref().map(|best| best.global_step);
+    let description = card::describe(&given, &session.student, &folder.metrics(), best.unwrap_or(end.global_step))?;
+    folder.save_student(&session.student, best, &description)?;
     let overrides = &options.experiment.overrides;
     let provenance = Provenance { experiment: &given, overrides, record: &record, sources: &sources, started };
     let statement = provenance.statement(&folder)?;
@@ -139,8 +144,9 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     let printed = if options.json {
         output::json(&result(Some(&folder.student())))
     } else {
+        let which = end.best.as_ref().map(described).unwrap_or_default();
         output::result(&format!(
-            "student in {}, trained in {} at {:.0} examples/s",
+            "student in {}{which}, trained in {} at {:.0} examples/s",
             header::shown(&folder.student()),
             HumanDuration(Duration::from_secs(elapsed.as_secs())),
             progress.examples_per_second()
@@ -149,6 +155,11 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     // The student is saved, whoever reads this.
     output::or_note(printed);
     Ok(ExitCode::SUCCESS)
+}
+
+/// `, the best by dev_accuracy (0.9130 after step 12)`.
+fn described(Best { metric, value, global_step }: &Best) -> String {
+    format!(", the best by {metric} ({value:.4} after step {global_step})")
 }
 
 /// The checkpoint that a run is resumed from, if there is one or there must be one.

@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use tch::Device;
 
-use crate::callback::{Action, Callback, Scalars};
+use crate::callback::Scalars;
 use crate::classes::{ClassMatching, Classes};
 use crate::data::Loader;
-use crate::metric::metrics;
+use crate::metric::{MetricMode, metrics};
 use crate::model::ModelSpec;
 use crate::out_of_memory::{EVALUATION_KEYS, OutOfMemory, described};
-use crate::train::ForwardArguments;
+use crate::train::{Evaluator, ForwardArguments};
 use crate::{
     Batch, BatchPostprocessor, Model, OutputRequest, Pass, Result, RoleState, Side, StepContext, Student, Task,
     libtorch,
@@ -122,22 +122,8 @@ fn evaluate_batches(
     Ok(Evaluation { metrics: values.collect(), num_examples, seconds: start.elapsed().as_secs_f64() })
 }
 
-/// The names of the numbers that [`EvaluateAtCheckpoints`] reports of a task; none of data without labels.
-pub fn scalar_names(split: &str, loader: &Loader, task: &Task) -> Vec<String> {
-    if !loader.dataset().has_labels() {
-        return vec![];
-    }
-    metrics(task).iter().map(|metric| scalar_name(split, metric.name())).collect()
-}
-
-/// How a metric on a split is called in reports.
-fn scalar_name(split: &str, metric: &str) -> String {
-    format!("{split}_{metric}")
-}
-
-/// Evaluates the student on a data set at every checkpoint and reports the metrics of its task as `SPLIT_loss`,
-/// `SPLIT_accuracy`, …
-pub struct EvaluateAtCheckpoints {
+/// Evaluates the student on a split of the data and reports the metrics of its task as `SPLIT_loss`, `SPLIT_accuracy`, …
+pub struct SplitEvaluator {
     split: String,
     loader: Loader,
     preparation: Preparation,
@@ -145,49 +131,43 @@ pub struct EvaluateAtCheckpoints {
     task: Task,
 }
 
-impl EvaluateAtCheckpoints {
+impl SplitEvaluator {
     /// `task` is what the student predicts of the data.
     pub fn new(split: &str, loader: Loader, preparation: Preparation, device: Device, task: Task) -> Self {
         Self { split: split.to_owned(), loader, preparation, device, task }
     }
 
-    fn report(&self, evaluation: Evaluation, scalars: &mut Scalars) {
-        let metrics = evaluation.metrics.into_iter();
-        scalars.extend(metrics.map(|(name, value)| (scalar_name(&self.split, &name), value)));
+    /// The metrics of the student on the first `most` batches.
+    fn measure(&mut self, student: &Student, interrupt: &AtomicBool, most: usize) -> Result<Scalars> {
+        let model = student.of_task(self.preparation.task.as_deref())?;
+        let (loader, preparation) = (&self.loader, &mut self.preparation);
+        let found = evaluate_batches(model.as_ref(), loader, preparation, self.device, interrupt, most)?;
+        Ok(found.metrics.into_iter().map(|(metric, value)| (format!("{}_{metric}", self.split), value)).collect())
     }
 }
 
-impl Callback for EvaluateAtCheckpoints {
-    fn name(&self) -> &str {
-        "evaluation"
+impl Evaluator for SplitEvaluator {
+    fn split(&self) -> &str {
+        &self.split
     }
 
-    fn on_checkpoint(
-        &mut self,
-        student: &Student,
-        _context: &StepContext,
-        scalars: &mut Scalars,
-        interrupt: &AtomicBool,
-    ) -> Result<Action> {
-        let model = student.of_task(self.preparation.task.as_deref())?;
-        let evaluation = evaluate(model.as_ref(), &self.loader, &mut self.preparation, self.device, interrupt)?;
-        self.report(evaluation, scalars);
-        Ok(Action::Continue)
+    fn metrics(&self) -> Vec<(String, MetricMode)> {
+        if !self.loader.dataset().has_labels() {
+            return vec![];
+        }
+        let named = metrics(&self.task).into_iter();
+        named.map(|metric| (format!("{}_{}", self.split, metric.name()), metric.mode())).collect()
     }
 
     fn state(&mut self) -> Option<&mut dyn RoleState> {
         self.preparation.postprocessor.as_mut().and_then(|postprocessor| postprocessor.state())
     }
 
-    fn scalar_names(&self) -> Option<Vec<String>> {
-        Some(scalar_names(&self.split, &self.loader, &self.task))
+    fn evaluate(&mut self, student: &Student, interrupt: &AtomicBool) -> Result<Scalars> {
+        self.measure(student, interrupt, usize::MAX)
     }
 
-    fn rehearse(&mut self, student: &Student, scalars: &mut Scalars) -> Result<()> {
-        let model = student.of_task(self.preparation.task.as_deref())?;
-        let (preparation, never) = (&mut self.preparation, AtomicBool::new(false));
-        let evaluation = evaluate_batches(model.as_ref(), &self.loader, preparation, self.device, &never, 1)?;
-        self.report(evaluation, scalars);
-        Ok(())
+    fn rehearse(&mut self, student: &Student) -> Result<Scalars> {
+        self.measure(student, &AtomicBool::new(false), 1)
     }
 }

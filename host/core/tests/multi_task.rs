@@ -48,9 +48,9 @@ fn agrees_with_the_recorded_run() {
     let out = RunFolder::open(&folder.path().join("out")).unwrap();
     let mut recorder = Recorder::default();
     let interrupt = AtomicBool::new(false);
-    let outcome =
+    let end =
         assembled.session.train(&assembled.settings, TrainingState::default(), &out, &mut [&mut recorder], &interrupt);
-    assert_eq!(outcome.unwrap(), Outcome::Finished);
+    assert_eq!(end.unwrap().outcome, Outcome::Finished);
 
     let checkpoints: Vec<u64> = recorder.checkpoints.iter().map(|report| report.global_step).collect();
     assert_eq!(json!(checkpoints), run["callback_steps"]);

@@ -40,8 +40,8 @@ fn trained(experiment: &Experiment, folder: &TempDir) -> (Recorder, Assembled) {
     let out = RunFolder::open(&folder.path().join("out")).unwrap();
     let mut recorder = Recorder::default();
     let (start, interrupt) = (TrainingState::default(), AtomicBool::new(false));
-    let outcome = assembled.session.train(&assembled.settings, start, &out, &mut [&mut recorder], &interrupt);
-    assert_eq!(outcome.unwrap(), Outcome::Finished);
+    let end = assembled.session.train(&assembled.settings, start, &out, &mut [&mut recorder], &interrupt);
+    assert_eq!(end.unwrap().outcome, Outcome::Finished);
     (recorder, assembled)
 }
 
@@ -60,7 +60,7 @@ fn assert_learns(recorder: &Recorder, losses: &[&str], metrics: &[&str]) {
     for &name in losses {
         assert!(last[name] < first[name], "{name}: {} at first, {} at last", first[name], last[name]);
     }
-    let (first, last) = (&recorder.checkpoints[0].scalars, &recorder.checkpoints.last().unwrap().scalars);
+    let (first, last) = (&recorder.evaluations[0].metrics, &recorder.evaluations.last().unwrap().metrics);
     assert_eq!(first.keys().collect::<Vec<_>>(), metrics);
     assert!(last[metrics[0]] < first[metrics[0]], "{first:?}, {last:?}");
 }
@@ -79,7 +79,7 @@ fn several_classes_of_an_example() {
     let (experiment, folder) = experiment(&recorded("bert_multi_label"), &several(), distillation);
     let (recorder, assembled) = trained(&experiment, &folder);
     assert_learns(&recorder, &["total_loss", "unweighted_hard_label_loss"], &["dev_loss", "dev_f1"]);
-    assert_eq!(assembled.evaluation_names(), ["dev_loss", "dev_f1"]);
+    assert_eq!(assembled.session.metric_names(), ["dev_loss", "dev_f1"]);
 }
 
 #[test]

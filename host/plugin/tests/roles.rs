@@ -223,7 +223,6 @@ fn a_callback_runs_the_head_of_the_task_whose_data_it_reads() {
     let models = vec![("first".to_owned(), own.into()), ("second".to_owned(), other.into())];
     let student = Student::by_task(models, body.parameters());
 
-    let never = AtomicBool::new(false);
     let permissions = [Permission::Dataset, Permission::ReadValues].into();
     let config = Some(json!({ "do": "evaluate" }));
     let options = PluginOptions { config, permissions, log: silent(), ..Default::default() };
@@ -232,7 +231,7 @@ fn a_callback_runs_the_head_of_the_task_whose_data_it_reads() {
         let split = DataSplit { name: "train".to_owned(), task: task.map(Arc::from), loader: loader.clone() };
         let mut scalars = Scalars::new();
         let mut callback = PluginCallback::new(&plugin, [split]).unwrap();
-        callback.on_checkpoint(&student, &StepContext::default(), &mut scalars, &never).map(|_| scalars["train_loss"])
+        callback.on_checkpoint(&student, &StepContext::default(), &mut scalars).map(|_| scalars["train_loss"])
     };
     let losses = ["first", "second"].map(|task| {
         let model = student.of_task(Some(task)).unwrap();

@@ -19,10 +19,10 @@ use crate::callback::{Callback, DataSplit};
 use crate::data::{Dataset, Loader, Order, ReadProgress};
 use crate::device::device;
 use crate::distiller::{Basic, Distiller, General, MultiTeacher, Trainer, restore_projections};
-use crate::evaluation::{EvaluateAtCheckpoints, scalar_names};
-use crate::experiment::{DistillerName, Experiment};
+use crate::evaluation::SplitEvaluator;
+use crate::experiment::{DistillerName, Experiment, split_name};
 use crate::model::ModelSpec;
-use crate::train::{Session, Settings, TaskOrder, Timetable};
+use crate::train::{Evaluator, Session, Settings, TaskOrder, Timetable};
 use plugins::NamedPlugins;
 use tasks::{Assembler, TaskParts};
 
@@ -32,7 +32,7 @@ pub struct Assembled {
     pub session: Session,
     /// How it trains.
     pub settings: Settings,
-    /// What is evaluated at checkpoints.
+    /// What the student is evaluated on.
     pub evaluated: Vec<Evaluated>,
     /// Parameters of the student that its origin lacked.
     pub new_parameters: Vec<String>,
@@ -44,10 +44,12 @@ pub struct Assembled {
     pub tokenizer_folder: PathBuf,
 }
 
-/// Data on which the student is evaluated at checkpoints.
+/// Data on which the student is evaluated.
 pub struct Evaluated {
     /// The data, by the name that reports give it.
     pub split: DataSplit,
+    /// The file that they were read from.
+    pub path: PathBuf,
     /// The model that is evaluated on it.
     pub model: ModelSpec,
 }
@@ -61,12 +63,6 @@ impl Assembled {
         Ok(Timetable::new(&self.settings.training, self.session.batches_per_epoch())?)
     }
 
-    /// The names of the numbers that evaluations report at each checkpoint: `dev_loss`, `dev_accuracy`.
-    pub fn evaluation_names(&self) -> Vec<String> {
-        let names = |of: &Evaluated| scalar_names(&of.split.name, &of.split.loader, &of.model.task);
-        self.evaluated.iter().flat_map(names).collect()
-    }
-
     /// What the run writes, in bytes, as far as it is known beforehand: the student and the checkpoints, each with the
     /// student and the optimizer's state, all in float32.
     pub fn output_bytes(&self) -> Result<u64> {
@@ -75,7 +71,8 @@ impl Assembled {
         let model = 4 * student.num_saved();
         let trained = 4 * student.parameters().num_elements() as u64;
         let checkpoint = model + trained * self.settings.optimizer.state_per_parameter() as u64;
-        Ok(checkpoint.saturating_mul(self.timetable()?.num_checkpoints() as u64).saturating_add(model))
+        let most = self.settings.training.save.most(self.timetable()?.num_checkpoints());
+        Ok(checkpoint.saturating_mul(most as u64).saturating_add(model))
     }
 }
 
@@ -97,29 +94,35 @@ pub fn assemble(
     let mut assembler = Assembler { experiment, student: &student, plugins: &mut *plugins, on_read };
     let mut tasks = vec![];
     let mut evaluated = vec![];
-    let mut callbacks: Vec<Box<dyn Callback>> = vec![];
+    let mut evaluators: Vec<Box<dyn Evaluator>> = vec![];
     for (parts, teachers) in TaskParts::of(experiment).into_iter().zip(all_teachers) {
-        let name = parts.name.map_or("dev".to_owned(), |name| format!("{name}_dev"));
         let task = assembler.task(&parts, teachers)?;
-        let dev = assembler.dev(&parts)?;
+        let mut splits = vec![];
+        for (split, path) in parts.data.splits() {
+            splits.push((split_name(parts.name, split), path, assembler.eval(&parts, path)?));
+        }
         let of_teachers = task.views.teachers.iter().filter_map(|teacher| teacher.own.as_deref());
-        let read: Vec<&Dataset> = dev.iter().chain([task.views.student.as_ref()]).chain(of_teachers).collect();
+        let of_splits = splits.iter().map(|(.., dataset)| dataset);
+        let read: Vec<&Dataset> = of_splits.chain([task.views.student.as_ref()]).chain(of_teachers).collect();
         Dataset::check_columns(parts.data, &read)?;
-        if let Some(dev) = dev {
-            let loader = Loader::new(dev.into(), parts.data.eval_batch_size(), Order::ByLength);
+        for (name, path, dataset) in splits {
+            let loader = Loader::new(dataset.into(), parts.data.eval_batch_size(), Order::ByLength);
             let preparation = assembler.preparation(&parts)?;
             let model = task.student.model.spec().clone();
             let predicted = model.task.clone();
-            callbacks.push(Box::new(EvaluateAtCheckpoints::new(&name, loader.clone(), preparation, device, predicted)));
-            evaluated.push(Evaluated { split: DataSplit { name, task: task.name.clone(), loader }, model });
+            evaluators.push(Box::new(SplitEvaluator::new(&name, loader.clone(), preparation, device, predicted)));
+            let split = DataSplit { name, task: task.name.clone(), loader };
+            evaluated.push(Evaluated { split, path: path.to_owned(), model });
         }
         tasks.push(task);
     }
-    let train = tasks.iter().map(|task| {
-        let name = task.name.as_ref().map_or("train".to_owned(), |name| format!("{name}_train"));
-        DataSplit { name, task: task.name.clone(), loader: task.loader.clone() }
+    let train = tasks.iter().map(|task| DataSplit {
+        name: split_name(task.name.as_deref(), "train"),
+        task: task.name.clone(),
+        loader: task.loader.clone(),
     });
     let splits: Vec<DataSplit> = train.chain(evaluated.iter().map(|of| of.split.clone())).collect();
+    let mut callbacks: Vec<Box<dyn Callback>> = vec![];
     for spec in &experiment.plugins.callbacks {
         callbacks.push(plugins.callback(spec, &splits)?);
     }
@@ -134,6 +137,7 @@ pub fn assemble(
     };
     let settings = Settings {
         training: training.clone(),
+        evaluation: experiment.evaluation.clone(),
         optimizer: experiment.optimizer.clone(),
         schedule: experiment.schedule.clone(),
         skip_batches: experiment.plugins.skip_batches,
@@ -141,7 +145,7 @@ pub fn assemble(
     let notes = notes::notes(&student, &tasks);
     Ok(Assembled {
         notes,
-        session: Session { student: student.student, tasks, task_order, distiller, callbacks, device },
+        session: Session { student: student.student, tasks, task_order, distiller, evaluators, callbacks, device },
         settings,
         evaluated,
         new_parameters: student.new,

@@ -179,13 +179,12 @@ impl Assembler<'_> {
         }
     }
 
-    /// The examples that the student is evaluated on.
-    pub fn dev(&self, parts: &TaskParts<'_>) -> Result<Option<Dataset>> {
+    /// Examples that the student is evaluated on.
+    pub fn eval(&self, parts: &TaskParts<'_>, path: &Path) -> Result<Dataset> {
         let spec = self.student.student.of_task(parts.name)?.spec();
         let tokenizer = tokenizer_in(&self.student.tokenizer_folder);
-        let read = |path| Dataset::read(path, parts.data, spec, tokenizer.as_deref(), self.on_read);
-        let dev = parts.data.dev.as_deref().map(read).transpose();
-        Ok(dev.map_err(|error| error.with_model(&self.student.tokenizer_folder))?)
+        let read = Dataset::read(path, parts.data, spec, tokenizer.as_deref(), self.on_read);
+        Ok(read.map_err(|error| error.with_model(&self.student.tokenizer_folder))?)
     }
 
     /// What batches pass through before the student is evaluated on them. The post-processor is one of its own: what it

@@ -1,5 +1,6 @@
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,9 +14,13 @@ pub struct DataConfig {
     /// The file of the examples to learn from, one JSON object a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train: Option<PathBuf>,
-    /// The file of the examples to evaluate on.
+    /// The file of the examples to evaluate on: short for an `eval` with one split, `dev`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dev: Option<PathBuf>,
+    /// Files of examples to evaluate on, each by the name of its split: the metrics of `"matched"` are `matched_loss`,
+    /// `matched_accuracy`, …
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub eval: BTreeMap<String, PathBuf>,
     /// The column of the text, or the pair of columns of a sentence pair. Rows with `input_ids` need none.
     pub text: TextColumns,
     /// The column of the label: the name of one of the student's classes, or its index there; a list of them where the
@@ -44,6 +49,7 @@ impl Default for DataConfig {
         Self {
             train: None,
             dev: None,
+            eval: BTreeMap::new(),
             text: TextColumns::Single("text".to_owned()),
             label: "label".to_owned(),
             max_length: None,
@@ -65,6 +71,12 @@ impl DataConfig {
             (true, false) => Order::Shuffled { seed },
             (false, _) => Order::File,
         }
+    }
+
+    /// The splits to evaluate on by name, `dev` first.
+    pub fn splits(&self) -> impl Iterator<Item = (&str, &Path)> {
+        let dev = self.dev.iter().map(|path| ("dev", path.as_path()));
+        dev.chain(self.eval.iter().map(|(name, path)| (name.as_str(), path.as_path())))
     }
 
     /// The number of examples in a batch of an evaluation.

@@ -2,6 +2,7 @@
 
 mod effects;
 mod error;
+mod evaluation;
 mod overrides;
 mod paths;
 mod plugins;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use error::ExperimentError;
+pub use evaluation::split_name;
 pub use overrides::data_from;
 pub use paths::PathKind;
 pub use plugins::{PluginRef, PluginSpec, PluginSpecs};
@@ -26,7 +28,7 @@ use crate::cache::CacheSpec;
 use crate::data::DataConfig;
 use crate::loss::DistillationConfig;
 use crate::train::optimizer::OptimizerConfig;
-use crate::train::{ScheduleConfig, TrainingConfig};
+use crate::train::{EvaluationConfig, ScheduleConfig, TrainingConfig};
 
 /// A distillation, or a supervised training, from beginning to end. Paths are relative to the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -59,6 +61,8 @@ pub struct Experiment {
     #[serde(default)]
     pub training: TrainingConfig,
     /// What the loss is made of.
+    #[serde(default)]
+    pub evaluation: EvaluationConfig,
     #[serde(default)]
     pub distillation: DistillationConfig,
     /// What components do in the run.

@@ -34,7 +34,7 @@ pub(super) fn apply_all(experiment: &mut Value, arguments: &[String]) -> Result<
 /// # Errors
 /// A key that is not the data's, or that an evaluation does not read.
 pub fn data_from(arguments: &[String]) -> Result<DataConfig, ExperimentError> {
-    const READ: [&str; 6] = ["dev", "text", "label", "max_length", "batch_size", "eval_batch_size"];
+    const READ: [&str; 7] = ["dev", "eval", "text", "label", "max_length", "batch_size", "eval_batch_size"];
     let mut value = serde_json::json!({ "data": {} });
     for argument in arguments {
         let wrong = |message| ExperimentError::Override { argument: argument.clone(), message };

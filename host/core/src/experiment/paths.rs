@@ -67,6 +67,7 @@ impl Experiment {
 fn add_data<'a>(key: &str, data: &'a mut DataConfig, paths: &mut Vec<KeyedPath<'a>>) {
     let files = [("train", &mut data.train), ("dev", &mut data.dev)];
     let files = files.into_iter().filter_map(|(name, path)| Some((format!("{key}.{name}"), path.as_mut()?)));
+    let files = files.chain(data.eval.iter_mut().map(|(name, path)| (format!("{key}.eval.{name}"), path)));
     paths.extend(files.map(|(key, path)| (key, PathKind::File, path)));
 }
 

@@ -75,6 +75,7 @@ impl Experiment {
         }
         self.optimizer.check("optimizer")?;
         self.training.check()?;
+        self.check_evaluation()?;
         self.check_plugins()
     }
 

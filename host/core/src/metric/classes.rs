@@ -1,6 +1,6 @@
 use tch::{Kind, Tensor};
 
-use super::Metric;
+use super::{Metric, MetricMode};
 use crate::task::has_label;
 use crate::{Batch, Outputs, Result};
 
@@ -15,6 +15,10 @@ pub struct Accuracy {
 impl Metric for Accuracy {
     fn name(&self) -> &str {
         "accuracy"
+    }
+
+    fn mode(&self) -> MetricMode {
+        MetricMode::Max
     }
 
     fn update(&mut self, batch: &Batch, outputs: &Outputs) -> Result<()> {
@@ -44,6 +48,10 @@ pub struct MicroF1 {
 impl Metric for MicroF1 {
     fn name(&self) -> &str {
         "f1"
+    }
+
+    fn mode(&self) -> MetricMode {
+        MetricMode::Max
     }
 
     fn update(&mut self, batch: &Batch, outputs: &Outputs) -> Result<()> {

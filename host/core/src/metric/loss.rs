@@ -1,4 +1,4 @@
-use super::Metric;
+use super::{Metric, MetricMode};
 use crate::task::has_label;
 use crate::{Batch, Outputs, Result};
 
@@ -12,6 +12,10 @@ pub struct MeanLoss {
 impl Metric for MeanLoss {
     fn name(&self) -> &str {
         "loss"
+    }
+
+    fn mode(&self) -> MetricMode {
+        MetricMode::Min
     }
 
     fn update(&mut self, batch: &Batch, outputs: &Outputs) -> Result<()> {

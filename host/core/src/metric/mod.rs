@@ -4,16 +4,44 @@ mod classes;
 mod loss;
 mod numbers;
 
+use std::cmp::Ordering;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::{Batch, Outputs, Result, Task};
 
 use classes::{Accuracy, MicroF1};
 use loss::MeanLoss;
 use numbers::{MeanAbsoluteError, Pearson};
 
+/// Which of two values is the better one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MetricMode {
+    /// The larger one.
+    Max,
+    /// The smaller one.
+    Min,
+}
+
+impl MetricMode {
+    /// The order of two values in which the better one is less.
+    pub fn compare(self, left: f64, right: f64) -> Ordering {
+        match self {
+            MetricMode::Max => right.total_cmp(&left),
+            MetricMode::Min => left.total_cmp(&right),
+        }
+    }
+}
+
 /// A number that is gathered over the batches of an evaluation.
 pub trait Metric {
     /// Its name in reports, without the split.
     fn name(&self) -> &str;
+
+    /// Whether a larger value is a better one.
+    fn mode(&self) -> MetricMode;
 
     /// Takes in a batch and what the model returned for it.
     fn update(&mut self, batch: &Batch, outputs: &Outputs) -> Result<()>;

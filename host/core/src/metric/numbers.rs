@@ -1,6 +1,6 @@
 use tch::{Device, Kind, Tensor};
 
-use super::Metric;
+use super::{Metric, MetricMode};
 use crate::task::has_label;
 use crate::{Batch, Outputs, Result};
 
@@ -14,6 +14,10 @@ pub struct MeanAbsoluteError {
 impl Metric for MeanAbsoluteError {
     fn name(&self) -> &str {
         "mae"
+    }
+
+    fn mode(&self) -> MetricMode {
+        MetricMode::Min
     }
 
     fn update(&mut self, batch: &Batch, outputs: &Outputs) -> Result<()> {
@@ -45,6 +49,10 @@ pub struct Pearson {
 impl Metric for Pearson {
     fn name(&self) -> &str {
         "pearson"
+    }
+
+    fn mode(&self) -> MetricMode {
+        MetricMode::Max
     }
 
     fn update(&mut self, batch: &Batch, outputs: &Outputs) -> Result<()> {

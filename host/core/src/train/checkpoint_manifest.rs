@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::TrainingState;
 use super::role_states::StateEntry;
+use super::saving::Saved;
 use crate::digest::{self, shortened};
 use crate::{DigestError, files, os_reason};
 
 /// `manifest.json` of a checkpoint: at which step it was saved, and every other file of it. It is written last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CheckpointManifest {
     format: u32,
@@ -22,8 +23,10 @@ pub(super) struct CheckpointManifest {
     pub skipped: u64,
     /// Whether a callback ended the run here.
     pub is_stopped: bool,
-    /// The line of `metrics.jsonl` that belongs to the checkpoint; none if its callbacks have not run.
-    pub metrics_line: Option<String>,
+    /// The lines of `metrics.jsonl` that came after the last step; none if not all was done that was due.
+    pub metrics_lines: Option<Vec<String>>,
+    /// The checkpoints that stay.
+    pub saved: Vec<Saved>,
     /// What roles remember: `role_state.0.bin` is the first one's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<StateEntry>,
@@ -41,7 +44,7 @@ struct FileEntry {
     sha256: String,
 }
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const FILE: &str = "manifest.json";
 
 impl CheckpointManifest {
@@ -62,7 +65,8 @@ impl CheckpointManifest {
             global_step: state.global_step,
             skipped: state.skipped,
             is_stopped: state.is_stopped,
-            metrics_line: state.metrics_line.clone(),
+            metrics_lines: state.metrics_lines.clone(),
+            saved: state.saved.clone(),
             roles: state.roles.iter().map(|saved| saved.entry.clone()).collect(),
             files,
             sha256: String::new(),
@@ -99,6 +103,11 @@ impl CheckpointManifest {
             Some(name) if name == own.as_str() => Ok(manifest),
             _ => Err(format!("{FILE} is that of {own}")),
         }
+    }
+
+    /// The names of its files, this one aside.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|file| file.name.as_str())
     }
 
     /// Whether every file is as it was saved; an error says which is not.

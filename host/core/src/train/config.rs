@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::TrainError;
+use super::{SaveConfig, TrainError};
 
 /// TextBrewer's `TrainingConfig`, and what its `train()` takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +18,8 @@ pub struct TrainingConfig {
     /// With `num_steps`: optimizer steps between checkpoints, in place of the two above. Without it the only checkpoint
     /// is at the end.
     pub ckpt_steps: Option<usize>,
+    /// Which checkpoints stay.
+    pub save: SaveConfig,
     /// The folder that the run is written to.
     pub output_dir: PathBuf,
     /// `auto`, `cpu`, `cuda` or `cuda:N`.
@@ -42,6 +44,7 @@ impl Default for TrainingConfig {
             ckpt_frequency: 1,
             ckpt_epoch_frequency: 1,
             ckpt_steps: None,
+            save: SaveConfig::default(),
             output_dir: "saved_models".into(),
             device: "auto".into(),
             num_epochs: None,

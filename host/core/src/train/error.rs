@@ -69,6 +69,14 @@ pub enum TrainError {
     )]
     RoleState { owner: String, place: String, problem: String },
 
+    /// The checkpoint whose student a run was to end with.
+    #[error(
+        "the best checkpoint {} is not whole any more: {problem}. Put it back as it was saved and resume the run, or take \
+         the student of another checkpoint",
+        path.display()
+    )]
+    BestCheckpoint { path: PathBuf, problem: String },
+
     /// A folder that another run writes.
     #[error(
         "{} is the folder of a run that is under way ({holder}); wait for its end, or name another folder in \
@@ -97,6 +105,7 @@ impl TrainError {
             | TrainError::NoSteps { .. }
             | TrainError::NoGradient { .. }
             | TrainError::Resume { .. }
+            | TrainError::BestCheckpoint { .. }
             | TrainError::RoleState { .. }
             | TrainError::Locked { .. }
             | TrainError::OutputFolder { .. } => Fault::Input,

@@ -3,35 +3,27 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value, json};
-
-use super::resume::CheckpointLine;
-use super::{CheckpointReport, Observer, Resume, StepReport, TrainError, TrainingState};
-use crate::callback::Scalars;
+use super::resume::CheckpointLines;
+use super::{
+    CheckpointEvent, EVENTS_VERSION, EndEvent, EvaluationEvent, Event, Observer, Resume, StartEvent, StepEvent,
+    TrainError, TrainingState,
+};
 use crate::data::DataError;
 use crate::{Result, files};
 
-/// The keys of `metrics.jsonl` that say where a line belongs.
-const KEYS: [&str; 7] = ["step", "global_step", "epoch", "task", "lr", "skipped", "checkpoint"];
-
-/// Whether a number of that name would be mistaken for one of the engine's: a key of `metrics.jsonl`, or a part of the
-/// loss.
-pub fn is_reserved(name: &str) -> bool {
-    KEYS.contains(&name) || name == "total_loss" || name.starts_with("unweighted_")
-}
-
-/// `metrics.jsonl`: a line for each forward step with its losses, and one for each checkpoint with what its callbacks
-/// reported.
+/// `metrics.jsonl`: a line for each event of a run. A run that is resumed has one start, as if it had never been broken off.
 pub struct MetricsLog {
     path: PathBuf,
     writer: BufWriter<File>,
+    /// What the file has when the run starts, but for the start itself.
+    kept: String,
 }
 
 impl MetricsLog {
     /// Creates the file, in place of one that was there.
     pub fn create(path: &Path) -> Result<Self> {
         let file = File::create(path).map_err(|source| write_error(path, source))?;
-        Ok(Self { path: path.to_owned(), writer: BufWriter::new(file) })
+        Ok(Self { path: path.to_owned(), writer: BufWriter::new(file), kept: String::new() })
     }
 
     /// Resumes the file of an interrupted run: what that run wrote after its checkpoint is taken off, and lines of
@@ -48,7 +40,15 @@ impl MetricsLog {
             }
             Err(source) => return Err(DataError::Read { path: path.to_owned(), source }.into()),
         };
-        let Kept { lines, damaged, missing } = keep(&text, &resume.state, &resume.lines);
+        let Kept { version, lines, damaged, missing } = keep(&text, &resume.state, &resume.lines);
+        if let Some(version) = version.filter(|version| *version != EVENTS_VERSION) {
+            let problem = format!(
+                "metrics.jsonl has events of version {version}, and this program has those of version {EVENTS_VERSION}. Resume \
+                 it with the program that began it, or run without --resume, which keeps it in `earlier`"
+            );
+            let path = path.parent().unwrap_or(path).to_owned();
+            return Err(TrainError::Resume { path, problem }.into());
+        }
         let damaged_path = path.with_file_name("metrics.damaged.jsonl");
         if !damaged.is_empty() {
             append(&damaged_path, &damaged).map_err(|source| write_error(&damaged_path, source))?;
@@ -59,59 +59,52 @@ impl MetricsLog {
         if !missing.is_empty() {
             notes.push(format!("metrics.jsonl has no lines of the forward steps {}", ranges(&missing)));
         }
-        let kept = lines.concat();
-        if kept.as_bytes() != text {
-            files::write(path, kept.as_bytes()).map_err(|source| write_error(path, source))?;
-        }
-        let file = File::options().append(true).create(true).open(path);
-        let file = file.map_err(|source| write_error(path, source))?;
-        Ok((Self { path: path.to_owned(), writer: BufWriter::new(file) }, notes))
+        let writer = append_to(path).map_err(|source| write_error(path, source))?;
+        Ok((Self { path: path.to_owned(), writer, kept: lines.concat() }, notes))
     }
 
-    fn write(&mut self, line: &str) -> Result<()> {
-        let written = self.writer.write_all(line.as_bytes()).and_then(|()| self.writer.flush());
+    fn write(&mut self, event: Event) -> Result<()> {
+        let written = self.writer.write_all(event.line().as_bytes()).and_then(|()| self.writer.flush());
         Ok(written.map_err(|source| write_error(&self.path, source))?)
     }
 }
 
 impl Observer for MetricsLog {
-    fn on_step(&mut self, report: &StepReport) -> Result<()> {
-        let mut line = Map::new();
-        line.insert("step".into(), json!(report.step));
-        line.insert("global_step".into(), json!(report.global_step));
-        line.insert("epoch".into(), json!(report.epoch));
-        if let Some(task) = &report.task {
-            line.insert("task".into(), json!(task));
+    fn on_start(&mut self, start: &StartEvent) -> Result<()> {
+        // The run may have become longer.
+        let start = Event::Start(StartEvent { first_step: 0, ..start.clone() }).line();
+        let whole = start + &std::mem::take(&mut self.kept);
+        let failed = |source| write_error(&self.path, source);
+        if fs::read(&self.path).map_err(failed)? != whole.as_bytes() {
+            files::write(&self.path, whole.as_bytes()).map_err(failed)?;
+            self.writer = append_to(&self.path).map_err(failed)?;
         }
-        line.insert("lr".into(), json!(report.lr));
-        if let Some(skipped) = &report.skipped {
-            line.insert("skipped".into(), json!(skipped));
-        }
-        self.write(&with_scalars(line, &report.losses))
+        Ok(())
     }
 
-    fn on_checkpoint(&mut self, report: &CheckpointReport) -> Result<()> {
-        self.write(&checkpoint_line(report))
+    fn on_step(&mut self, step: &StepEvent) -> Result<()> {
+        self.write(Event::Step(step.clone()))
+    }
+
+    fn on_evaluation(&mut self, evaluation: &EvaluationEvent) -> Result<()> {
+        self.write(Event::Evaluation(evaluation.clone()))
+    }
+
+    fn on_checkpoint(&mut self, checkpoint: &CheckpointEvent) -> Result<()> {
+        self.write(Event::Checkpoint(checkpoint.clone()))
+    }
+
+    fn on_end(&mut self, end: &EndEvent) -> Result<()> {
+        self.write(Event::End(end.clone()))
     }
 }
 
-/// The line of a checkpoint.
-pub(super) fn checkpoint_line(report: &CheckpointReport) -> String {
-    let mut line = Map::new();
-    line.insert("checkpoint".into(), json!(report.global_step));
-    line.insert("epoch".into(), json!(report.epoch));
-    with_scalars(line, &report.scalars)
-}
-
-fn with_scalars(mut line: Map<String, Value>, scalars: &Scalars) -> String {
-    line.extend(scalars.iter().map(|(name, value)| (name.clone(), json!(value))));
-    format!("{}\n", Value::Object(line))
-}
-
-/// What a file of metrics has of the steps before a checkpoint.
+/// What a file of metrics has of the events before a checkpoint.
 #[derive(Debug, PartialEq, Eq)]
 struct Kept {
-    /// In order, each with its newline.
+    /// That of the start.
+    version: Option<u32>,
+    /// The others in order, each with its newline.
     lines: Vec<String>,
     /// What is not a line of metrics, without newlines.
     damaged: Vec<Vec<u8>>,
@@ -119,21 +112,21 @@ struct Kept {
     missing: Vec<u64>,
 }
 
-/// Sorts the lines of a file: those of steps before `state` are kept, and `checkpoints` stand where they belong.
-fn keep(text: &[u8], state: &TrainingState, checkpoints: &[CheckpointLine]) -> Kept {
+/// Sorts the lines of a file: those of steps before `state` are kept, and those of `checkpoints` stand where they belong.
+fn keep(text: &[u8], state: &TrainingState, checkpoints: &[CheckpointLines]) -> Kept {
+    let mut found_version = None;
     let mut steps: Vec<Option<String>> = (0..state.step).map(|_| None).collect();
-    // Their lines by the number of forward steps before them.
-    let mut of_checkpoints: BTreeMap<u64, String> =
-        checkpoints.iter().map(|line| (line.step, line.text.clone())).collect();
+    // The lines between steps by the number of forward steps before them.
+    let mut between: BTreeMap<u64, String> = checkpoints.iter().map(|lines| (lines.step, lines.text.clone())).collect();
     let mut damaged = vec![];
     let mut next_step = 0;
     for bytes in text.split_inclusive(|byte| *byte == b'\n') {
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        let line = std::str::from_utf8(bytes).ok();
-        let value = line.and_then(|line| serde_json::from_str::<Value>(line).ok());
-        let number = |name: &str| value.as_ref().and_then(|value| value.get(name)?.as_u64());
-        match (line, number("step"), number("checkpoint")) {
-            (Some(line), Some(step), _) => {
+        let read = std::str::from_utf8(bytes).ok().and_then(|line| Some((line, serde_json::from_str(line).ok()?)));
+        match read {
+            // The start is written again.
+            Some((_, Event::Start(StartEvent { version, .. }))) => found_version = Some(version),
+            Some((line, Event::Step(StepEvent { step, .. }))) => {
                 next_step = step + 1;
                 match steps.get_mut(step as usize) {
                     Some(place) if place.is_none() => *place = Some(format!("{line}\n")),
@@ -142,15 +135,21 @@ fn keep(text: &[u8], state: &TrainingState, checkpoints: &[CheckpointLine]) -> K
                     None => {}
                 }
             }
-            (Some(line), None, Some(global_step)) => {
-                // A checkpoint has its line, unless it was removed.
-                let is_held = checkpoints.iter().any(|line| line.global_step == global_step);
+            Some((
+                line,
+                Event::Evaluation(EvaluationEvent { global_step, .. })
+                | Event::Checkpoint(CheckpointEvent { global_step, .. }),
+            )) => {
+                // A checkpoint has its lines, unless it was removed.
+                let is_held = checkpoints.iter().any(|lines| lines.global_step == global_step);
                 if !is_held && global_step < state.global_step {
                     // Where all steps before it are lost, it comes after the first.
-                    *of_checkpoints.entry(next_step.max(1)).or_default() += &format!("{line}\n");
+                    *between.entry(next_step.max(1)).or_default() += &format!("{line}\n");
                 }
             }
-            _ => damaged.push(bytes.to_owned()),
+            // The run has another end.
+            Some((_, Event::End(_))) => {}
+            None => damaged.push(bytes.to_owned()),
         }
     }
     let mut lines = vec![];
@@ -160,9 +159,9 @@ fn keep(text: &[u8], state: &TrainingState, checkpoints: &[CheckpointLine]) -> K
             Some(line) => lines.push(line),
             None => missing.push(step),
         }
-        lines.extend(of_checkpoints.remove(&(step + 1)));
+        lines.extend(between.remove(&(step + 1)));
     }
-    Kept { lines, damaged, missing }
+    Kept { version: found_version, lines, damaged, missing }
 }
 
 /// `0–3, 7`, of numbers in order.
@@ -173,6 +172,10 @@ fn ranges(numbers: &[u64]) -> String {
         single => single.iter().map(u64::to_string).collect(),
     });
     shown.collect::<Vec<_>>().join(", ")
+}
+
+fn append_to(path: &Path) -> io::Result<BufWriter<File>> {
+    Ok(BufWriter::new(File::options().append(true).create(true).open(path)?))
 }
 
 fn append(path: &Path, lines: &[Vec<u8>]) -> io::Result<()> {
@@ -189,87 +192,80 @@ fn write_error(path: &Path, source: io::Error) -> TrainError {
 mod tests {
     use super::*;
 
-    const STEPS: [&str; 3] = ["{\"step\":0,\"lr\":1}\n", "{\"step\":1,\"lr\":1}\n", "{\"step\":2,\"lr\":1}\n"];
+    const START: &str = "{\"start\":0,\"version\":1,\"epochs\":1,\"optimizer_steps\":2,\"forward_steps\":3}\n";
+    const STEPS: [&str; 3] = [
+        "{\"step\":0,\"global_step\":0,\"epoch\":0,\"lr\":1.0,\"num_examples\":4}\n",
+        "{\"step\":1,\"global_step\":1,\"epoch\":0,\"lr\":1.0,\"num_examples\":4}\n",
+        "{\"step\":2,\"global_step\":1,\"epoch\":0,\"lr\":1.0,\"num_examples\":4}\n",
+    ];
+    const EVALUATION: &str = "{\"evaluation\":1,\"epoch\":0,\"dev_loss\":0.5}\n";
     const CHECKPOINT: &str = "{\"checkpoint\":1,\"epoch\":0}\n";
+    const END: &str = "{\"end\":\"interrupted\",\"global_step\":1}\n";
 
-    /// What is kept before a checkpoint after two steps, whose line is `CHECKPOINT`.
+    /// What is kept before a checkpoint after two steps, whose lines are `EVALUATION` and `CHECKPOINT`.
     fn kept(text: &str) -> Kept {
         let state = TrainingState { step: 2, global_step: 1, ..TrainingState::default() };
-        keep(text.as_bytes(), &state, &[CheckpointLine { step: 2, global_step: 1, text: CHECKPOINT.to_owned() }])
+        let text_of_checkpoint = [EVALUATION, CHECKPOINT].concat();
+        keep(text.as_bytes(), &state, &[CheckpointLines { step: 2, global_step: 1, text: text_of_checkpoint }])
     }
 
     #[test]
-    fn a_checkpoint_has_its_line_and_what_follows_is_taken_off() {
+    fn a_checkpoint_has_its_lines_and_what_follows_is_taken_off() {
         let [first, second, third] = STEPS;
-        let expected =
-            Kept { lines: [first, second, CHECKPOINT].map(str::to_owned).to_vec(), damaged: vec![], missing: vec![] };
+        let own = [EVALUATION, CHECKPOINT].concat();
         let texts = [
-            format!("{first}{second}"),
-            format!("{first}{second}{CHECKPOINT}"),
-            format!("{first}{second}{CHECKPOINT}{third}"),
+            format!("{START}{first}{second}"),
+            format!("{START}{first}{second}{EVALUATION}"),
+            format!("{START}{first}{second}{EVALUATION}{CHECKPOINT}{END}"),
+            format!("{START}{first}{second}{EVALUATION}{CHECKPOINT}{third}{END}"),
             // The last newline was not written.
-            format!("{first}{}", second.trim_end()),
+            format!("{START}{first}{}", second.trim_end()),
         ];
         for text in texts {
-            assert_eq!(kept(&text), expected, "{text}");
+            let found = kept(&text);
+            assert_eq!(found.version, Some(1), "{text}");
+            assert_eq!(found.lines, [first, second, &own], "{text}");
+            assert!(found.damaged.is_empty() && found.missing.is_empty(), "{text}");
         }
     }
 
     #[test]
     fn lines_that_cannot_be_read_are_put_aside_and_missing_steps_are_counted() {
         let [first, second, _] = STEPS;
+        let own = [EVALUATION, CHECKPOINT].concat();
         let found = kept(&format!("{first}{}", &second[..7]));
-        assert_eq!(found.lines, [first, CHECKPOINT]);
+        assert_eq!(found.lines, [first, &own]);
         assert_eq!((found.damaged, found.missing), (vec![second.as_bytes()[..7].to_vec()], vec![1]));
         let found = kept(&format!("\0\0\n{second}{second}"));
-        assert_eq!(found.lines, [second, CHECKPOINT]);
+        assert_eq!(found.lines, [second, &own]);
         assert_eq!((found.damaged.len(), found.missing), (2, vec![0]));
-        assert_eq!(kept("").missing, [0, 1]);
+        let found = kept("");
+        assert_eq!((found.version, found.missing), (None, vec![0, 1]));
     }
 
     #[test]
-    fn lines_of_removed_checkpoints_stay() {
+    fn lines_between_steps_stay_without_a_checkpoint() {
         let [first, second, third] = STEPS;
-        let text = format!("{first}{CHECKPOINT}{second}{third}");
+        let text = format!("{first}{EVALUATION}{CHECKPOINT}{second}{third}");
         let state = TrainingState { step: 3, global_step: 3, ..TrainingState::default() };
         assert_eq!(keep(text.as_bytes(), &state, &[]).lines.concat(), text);
         let without_steps = keep(CHECKPOINT.repeat(2).as_bytes(), &state, &[]);
         assert_eq!(without_steps.lines.concat(), CHECKPOINT.repeat(2));
         // The line before it cannot be read, and it stands there once.
         let found = kept(&format!("{first}?\n{CHECKPOINT}{third}"));
-        assert_eq!(found.lines, [first, CHECKPOINT]);
+        assert_eq!(found.lines.concat(), [first, EVALUATION, CHECKPOINT].concat());
+    }
+
+    #[test]
+    fn an_evaluation_that_is_made_again_is_taken_off() {
+        let [first, second, _] = STEPS;
+        let state = TrainingState { step: 2, global_step: 1, ..TrainingState::default() };
+        let found = keep(format!("{first}{second}{EVALUATION}").as_bytes(), &state, &[]);
+        assert_eq!(found.lines, [first, second]);
     }
 
     #[test]
     fn ranges_are_short() {
         assert_eq!(ranges(&[0, 1, 2, 5, 7, 8]), "0–2, 5, 7–8");
-    }
-
-    #[test]
-    fn every_key_of_a_line_is_reserved() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("metrics.jsonl");
-        let mut log = MetricsLog::create(&path).unwrap();
-        let losses: Scalars =
-            [("total_loss", 1.0), ("unweighted_kd_loss", 1.0)].map(|(name, loss)| (name.to_owned(), loss)).into();
-        let step = StepReport {
-            step: 0,
-            global_step: 0,
-            epoch: 0,
-            task: Some("qa".into()),
-            lr: 0.1,
-            num_examples: 1,
-            losses,
-            skipped: Some("why".into()),
-        };
-        log.on_step(&step).unwrap();
-        log.on_checkpoint(&CheckpointReport { global_step: 1, epoch: 0, scalars: Scalars::new() }).unwrap();
-        for line in fs::read_to_string(&path).unwrap().lines() {
-            let line: Map<String, Value> = serde_json::from_str(line).unwrap();
-            for key in line.keys() {
-                assert!(is_reserved(key), "{key}");
-            }
-        }
-        assert!(!is_reserved("dev_loss") && !is_reserved("my_step"));
     }
 }

@@ -1,48 +1,42 @@
-use super::Timetable;
+use super::{CheckpointEvent, EndEvent, EvaluationEvent, Event, StartEvent, StepEvent};
 use crate::Result;
-use crate::callback::Scalars;
 
-/// What is known of a forward step when it is done.
-#[derive(Debug, Clone)]
-pub struct StepReport {
-    /// The forward step, counted from 0.
-    pub step: u64,
-    /// Optimizer steps done.
-    pub global_step: u64,
-    /// The epoch, counted from 0.
-    pub epoch: usize,
-    /// The task's name where there are several.
-    pub task: Option<String>,
-    pub lr: f64,
-    /// Examples of the batch.
-    pub num_examples: usize,
-    /// `total_loss`, and the unweighted parts by TextBrewer's names.
-    pub losses: Scalars,
-    /// Why the batch was left out, if it was: what went wrong in a plugin. Then there are no losses.
-    pub skipped: Option<String>,
-}
-
-/// What is known of a checkpoint when its callbacks have run and it is saved.
-#[derive(Debug, Clone)]
-pub struct CheckpointReport {
-    pub global_step: u64,
-    pub epoch: usize,
-    /// What the callbacks reported.
-    pub scalars: Scalars,
-}
-
-/// Watches a run: a progress bar, a log.
+/// Watches a run: a progress bar, a log. A failure ends the run.
+///
+/// A run begins with its start and ends with its end; one that fails has no end. After a forward step comes the step; after one
+/// that the optimizer took, the evaluation, if one is due, and then the checkpoint, once it is saved.
 pub trait Observer {
-    /// Before the forward step `first_step`, which is 0 but in a resumed run.
-    fn on_start(&mut self, _timetable: &Timetable, _first_step: u64) -> Result<()> {
+    fn on_start(&mut self, _start: &StartEvent) -> Result<()> {
         Ok(())
     }
 
-    fn on_step(&mut self, _report: &StepReport) -> Result<()> {
+    fn on_step(&mut self, _step: &StepEvent) -> Result<()> {
         Ok(())
     }
 
-    fn on_checkpoint(&mut self, _report: &CheckpointReport) -> Result<()> {
+    fn on_evaluation(&mut self, _evaluation: &EvaluationEvent) -> Result<()> {
         Ok(())
     }
+
+    fn on_checkpoint(&mut self, _checkpoint: &CheckpointEvent) -> Result<()> {
+        Ok(())
+    }
+
+    fn on_end(&mut self, _end: &EndEvent) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Tells an event to each of the observers, in order.
+pub(super) fn tell(observers: &mut [&mut dyn Observer], event: &Event) -> Result<()> {
+    for observer in observers {
+        match event {
+            Event::Start(start) => observer.on_start(start)?,
+            Event::Step(step) => observer.on_step(step)?,
+            Event::Evaluation(evaluation) => observer.on_evaluation(evaluation)?,
+            Event::Checkpoint(checkpoint) => observer.on_checkpoint(checkpoint)?,
+            Event::End(end) => observer.on_end(end)?,
+        }
+    }
+    Ok(())
 }

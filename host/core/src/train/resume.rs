@@ -14,19 +14,19 @@ pub struct Resume {
     checkpoint: PathBuf,
     pub state: TrainingState,
     /// The lines of `metrics.jsonl` that belong to the checkpoints up to this one.
-    pub(super) lines: Vec<CheckpointLine>,
+    pub(super) lines: Vec<CheckpointLines>,
     /// What differs from the run as it began, in sentences.
     pub notes: Vec<String>,
 }
 
-/// A line of `metrics.jsonl` that belongs to a checkpoint.
+/// The lines of `metrics.jsonl` between the steps before and after a checkpoint.
 #[derive(Debug, Clone)]
-pub(super) struct CheckpointLine {
+pub(super) struct CheckpointLines {
     /// Forward steps done before it.
     pub step: u64,
     /// Optimizer steps done before it.
     pub global_step: u64,
-    /// With its newline.
+    /// Each with its newline.
     pub text: String,
 }
 
@@ -37,7 +37,7 @@ impl Resume {
     /// If the run there is of another experiment or was made of other files, or if no checkpoint is whole.
     pub fn find(folder: &RunFolder, experiment: &Experiment) -> Result<Option<Self>> {
         let checkpoints = folder.checkpoints()?;
-        let Some(last) = checkpoints.first() else { return Ok(None) };
+        let Some((_, last)) = checkpoints.first() else { return Ok(None) };
         let refused = |problem: String| TrainError::Resume { path: folder.path().to_owned(), problem };
         let other = |what: String| {
             refused(format!(
@@ -61,25 +61,32 @@ impl Resume {
         }
         notes.extend(recorded.warnings(&present));
 
+        let resume = Self::last_whole(&checkpoints, notes).map_err(|damaged| {
+            refused(format!(
+                "no checkpoint is whole: {damaged}. Put one back as it was saved, or run without --resume, which keeps them in \
+                 `earlier`"
+            ))
+        })?;
+        Ok(Some(resume))
+    }
+
+    /// The first of `checkpoints`, the latest of which comes first, that is whole; an error says what is wrong with each.
+    pub(super) fn last_whole(checkpoints: &[(u64, PathBuf)], mut notes: Vec<String>) -> Result<Self, String> {
         let mut damaged = vec![];
-        for checkpoint in &checkpoints {
+        for (_, checkpoint) in checkpoints {
             match TrainingState::read(checkpoint) {
                 Ok(state) => {
                     let name = name(checkpoint);
                     notes.extend(
                         damaged.iter().map(|damage| format!("the checkpoint {damage}; {name} is taken instead")),
                     );
-                    let lines = checkpoints.iter().filter_map(|checkpoint| line_of(checkpoint, &state)).collect();
-                    return Ok(Some(Self { checkpoint: checkpoint.clone(), state, lines, notes }));
+                    let lines = checkpoints.iter().filter_map(|(_, checkpoint)| lines_of(checkpoint, &state)).collect();
+                    return Ok(Self { checkpoint: checkpoint.clone(), state, lines, notes });
                 }
                 Err(problem) => damaged.push(format!("{} is damaged ({problem})", name(checkpoint))),
             }
         }
-        Err(refused(format!(
-            "no checkpoint is whole: {}. Put one back as it was saved, or run without --resume, which keeps them in `earlier`",
-            damaged.join(", ")
-        ))
-        .into())
+        Err(damaged.join(", "))
     }
 
     /// The experiment, with student and projections as they are in the checkpoint.
@@ -100,11 +107,11 @@ fn name(checkpoint: &Path) -> String {
     checkpoint.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The line of a checkpoint up to `state`, as far as its manifest can be read.
-fn line_of(checkpoint: &Path, state: &TrainingState) -> Option<CheckpointLine> {
-    let CheckpointManifest { step, global_step, metrics_line, .. } = CheckpointManifest::read(checkpoint).ok()?;
-    let text = metrics_line.filter(|_| global_step <= state.global_step)?;
-    Some(CheckpointLine { step, global_step, text })
+/// The lines of a checkpoint up to `state`, as far as its manifest can be read.
+fn lines_of(checkpoint: &Path, state: &TrainingState) -> Option<CheckpointLines> {
+    let CheckpointManifest { step, global_step, metrics_lines, .. } = CheckpointManifest::read(checkpoint).ok()?;
+    let text = metrics_lines.filter(|_| global_step <= state.global_step)?.concat();
+    Some(CheckpointLines { step, global_step, text })
 }
 
 /// What keeps a run of `earlier` from being resumed as one of `own`. Differences that a run may have on the way are
@@ -173,7 +180,7 @@ fn shown(value: Option<&Value>) -> Option<String> {
 enum Freedom {
     None,
     Longer,
-    /// The key decides whether a run fails, or in which batches it evaluates: not what it learns.
+    /// The key decides whether a run fails, in which batches it evaluates, or what it keeps: not what it learns.
     Any,
 }
 
@@ -190,7 +197,8 @@ fn freedom(key: &[&str]) -> Freedom {
     };
     match (key, of_task, of_plugin) {
         (["training", "num_epochs" | "num_steps"], ..) => Freedom::Longer,
-        (["plugins", "skip_batches"] | ["trust"], ..) | (_, ["data", "eval_batch_size"], _) => Freedom::Any,
+        (["plugins", "skip_batches"] | ["trust"] | ["training", "save", ..], ..)
+        | (_, ["data", "eval_batch_size"], _) => Freedom::Any,
         // Where a plugin comes from is free, as paths are: `sha256` says what it is.
         (.., ["limits" | "permissions" | "path" | "oci", ..]) => Freedom::Any,
         _ => Freedom::None,

@@ -39,6 +39,10 @@ impl Session {
             let postprocessor = task.postprocessor.as_mut().and_then(|postprocessor| postprocessor.state());
             states.extend(postprocessor.map(|state| (format!("{of_task}batch_postprocessor"), state)));
         }
+        for evaluator in &mut self.evaluators {
+            let place = format!("evaluation.{}.batch_postprocessor", evaluator.split());
+            states.extend(evaluator.state().map(|state| (place, state)));
+        }
         for (index, callback) in self.callbacks.iter_mut().enumerate() {
             states.extend(callback.state().map(|state| (format!("callbacks.{index}"), state)));
         }
@@ -104,9 +108,17 @@ fn restore(states: Vec<(String, &mut dyn RoleState)>, saved: &[SavedState]) -> R
     }
 }
 
+/// What the names of memories' files in a checkpoint begin with.
+const FILE: &str = "role_state.";
+
 /// The name of a memory's file in the checkpoint, after its place in the manifest's list.
 fn file_name(index: usize) -> String {
-    format!("role_state.{index}.bin")
+    format!("{FILE}{index}.bin")
+}
+
+/// Whether a file of a checkpoint holds a memory.
+pub(super) fn is_file(name: &str) -> bool {
+    name.starts_with(FILE)
 }
 
 /// Writes memories into the folder of a checkpoint.

@@ -2,26 +2,23 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tch::Tensor;
-
-use super::checkpoint_manifest::CheckpointManifest;
+use super::checkpoints::numbered;
 use super::folder_lock::FolderLock;
-use super::{RunRecord, TrainError, TrainingState};
+use super::{RunRecord, TrainError};
 use crate::data::DataError;
-use crate::distiller::Trained;
 use crate::experiment::Experiment;
 use crate::files::{self, TemporaryFile};
-use crate::{Result, Student, libtorch};
+use crate::{Result, Student};
 
 /// The folder that a run writes, locked against other processes as long as this lives:
 ///
 /// ```text
 /// experiment.resolved.json   the experiment with every default
 /// run.json                   digests of what the run reads, and what it computes with
-/// metrics.jsonl              a line a forward step, a line a checkpoint
+/// metrics.jsonl              a line an event: a start, forward steps, evaluations, checkpoints, an end
 /// checkpoints/step-12/       the student after 12 optimizer steps, the projections, what a run needs to resume, and
 ///                            manifest.json with a digest of each file
-/// student/                   the final student in Hugging Face layout; with heads by task, a folder for each task
+/// student/                   the last or the best student in Hugging Face layout; with heads by task, a folder for each task
 /// provenance.json            what the student was made of and by, in digests; there once the run has ended
 /// provenance.sigstore.json   a signature of it, where one was asked for
 /// brewer.lock                what the run's plugins of registries were
@@ -130,11 +127,6 @@ impl RunFolder {
         self.path.join("metrics.jsonl")
     }
 
-    /// The checkpoint after `global_step` optimizer steps.
-    pub fn checkpoint(&self, global_step: u64) -> PathBuf {
-        self.path.join("checkpoints").join(format!("step-{global_step}"))
-    }
-
     pub fn student(&self) -> PathBuf {
         self.path.join("student")
     }
@@ -147,58 +139,19 @@ impl RunFolder {
         self.path.join("run.json")
     }
 
-    /// The checkpoints, the latest first.
-    pub(super) fn checkpoints(&self) -> Result<Vec<PathBuf>> {
-        let folder = self.path.join("checkpoints");
-        let entries = match folder.read_dir() {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
-            Err(source) => return Err(DataError::Read { path: folder, source }.into()),
-        };
-        let mut found: Vec<(u64, PathBuf)> =
-            entries.filter_map(|entry| numbered(entry.ok()?.path(), "step-")).collect();
-        found.sort_by_key(|(step, _)| std::cmp::Reverse(*step));
-        Ok(found.into_iter().map(|(_, path)| path).collect())
-    }
-
-    pub(super) fn projections_in(checkpoint: &Path) -> PathBuf {
-        checkpoint.join("projections.safetensors")
-    }
-
-    /// Saves the student, the distiller's own parameters, and what the run needs to resume from here. The metrics so
-    /// far are on disk before the checkpoint is.
-    pub fn save_checkpoint(&self, state: &TrainingState, student: &Student, trained: &[Trained<'_>]) -> Result<()> {
-        let folder = self.checkpoint(state.global_step);
-        let save = |partial: &Path| {
-            self.write_student(partial, student)?;
-            save_trained(partial, trained)?;
-            state.save(partial)?;
-            let manifest = CheckpointManifest::of(partial, state)?;
-            manifest.write(partial).map_err(|source| write_error(partial, source))?;
-            let metrics = self.metrics();
-            match fs::File::open(&metrics).and_then(|file| file.sync_all()) {
-                Err(source) if source.kind() != io::ErrorKind::NotFound => Err(write_error(&metrics, source).into()),
-                _ => Ok(()),
-            }
-        };
-        self.save_whole(&folder, save)?;
-        // `checkpoints` and `metrics.jsonl` are names in it.
-        files::sync_folder(&self.path).map_err(|source| write_error(&self.path, source).into())
-    }
-
-    /// Removes the checkpoint after `global_step` optimizer steps, if it is there.
-    pub(super) fn remove_checkpoint(&self, global_step: u64) -> Result<()> {
-        let folder = self.checkpoint(global_step);
-        files::remove_folder(&folder).map_err(|source| write_error(&folder, source).into())
-    }
-
-    /// Saves the student at the end of the run, with a description of it as its `README.md`. That of an earlier run is
-    /// moved to where its other results are.
-    pub fn save_student(&self, student: &Student, description: &str) -> Result<()> {
+    /// Saves the student at the end of the run, with a description of it as its `README.md`: the student as it is now, or that
+    /// of the checkpoint after `best` optimizer steps. That of an earlier run is moved to where its other results are.
+    ///
+    /// # Errors
+    /// A checkpoint that is not whole any more, or a folder that cannot be written.
+    pub fn save_student(&self, student: &Student, best: Option<u64>, description: &str) -> Result<()> {
         self.save_whole(&self.new_student(), |partial| {
             let readme = partial.join("README.md");
             fs::write(&readme, description).map_err(|source| write_error(&readme, source))?;
-            self.write_student(partial, student)
+            match best {
+                Some(global_step) => self.copy_student(global_step, partial),
+                None => self.write_student(partial, student),
+            }
         })?;
         self.place_student().map_err(|source| write_error(&self.student(), source).into())
     }
@@ -318,7 +271,7 @@ impl RunFolder {
         Ok(())
     }
 
-    fn save_whole(&self, folder: &Path, save: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    pub(super) fn save_whole(&self, folder: &Path, save: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let partial = folder.with_extension(PARTIAL);
         let failed = |source| write_error(folder, source);
         let saved = files::make_folder(&partial).map_err(failed).map_err(crate::Error::from).and_then(|()| {
@@ -334,7 +287,7 @@ impl RunFolder {
     }
 
     /// Writes each model of the student with the tokenizer beside it.
-    fn write_student(&self, folder: &Path, student: &Student) -> Result<()> {
+    pub(super) fn write_student(&self, folder: &Path, student: &Student) -> Result<()> {
         student.save(folder, |folder| {
             for (name, content) in &self.tokenizer.0 {
                 let copy = folder.join(name);
@@ -343,32 +296,6 @@ impl RunFolder {
             Ok(())
         })
     }
-}
-
-/// `path` with the number in its name, if the name is `prefix` and a number.
-fn numbered(path: PathBuf, prefix: &str) -> Option<(u64, PathBuf)> {
-    let number = path.file_name()?.to_str()?.strip_prefix(prefix)?.parse().ok()?;
-    Some((number, path))
-}
-
-fn save_trained(folder: &Path, trained: &[Trained<'_>]) -> Result<()> {
-    let tensors: Vec<(String, Tensor)> = trained
-        .iter()
-        .flat_map(|trained| {
-            let named = trained.parameters.iter();
-            named.map(|(name, tensor)| (format!("{}.{name}", trained.prefix), tensor.detach()))
-        })
-        .collect();
-    match tensors.is_empty() {
-        true => Ok(()),
-        false => write_tensors(&tensors, &RunFolder::projections_in(folder)),
-    }
-}
-
-/// Writes a safetensors file.
-pub(super) fn write_tensors(tensors: &[(String, Tensor)], path: &Path) -> Result<()> {
-    Ok(Tensor::write_safetensors(tensors, path)
-        .map_err(|error| write_error(path, io::Error::other(libtorch::message(&error))))?)
 }
 
 /// The files of a tokenizer, by name. They are held in memory, because the model that they belong to may itself be one
@@ -392,6 +319,6 @@ impl TokenizerFiles {
     }
 }
 
-fn write_error(path: &Path, source: io::Error) -> TrainError {
+pub(super) fn write_error(path: &Path, source: io::Error) -> TrainError {
     TrainError::Write { path: path.to_owned(), source }
 }

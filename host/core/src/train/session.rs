@@ -2,16 +2,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tch::{Device, Kind, Tensor};
 
+use super::checkpointing::{Due, Next, Run};
 use super::feed::Feed;
-use super::metrics_log::checkpoint_line;
 use super::optimizer::OptimizerConfig;
+use super::saving::{Saved, Saving};
 use super::stepper::Stepper;
 use super::task::Prepared;
 use super::{
-    CheckpointReport, Observer, RunFolder, ScheduleConfig, StepReport, TaskOrder, Timetable, TrainError,
-    TrainingConfig, TrainingState, TrainingTask,
+    EndEvent, EvaluationConfig, Evaluator, Event, Observer, Outcome, RunFolder, ScheduleConfig, StartEvent, StepEvent,
+    TaskOrder, Timetable, TrainError, TrainingConfig, TrainingState, TrainingTask,
 };
-use crate::callback::{Action, Scalars};
+use crate::callback::Scalars;
 use crate::data::ModelBatches;
 use crate::distiller::Distiller;
 use crate::loss::{Loss, Term};
@@ -27,7 +28,9 @@ pub struct Session {
     pub tasks: Vec<TrainingTask>,
     pub task_order: TaskOrder,
     pub distiller: Box<dyn Distiller>,
-    /// Run at each checkpoint, in this order.
+    /// What the student is evaluated on.
+    pub evaluators: Vec<Box<dyn Evaluator>>,
+    /// Run at each checkpoint, after the evaluation, in this order.
     pub callbacks: Vec<Box<dyn Callback>>,
     pub device: Device,
 }
@@ -36,6 +39,7 @@ pub struct Session {
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     pub training: TrainingConfig,
+    pub evaluation: EvaluationConfig,
     pub optimizer: OptimizerConfig,
     pub schedule: ScheduleConfig,
     /// How many batches on which a plugin fails are left out before the run fails.
@@ -55,20 +59,6 @@ pub struct Checked {
 
 /// A model as it is called in messages, and its features by key: `logits` and `float32 [32, 2]`.
 pub type CheckedFeatures = (String, Vec<(&'static str, String)>);
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    Finished,
-    /// A callback stopped it.
-    Stopped {
-        global_step: u64,
-    },
-    /// The interrupt flag was raised.
-    Interrupted {
-        global_step: u64,
-    },
-}
 
 impl Session {
     /// The check before step 0: one batch of each task through everything, every feature verified, nothing trained.
@@ -110,8 +100,10 @@ impl Session {
         self.tasks.iter().map(|task| task.loader.len()).sum()
     }
 
-    /// Whether optimizer and schedule can be made of the settings. Training makes them anew.
+    /// Whether optimizer and schedule can be made of the settings, which training makes anew, and whether the metric that says
+    /// which checkpoint is the best is reported.
     pub fn check_settings(&self, settings: &Settings) -> Result<()> {
+        self.saving(settings, vec![])?;
         let timetable = Timetable::new(&settings.training, self.batches_per_epoch())?;
         Stepper::new(self, settings, &timetable).map(drop)
     }
@@ -129,43 +121,69 @@ impl Session {
         folder: &RunFolder,
         observers: &mut [&mut dyn Observer],
         interrupt: &AtomicBool,
-    ) -> Result<Outcome> {
+    ) -> Result<EndEvent> {
         let timetable = Timetable::new(&settings.training, self.batches_per_epoch())?;
         let mut stepper = Stepper::new(self, settings, &timetable)?;
         stepper.restore(&start)?;
         // The optimizer has copies of its own.
         start.optimizer.clear();
-        let mut skipped_batches = start.skipped;
-        for observer in &mut *observers {
-            observer.on_start(&timetable, start.step)?;
-        }
+        let saving = self.saving(settings, std::mem::take(&mut start.saved))?;
+        let mut run = Run { folder, observers, interrupt, saving, superseded: None };
+        run.tell(&Event::Start(StartEvent::new(&timetable, start.step)))?;
+        let outcome = match self.resume(settings, &start, &timetable, &stepper, &mut run)? {
+            Next::Continue => self.steps(settings, &start, &timetable, &mut stepper, &mut run)?,
+            next => next,
+        };
+        let outcome = match outcome {
+            Next::Continue => Outcome::Finished,
+            Next::Stop => Outcome::Stopped,
+            Next::Interrupted => Outcome::Interrupted,
+        };
+        let end = EndEvent { outcome, global_step: stepper.global_step as u64, best: run.saving.best() };
+        run.tell(&Event::End(end.clone()))?;
+        Ok(end)
+    }
+
+    /// Puts a run back to where it was at its checkpoint.
+    fn resume(
+        &mut self,
+        settings: &Settings,
+        start: &TrainingState,
+        timetable: &Timetable,
+        stepper: &Stepper,
+        run: &mut Run<'_, '_>,
+    ) -> Result<Next> {
+        run.remove_leftovers(start.global_step)?;
         if start.is_stopped {
-            return Ok(Outcome::Stopped { global_step: start.global_step });
+            return Ok(Next::Stop);
         }
-        // The checkpoint of an interrupt is kept until there is a later one.
-        let mut superseded = None;
-        if let Some(last) = start.step.checked_sub(1) {
-            if !self.refill_caches(&start, &timetable, interrupt)? {
-                return Ok(Outcome::Interrupted { global_step: start.global_step });
-            }
-            // Until now roles were called for the check and for the caches alone.
-            self.restore_states(&start.roles)?;
-            let epoch = last as usize / timetable.batches_per_epoch();
-            let is_due = timetable.is_checkpoint(start.global_step as usize, epoch);
-            match &start.metrics_line {
-                Some(_) => {}
-                // An interrupt came before its callbacks, or one of them failed; an unbroken run goes through all of them.
-                None if is_due => {
-                    let state = stepper.state(start.step, start.skipped)?;
-                    match self.checkpoint(epoch, state, &timetable, folder, observers, interrupt)? {
-                        Some(Action::Continue) => {}
-                        Some(Action::Stop) => return Ok(Outcome::Stopped { global_step: start.global_step }),
-                        None => return Ok(Outcome::Interrupted { global_step: start.global_step }),
-                    }
-                }
-                None => superseded = Some(start.global_step),
-            }
+        let Some(last) = start.step.checked_sub(1) else { return Ok(Next::Continue) };
+        if !run.saving.holds(start.global_step) {
+            run.superseded = Some(start.global_step);
         }
+        if !self.refill_caches(start, timetable, run.interrupt)? {
+            return Ok(Next::Interrupted);
+        }
+        // Until now roles were called for the check and for the caches alone.
+        self.restore_states(&start.roles)?;
+        if start.metrics_lines.is_some() {
+            return Ok(Next::Continue);
+        }
+        // An interrupt came before all was done that was due, or something failed; an unbroken run does all of it.
+        let due = self.due(settings, timetable, last as usize, stepper.global_step);
+        self.after_step(run, due, stepper.state(start.step, start.skipped)?)
+    }
+
+    /// The forward steps from `start` on, to the end of the run.
+    fn steps(
+        &mut self,
+        settings: &Settings,
+        start: &TrainingState,
+        timetable: &Timetable,
+        stepper: &mut Stepper,
+        run: &mut Run<'_, '_>,
+    ) -> Result<Next> {
+        let mut skipped_batches = start.skipped;
         // It looks into the caches ahead of the steps, so they are full by now.
         let mut feed = Feed::new(&self.tasks, self.task_order.clone(), start.step);
         for step in start.step as usize..timetable.forward_steps() {
@@ -179,7 +197,7 @@ impl Session {
             let (task, batches) = feed.next()?;
             let context = timetable.context(step as u64).of_task(self.tasks[task].name.as_ref());
             self.distiller.begin_step(&context)?;
-            let trained = libtorch::guarded(|| self.forward_and_backward(task, batches, &context, seed, &mut stepper));
+            let trained = libtorch::guarded(|| self.forward_and_backward(task, batches, &context, seed, stepper));
             let (losses, num_examples, skipped) = match trained {
                 Ok((losses, num_examples)) => (losses, num_examples, None),
                 Err(error) if skipped_batches < settings.skip_batches as u64 && is_of_plugin(&error) => {
@@ -197,50 +215,44 @@ impl Session {
                     OutOfMemory::or_else(error, during, batch, TRAINING_KEYS, other)
                 })?;
             }
-            let report = StepReport {
+            run.tell(&Event::Step(StepEvent {
                 step: step as u64,
                 global_step: stepper.global_step as u64,
                 epoch,
                 task: context.task.as_deref().map(str::to_owned),
                 lr,
                 num_examples,
-                losses,
                 skipped,
-            };
-            for observer in &mut *observers {
-                observer.on_step(&report)?;
-            }
+                losses,
+            }))?;
             if !is_optimizer_step {
                 continue;
             }
-            let global_step = report.global_step;
-            let is_checkpoint = timetable.is_checkpoint(stepper.global_step, epoch);
-            let is_interrupted = interrupt.load(Ordering::Relaxed);
-            if !is_checkpoint && !is_interrupted {
-                continue;
-            }
-            let state = stepper.state(step as u64 + 1, skipped_batches)?;
-            let action = match is_checkpoint {
-                true => self.checkpoint(epoch, state, &timetable, folder, observers, interrupt)?,
-                false => {
-                    let roles = self.save_states()?;
-                    self.save(&TrainingState { roles, ..state }, folder)?;
-                    None
+            let due = self.due(settings, timetable, step, stepper.global_step);
+            if due.evaluation || due.checkpoint || run.interrupt.load(Ordering::Relaxed) {
+                let state = stepper.state(step as u64 + 1, skipped_batches)?;
+                match self.after_step(run, due, state)? {
+                    Next::Continue => {}
+                    next => return Ok(next),
                 }
-            };
-            if let Some(earlier) = superseded.take() {
-                folder.remove_checkpoint(earlier)?;
-            }
-            match action {
-                Some(Action::Stop) => return Ok(Outcome::Stopped { global_step }),
-                Some(Action::Continue) if !interrupt.load(Ordering::Relaxed) => {}
-                // What is left to do is to save the student.
-                Some(Action::Continue) if step + 1 == timetable.forward_steps() => {}
-                _ => return Ok(Outcome::Interrupted { global_step }),
             }
         }
         stepper.check_weights()?;
-        Ok(Outcome::Finished)
+        Ok(Next::Continue)
+    }
+
+    /// What is due after the optimizer step `global_step`, which the forward step `step` ended in.
+    fn due(&self, settings: &Settings, timetable: &Timetable, step: usize, global_step: usize) -> Due {
+        let epoch = step / timetable.batches_per_epoch();
+        let checkpoint = timetable.is_checkpoint(global_step, epoch);
+        let evaluation = !self.evaluators.is_empty() && (checkpoint || settings.evaluation.is_due(global_step));
+        let next = timetable.context(step as u64 + 1);
+        let context = StepContext { epoch: epoch as u64, side: Some(Side::Student), ..next };
+        Due { evaluation, checkpoint, is_last: step + 1 == timetable.forward_steps(), context }
+    }
+
+    fn saving(&self, settings: &Settings, saved: Vec<Saved>) -> Result<Saving, TrainError> {
+        Saving::new(&settings.evaluation, &settings.training.save, &self.evaluators, saved)
     }
 
     fn forward_and_backward(
@@ -272,65 +284,6 @@ impl Session {
         self.tasks[task].verify(self.distiller.as_ref(), batch, &adapted)?;
         let teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
         self.distiller.loss(&adapted.student.0, &teachers)
-    }
-
-    /// Runs the callbacks, saves a checkpoint with what they found, and reports it. If one of them fails, or an interrupt
-    /// comes before they are done (`None`), the checkpoint is saved as it was before them: they are run again when the run is
-    /// resumed.
-    fn checkpoint(
-        &mut self,
-        epoch: usize,
-        mut state: TrainingState,
-        timetable: &Timetable,
-        folder: &RunFolder,
-        observers: &mut [&mut dyn Observer],
-        interrupt: &AtomicBool,
-    ) -> Result<Option<Action>> {
-        let context = StepContext { epoch: epoch as u64, side: Some(Side::Student), ..timetable.context(state.step) };
-        state.roles = self.save_states()?;
-        let called = libtorch::guarded(|| self.run_callbacks(&context, interrupt));
-        if let Ok(Some((action, report))) = &called {
-            state.roles = self.save_states()?;
-            state.metrics_line = Some(checkpoint_line(report));
-            state.is_stopped = *action == Action::Stop;
-        }
-        self.save(&state, folder)?;
-        let Some((action, report)) = called? else { return Ok(None) };
-        for observer in observers {
-            observer.on_checkpoint(&report)?;
-        }
-        Ok(Some(action))
-    }
-
-    /// Saves a checkpoint, after what the caches hold.
-    fn save(&self, state: &TrainingState, folder: &RunFolder) -> Result<()> {
-        for task in &self.tasks {
-            task.flush_caches()?;
-        }
-        folder.save_checkpoint(state, &self.student, &self.distiller.trained())
-    }
-
-    /// What the callbacks want and what they reported; `None` if an interrupt came before they were done.
-    fn run_callbacks(
-        &mut self,
-        context: &StepContext,
-        interrupt: &AtomicBool,
-    ) -> Result<Option<(Action, CheckpointReport)>> {
-        let mut scalars = Scalars::new();
-        let mut action = Action::Continue;
-        for callback in &mut self.callbacks {
-            if !interrupt.load(Ordering::Relaxed)
-                && callback.on_checkpoint(&self.student, context, &mut scalars, interrupt)? == Action::Stop
-            {
-                action = Action::Stop;
-            }
-            // It may have come in the middle of the callback.
-            if interrupt.load(Ordering::Relaxed) {
-                return Ok(None);
-            }
-        }
-        let StepContext { global_step, epoch, .. } = *context;
-        Ok(Some((action, CheckpointReport { global_step, epoch: epoch as usize, scalars })))
     }
 }
 

@@ -4,8 +4,9 @@ use std::path::Path;
 use tch::Tensor;
 
 use super::checkpoint_manifest::CheckpointManifest;
+use super::checkpoints::{OPTIMIZER, write_tensors};
 use super::role_states::{self, SavedState};
-use super::run_folder::write_tensors;
+use super::saving::Saved;
 use crate::{Result, libtorch};
 
 /// What a run needs to resume from a checkpoint, beside the student and the projections. All else follows from the
@@ -18,9 +19,11 @@ pub struct TrainingState {
     pub global_step: u64,
     /// Batches that were left out so far.
     pub skipped: u64,
-    /// The checkpoint's line of `metrics.jsonl`. None where its callbacks have not run: one of them failed, or the
-    /// checkpoint was saved at a step that is none of the experiment's.
-    pub metrics_line: Option<String>,
+    /// The lines of `metrics.jsonl` that came after the last step: those of an evaluation and of a checkpoint that were due. None
+    /// where not all was done that was due: something failed, or an interrupt came first.
+    pub metrics_lines: Option<Vec<String>>,
+    /// The checkpoints that stay, with this one if it does.
+    pub(super) saved: Vec<Saved>,
     /// Whether a callback ended the run at this checkpoint.
     pub is_stopped: bool,
     /// What the optimizer remembers: a parameter's name, and what it is in torch's words (`classifier.weight.exp_avg`).
@@ -29,16 +32,13 @@ pub struct TrainingState {
     pub(super) roles: Vec<SavedState>,
 }
 
-/// The optimizer's file in a checkpoint.
-const FILE: &str = "optimizer.safetensors";
-
 impl TrainingState {
     /// Writes what the optimizer and the roles remember; the rest stands in the checkpoint's manifest.
     pub(super) fn save(&self, checkpoint: &Path) -> Result<()> {
         let tensors = self.optimizer.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
         let mut tensors: Vec<(String, Tensor)> = tensors.collect();
         tensors.sort_by(|(left, _), (right, _)| left.cmp(right));
-        write_tensors(&tensors, &checkpoint.join(FILE))?;
+        write_tensors(&tensors, &checkpoint.join(OPTIMIZER))?;
         role_states::write(checkpoint, &self.roles)
     }
 
@@ -46,10 +46,11 @@ impl TrainingState {
     pub(super) fn read(checkpoint: &Path) -> Result<Self, String> {
         let manifest = CheckpointManifest::read(checkpoint)?;
         manifest.check(checkpoint)?;
-        let read = Tensor::read_safetensors(checkpoint.join(FILE));
-        let optimizer = read.map_err(|error| format!("{FILE}: {}", libtorch::message(&error)))?.into_iter().collect();
-        let CheckpointManifest { step, global_step, skipped, metrics_line, is_stopped, roles, .. } = manifest;
+        let read = Tensor::read_safetensors(checkpoint.join(OPTIMIZER));
+        let optimizer =
+            read.map_err(|error| format!("{OPTIMIZER}: {}", libtorch::message(&error)))?.into_iter().collect();
+        let CheckpointManifest { step, global_step, skipped, metrics_lines, saved, is_stopped, roles, .. } = manifest;
         let roles = role_states::read(checkpoint, roles)?;
-        Ok(Self { step, global_step, skipped, metrics_line, is_stopped, optimizer, roles })
+        Ok(Self { step, global_step, skipped, metrics_lines, saved, is_stopped, optimizer, roles })
     }
 }

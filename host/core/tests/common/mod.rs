@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use brewer::assemble::PluginSource;
 use brewer::experiment::PluginSpec;
 use brewer::model::{LoadOptions, Loaded, Model, load};
-use brewer::train::{CheckpointReport, Observer, StepReport};
+use brewer::train::{CheckpointEvent, EndEvent, EvaluationEvent, Observer, StepEvent};
 use brewer::{Adaptor, Batch, OutputRequest, Outputs, Pass, Result};
 use safetensors::tensor::{Dtype, SafeTensors, View, serialize_to_file};
 use serde_json::Value;
@@ -209,18 +209,30 @@ impl PluginSource for NoPlugins {
 
 #[derive(Default)]
 pub struct Recorder {
-    pub steps: Vec<StepReport>,
-    pub checkpoints: Vec<CheckpointReport>,
+    pub steps: Vec<StepEvent>,
+    pub evaluations: Vec<EvaluationEvent>,
+    pub checkpoints: Vec<CheckpointEvent>,
+    pub end: Option<EndEvent>,
 }
 
 impl Observer for Recorder {
-    fn on_step(&mut self, report: &StepReport) -> Result<()> {
-        self.steps.push(report.clone());
+    fn on_step(&mut self, step: &StepEvent) -> Result<()> {
+        self.steps.push(step.clone());
         Ok(())
     }
 
-    fn on_checkpoint(&mut self, report: &CheckpointReport) -> Result<()> {
-        self.checkpoints.push(report.clone());
+    fn on_evaluation(&mut self, evaluation: &EvaluationEvent) -> Result<()> {
+        self.evaluations.push(evaluation.clone());
+        Ok(())
+    }
+
+    fn on_checkpoint(&mut self, checkpoint: &CheckpointEvent) -> Result<()> {
+        self.checkpoints.push(checkpoint.clone());
+        Ok(())
+    }
+
+    fn on_end(&mut self, end: &EndEvent) -> Result<()> {
+        self.end = Some(end.clone());
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The role `callback`.
 
-use std::{rc::Rc, sync::atomic::AtomicBool};
+use std::rc::Rc;
 
 use brewer::{
     Callback, RoleState, StepContext, Student,
@@ -67,7 +67,6 @@ impl Callback for PluginCallback {
         student: &Student,
         context: &StepContext,
         scalars: &mut Scalars,
-        _interrupt: &AtomicBool,
     ) -> brewer::Result<Action> {
         Ok(no_grad(|| self.call(student, context, scalars))?)
     }
@@ -90,7 +89,7 @@ impl Callback for PluginCallback {
     fn rehearse(&mut self, student: &Student, scalars: &mut Scalars) -> brewer::Result<()> {
         let plugin = self.guest.plugin().silenced();
         let mut other = Self { guest: Guest::new(&plugin)?, splits: self.splits.clone() };
-        other.on_checkpoint(student, &StepContext::default(), scalars, &AtomicBool::new(false)).map(drop)
+        other.on_checkpoint(student, &StepContext::default(), scalars).map(drop)
     }
 }
 
