@@ -110,6 +110,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     let observers: &mut [&mut dyn Observer] = &mut [&mut metrics, &mut progress, &mut clock];
     let outcome = session.train(&assembled.settings, start, &folder, observers, interrupt);
     progress.finish();
+    session.repeats().iter().for_each(|repeats| output::warning(repeats));
     let outcome = outcome?;
     let elapsed = begun.elapsed();
     let result =

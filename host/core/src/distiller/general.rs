@@ -1,8 +1,8 @@
-use tch::{Device, Tensor};
+use tch::Device;
 
 use super::{Distiller, Trained};
 use crate::loss::{DistillationConfig, Loss, LossPlan, PluginLosses, Side, Term};
-use crate::{Features, Result, Role};
+use crate::{Feature, Features, Result, Role};
 
 /// One teacher for each task, with a KD loss, intermediate matches and hard labels, each where the features have them.
 pub struct General {
@@ -33,7 +33,7 @@ impl Distiller for General {
         self.plan.terms(student, &teachers[0])
     }
 
-    fn used_layers<'f>(&self, features: &'f Features, role: Role) -> Vec<&'f Tensor> {
+    fn used_layers(&self, features: &Features, role: Role) -> Vec<(Feature, usize)> {
         self.plan.used_layers(features, role != Role::Student)
     }
 

@@ -6,7 +6,6 @@ mod multi_teacher;
 mod trainer;
 
 use serde_json::{Map, Value};
-use tch::Tensor;
 
 pub use basic::Basic;
 pub use general::General;
@@ -14,7 +13,7 @@ pub use multi_teacher::MultiTeacher;
 pub use trainer::Trainer;
 
 use crate::loss::{DistillationConfig, Loss, LossError, LossPlan, PluginLosses, Side, Term};
-use crate::{Features, Parameters, Result, Role};
+use crate::{Feature, Features, Parameters, Result, Role};
 
 /// A way to train a student. The engine runs the models, the adaptors and the optimizer; a distiller turns features
 /// into a loss.
@@ -32,8 +31,8 @@ pub trait Distiller {
     /// The summands of the loss for these features, for people.
     fn terms(&self, student: &Features, teachers: &[Features]) -> Vec<Term>;
 
-    /// The layers among a model's features that the loss uses; the others need not be computed.
-    fn used_layers<'f>(&self, _features: &'f Features, _role: Role) -> Vec<&'f Tensor> {
+    /// The layers among a model's features that the loss uses, by their positions; the others need not be computed.
+    fn used_layers(&self, _features: &Features, _role: Role) -> Vec<(Feature, usize)> {
         vec![]
     }
 

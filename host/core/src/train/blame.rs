@@ -10,17 +10,17 @@ use crate::loss::{Loss, Term};
 use crate::{Features, Outputs, Result};
 
 impl Session {
-    /// The error of a batch whose loss is finite and whose gradient is not. Random numbers must stand where they stood
-    /// before the batch was run, so that it is the same again.
+    /// The error of a batch whose loss is finite and whose gradient is not; `seed` is that of its dropout.
     pub(super) fn blame(
         &mut self,
         task: usize,
         batch: &Prepared,
         step: u64,
+        seed: i64,
         stepper: &Stepper,
         found: &NotFinite,
     ) -> TrainError {
-        let origin = match self.origins(task, batch, step, stepper) {
+        let origin = match self.origins(task, batch, step, seed, stepper) {
             Ok(origins) if origins.is_empty() => {
                 "no part of the loss has such a gradient by itself: their sum is too large".to_owned()
             }
@@ -31,9 +31,16 @@ impl Session {
     }
 
     /// The parts of the loss whose gradient is not finite, each with the place at which it ceases to be.
-    fn origins(&mut self, task: usize, batch: &Prepared, step: u64, stepper: &Stepper) -> Result<Vec<String>> {
+    fn origins(
+        &mut self,
+        task: usize,
+        batch: &Prepared,
+        step: u64,
+        seed: i64,
+        stepper: &Stepper,
+    ) -> Result<Vec<String>> {
         self.distiller.repeat();
-        let adapted = self.tasks[task].adapt(batch, step, true)?;
+        let adapted = self.tasks[task].adapt(batch, step, Some(seed))?;
         let (features, outputs) = adapted.student;
         let teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
         let loss = self.distiller.loss(&features, &teachers)?;

@@ -157,7 +157,7 @@ impl TrainingTask {
             return Ok(());
         }
         let batch = self.prepare(self.views.padded_batches(&[shortest, longest], 0)?, 0, device)?;
-        let adapted = tch::no_grad(|| self.adapt(&batch, 0, false))?;
+        let adapted = tch::no_grad(|| self.adapt(&batch, 0, None))?;
         let student = adapted.student.0;
         let mut teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
         let live = scalars(&tch::no_grad(|| distiller.loss(&student, &teachers))?, 0)?;

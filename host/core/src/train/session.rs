@@ -8,7 +8,7 @@ use super::optimizer::OptimizerConfig;
 use super::stepper::Stepper;
 use super::task::Prepared;
 use super::{
-    CheckpointReport, Observer, RunFolder, ScheduleConfig, StepReport, TaskOrder, Timetable, TrainError,
+    Branch, CheckpointReport, Observer, RunFolder, ScheduleConfig, StepReport, TaskOrder, Timetable, TrainError,
     TrainingConfig, TrainingState, TrainingTask,
 };
 use crate::callback::{Action, Scalars};
@@ -80,7 +80,7 @@ impl Session {
             let examples = task.loader.examples(0);
             let first = &examples[..examples.len().min(task.loader.batch_size())];
             let batch = task.prepare(task.views.batches(first)?, 0, self.device)?;
-            let adapted = libtorch::guarded(|| task.adapt(&batch, 0, false)).map_err(|error| {
+            let adapted = libtorch::guarded(|| task.adapt(&batch, 0, None)).map_err(|error| {
                 let during = "the check of the first batch".to_owned();
                 OutOfMemory::or_else(error, during, described(batch.student()), TRAINING_KEYS, |error| error)
             })?;
@@ -100,6 +100,12 @@ impl Session {
             }
         }
         Ok(checked)
+    }
+
+    /// Which forwards were made twice since the check, and why: a sentence for each model.
+    pub fn repeats(&self) -> Vec<String> {
+        let branches = self.tasks.iter().flat_map(|task| task.teachers.iter().chain([&task.student]));
+        branches.filter_map(Branch::repeats).collect()
     }
 
     /// Batches in an epoch of all tasks together.
@@ -173,7 +179,6 @@ impl Session {
             }
             // Dropout follows from the seed and the step, so that a resumed run draws what an unbroken one draws.
             let seed = split_mix(settings.training.seed, step as u64) as i64;
-            tch::manual_seed(seed);
             let (task, batches) = feed.next()?;
             let trained =
                 libtorch::guarded(|| self.forward_and_backward(task, batches, step as u64, seed, &mut stepper));
@@ -253,18 +258,17 @@ impl Session {
             let other = |source| -> crate::Error { TrainError::Step { step, source: Box::new(source) }.into() };
             OutOfMemory::or_else(source, format!("step {step}"), described(batch.student()), TRAINING_KEYS, other)
         };
-        let loss = libtorch::guarded(|| self.loss(task, &batch, step)).map_err(in_step)?;
+        let loss = libtorch::guarded(|| self.loss(task, &batch, step, seed)).map_err(in_step)?;
         let losses = scalars(&loss, step)?;
         if let Some(found) = libtorch::guarded(|| stepper.backward(&loss.total)).map_err(in_step)? {
             drop(loss);
-            tch::manual_seed(seed);
-            return Err(self.blame(task, &batch, step, stepper, &found).into());
+            return Err(self.blame(task, &batch, step, seed, stepper, &found).into());
         }
         Ok((losses, batch.student().len()))
     }
 
-    fn loss(&mut self, task: usize, batch: &Prepared, step: u64) -> Result<Loss> {
-        let adapted = self.tasks[task].adapt(batch, step, true)?;
+    fn loss(&mut self, task: usize, batch: &Prepared, step: u64, seed: i64) -> Result<Loss> {
+        let adapted = self.tasks[task].adapt(batch, step, Some(seed))?;
         self.tasks[task].verify(self.distiller.as_ref(), batch, &adapted)?;
         let teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
         self.distiller.loss(&adapted.student.0, &teachers)

@@ -72,12 +72,13 @@ impl TrainingTask {
         Ok(Prepared(ModelBatches { student, teachers, ..batches }))
     }
 
-    pub(super) fn adapt(&mut self, batch: &Prepared, step: u64, is_training: bool) -> Result<Adapted> {
+    /// The features of student and teachers; `seed` is that of the student's dropout, `None` in evaluation.
+    pub(super) fn adapt(&mut self, batch: &Prepared, step: u64, seed: Option<i64>) -> Result<Adapted> {
         let mut teachers = vec![];
         for index in 0..self.teachers.len() {
             teachers.push(self.teacher_features(index, batch, step)?);
         }
-        Ok(Adapted { student: self.student.features(batch.student(), step, is_training)?, teachers })
+        Ok(Adapted { student: self.student.features(batch.student(), step, seed)?, teachers })
     }
 
     /// A teacher's features of a batch: out of its cache, or else made and put there.
@@ -93,7 +94,7 @@ impl TrainingTask {
             Ready::Outputs(outputs) => {
                 teacher.adapt(batch.of_teacher(index), outputs.to_device(teacher.model.device())?, step)?
             }
-            Ready::Nothing => teacher.features(batch.of_teacher(index), step, false)?,
+            Ready::Nothing => teacher.features(batch.of_teacher(index), step, None)?,
         };
         if let Some(cache) = self.views.teachers.get(index).and_then(|view| view.cache.as_ref()) {
             cache.write(&batch.0.examples, &made.0)?;
@@ -118,8 +119,10 @@ impl TrainingTask {
         self.verify(distiller, batch, adapted)?;
         let branches = self.teachers.iter_mut().chain([&mut self.student]);
         for (branch, (features, outputs)) in branches.zip(adapted.teachers.iter().chain([&adapted.student])) {
-            for used in distiller.used_layers(features, branch.role) {
-                outputs.record_use(used);
+            for (feature, position) in distiller.used_layers(features, branch.role) {
+                if let Some(origin) = &features.layers(feature)[position].origin {
+                    outputs.record(origin);
+                }
             }
             branch.narrow(outputs);
             branch.fix_form(features);

@@ -69,7 +69,7 @@ fn refused(error: tch::TchError) -> Cause {
 /// The loss of a handle that the guest returned, as a scalar: one floating-point number, and if something is trained, one
 /// that depends on the student.
 fn take_loss(state: &mut State, loss: &Resource<Tensor>, student: &[Tensor]) -> Result<Tensor, Cause> {
-    let Some(Entry::Tensor(loss)) = state.handles.remove(loss) else {
+    let Some(Entry::Tensor(loss, _)) = state.handles.remove(loss) else {
         return Err(Cause::Released(Released("tensor").to_string()));
     };
     if loss.numel() != 1 || !is_float(loss.f_kind().map_err(refused)?) {

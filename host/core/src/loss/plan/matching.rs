@@ -8,7 +8,7 @@ use crate::loss::config::ProjectionSpec;
 use crate::loss::plugins::make_match_loss;
 use crate::loss::{CustomMatch, IntermediateMatch, LossError, MatchLoss, NameAndParameters, PluginLosses};
 use crate::projection::{PROJECTIONS, Projection, projection};
-use crate::{Features, Result};
+use crate::{Feature, Features, Result};
 
 /// A loss between selected layers, or modules, of both sides.
 pub struct MatchTerm {
@@ -86,8 +86,9 @@ impl MatchTerm {
         self.loss.loss(&of_student, &of_teacher, student.inputs_mask.as_ref())
     }
 
-    pub(super) fn used_layers<'f>(&self, features: &'f Features, of_teacher: bool) -> Vec<&'f Tensor> {
-        self.operands.of(features, of_teacher).into_iter().flatten().collect()
+    /// The positions of the layers that it compares.
+    pub(super) fn used_layers(&self, features: &Features, of_teacher: bool) -> Vec<(Feature, usize)> {
+        self.operands.positions(features, of_teacher)
     }
 
     /// The modules whose output it compares.

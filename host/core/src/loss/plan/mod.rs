@@ -16,7 +16,7 @@ pub use matching::MatchTerm;
 use weight::Weight;
 
 use super::{DistillationConfig, PluginLosses};
-use crate::{Features, Result};
+use crate::{Feature, Features, Result};
 
 /// What a forward step is worth.
 #[derive(Debug)]
@@ -129,8 +129,8 @@ impl LossPlan {
         Ok(())
     }
 
-    /// The layers of the teacher's features, or of the student's, that some match uses.
-    pub fn used_layers<'f>(&self, features: &'f Features, of_teacher: bool) -> Vec<&'f Tensor> {
+    /// The layers of the teacher's features, or of the student's, that some match uses, by their positions.
+    pub fn used_layers(&self, features: &Features, of_teacher: bool) -> Vec<(Feature, usize)> {
         self.matches.iter().flat_map(|term| term.used_layers(features, of_teacher)).collect()
     }
 
