@@ -87,7 +87,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
         let place = header::shown(folder.path());
         output::warning(&format!("{place} cannot be locked ({error}); see to it that no other run writes there"));
     }
-    let record = RunRecord::of(&given, assembled.session.device)?;
+    let record = RunRecord::of(&given)?;
     sources.write_lock()?;
     let mut metrics = match &resume {
         Some(resume) => continue_run(&folder, &given, resume)?,

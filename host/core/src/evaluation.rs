@@ -78,10 +78,9 @@ pub fn evaluate(
     model: &dyn Model,
     loader: &Loader,
     preparation: &mut Preparation,
-    device: Device,
     interrupt: &AtomicBool,
 ) -> Result<Evaluation> {
-    evaluate_batches(model, loader, preparation, device, interrupt, usize::MAX)
+    evaluate_batches(model, loader, preparation, interrupt, usize::MAX)
 }
 
 /// The same on the first `most` batches alone.
@@ -89,7 +88,6 @@ fn evaluate_batches(
     model: &dyn Model,
     loader: &Loader,
     preparation: &mut Preparation,
-    device: Device,
     interrupt: &AtomicBool,
     most: usize,
 ) -> Result<Evaluation> {
@@ -103,7 +101,7 @@ fn evaluate_batches(
         if interrupt.load(Ordering::Relaxed) {
             break;
         }
-        let batch = preparation.prepare(&batch?, device)?;
+        let batch = preparation.prepare(&batch?, model.device())?;
         let measured = libtorch::guarded(|| {
             let with_arguments = preparation.arguments.with(&batch)?;
             let mut pass = Pass::evaluation(&request);
@@ -139,14 +137,13 @@ pub struct EvaluateAtCheckpoints {
     split: String,
     loader: Loader,
     preparation: Preparation,
-    device: Device,
     task: Task,
 }
 
 impl EvaluateAtCheckpoints {
     /// `task` is what the student predicts of the data.
-    pub fn new(split: &str, loader: Loader, preparation: Preparation, device: Device, task: Task) -> Self {
-        Self { split: split.to_owned(), loader, preparation, device, task }
+    pub fn new(split: &str, loader: Loader, preparation: Preparation, task: Task) -> Self {
+        Self { split: split.to_owned(), loader, preparation, task }
     }
 
     fn report(&self, evaluation: Evaluation, scalars: &mut Scalars) {
@@ -168,7 +165,7 @@ impl Callback for EvaluateAtCheckpoints {
         interrupt: &AtomicBool,
     ) -> Result<Action> {
         let model = student.of_task(self.preparation.task.as_deref())?;
-        let evaluation = evaluate(model.as_ref(), &self.loader, &mut self.preparation, self.device, interrupt)?;
+        let evaluation = evaluate(model.as_ref(), &self.loader, &mut self.preparation, interrupt)?;
         self.report(evaluation, scalars);
         Ok(Action::Continue)
     }
@@ -180,7 +177,7 @@ impl Callback for EvaluateAtCheckpoints {
     fn rehearse(&mut self, student: &Student, scalars: &mut Scalars) -> Result<()> {
         let model = student.of_task(self.preparation.task.as_deref())?;
         let (preparation, never) = (&mut self.preparation, AtomicBool::new(false));
-        let evaluation = evaluate_batches(model.as_ref(), &self.loader, preparation, self.device, &never, 1)?;
+        let evaluation = evaluate_batches(model.as_ref(), &self.loader, preparation, &never, 1)?;
         self.report(evaluation, scalars);
         Ok(())
     }

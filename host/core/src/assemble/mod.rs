@@ -12,16 +12,15 @@ use tch::Device;
 
 pub use notes::Note;
 pub use plugins::PluginSource;
-pub use tasks::{preparation, task_of};
+pub use tasks::{device_of, preparation, task_of};
 
 use crate::callback::{Callback, DataSplit};
 use crate::data::{Dataset, Loader, Order, ReadProgress};
-use crate::device::device;
 use crate::distiller::{Basic, Distiller, General, MultiTeacher, Trainer};
 use crate::evaluation::{EvaluateAtCheckpoints, scalar_names};
 use crate::experiment::{DistillerName, Experiment};
 use crate::model::ModelSpec;
-use crate::train::{Session, Settings, TaskOrder, Timetable};
+use crate::train::{Placement, Session, Settings, TaskOrder, Timetable};
 use crate::{Result, projection};
 use plugins::NamedPlugins;
 use tasks::{Assembler, TaskParts};
@@ -81,11 +80,11 @@ pub fn assemble(
 ) -> Result<Assembled> {
     experiment.check_effects()?;
     let training = &experiment.training;
-    let device = device(&training.device)?;
+    let placement = Placement::of(experiment)?;
     // Before the first random weight is drawn.
     tch::manual_seed(training.seed as i64);
-    let all_teachers = tasks::load_teachers(experiment, device)?;
-    let student = student::load_student(experiment, &all_teachers, device)?;
+    let all_teachers = tasks::load_teachers(experiment, &placement)?;
+    let student = student::load_student(experiment, &all_teachers, placement.student)?;
 
     let mut assembler = Assembler { experiment, student: &student, plugins: &mut *plugins, on_read };
     let mut tasks = vec![];
@@ -103,7 +102,7 @@ pub fn assemble(
             let preparation = assembler.preparation(&parts)?;
             let model = task.student.model.spec().clone();
             let predicted = model.task.clone();
-            callbacks.push(Box::new(EvaluateAtCheckpoints::new(&name, loader.clone(), preparation, device, predicted)));
+            callbacks.push(Box::new(EvaluateAtCheckpoints::new(&name, loader.clone(), preparation, predicted)));
             evaluated.push(Evaluated { split: DataSplit { name, task: task.name.clone(), loader }, model });
         }
         tasks.push(task);
@@ -116,7 +115,7 @@ pub fn assemble(
     for spec in &experiment.plugins.callbacks {
         callbacks.push(plugins.callback(spec, &splits)?);
     }
-    let distiller = distiller(experiment, device, plugins)?;
+    let distiller = distiller(experiment, placement.student, plugins)?;
     if let Some(path) = &experiment.student.projections {
         projection::restore(path, &distiller.trained())?;
     }
@@ -134,7 +133,7 @@ pub fn assemble(
     let notes = notes::notes(&student, &tasks);
     Ok(Assembled {
         notes,
-        session: Session { student: student.student, tasks, task_order, distiller, callbacks, device },
+        session: Session { student: student.student, tasks, task_order, distiller, callbacks },
         settings,
         evaluated,
         new_parameters: student.new,

@@ -11,7 +11,7 @@ use crate::cache::{CacheError, CacheKey, CacheSpec, TeacherCache};
 use crate::data::{ModelBatches, TeacherView};
 use crate::distiller::Distiller;
 use crate::out_of_memory::{CACHE_KEYS, OutOfMemory, described};
-use crate::{Device, Features, Result};
+use crate::{Features, Result};
 
 /// How a teacher's features are kept.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ impl Session {
     pub fn open_caches(&mut self) -> Result<()> {
         for task in &mut self.tasks {
             for index in 0..task.teachers.len() {
-                task.open_cache(index, self.distiller.as_ref(), self.device)?;
+                task.open_cache(index, self.distiller.as_ref())?;
             }
         }
         Ok(())
@@ -52,7 +52,7 @@ impl Session {
     pub fn fill_caches(&mut self, on_batch: &mut dyn FnMut(&Filled), interrupt: &AtomicBool) -> Result<()> {
         for task in &mut self.tasks {
             for index in 0..task.teachers.len() {
-                task.fill_cache(index, self.device, on_batch, interrupt)?;
+                task.fill_cache(index, on_batch, interrupt)?;
             }
         }
         Ok(())
@@ -74,7 +74,7 @@ impl Session {
                 return Ok(true);
             }
             let (task, batches) = feed.next()?;
-            match self.tasks[task].fill_caches_with(batches, step, self.device) {
+            match self.tasks[task].fill_caches_with(batches, step) {
                 // The batch was left out.
                 Err(error) if start.skipped > 0 && is_of_plugin(&error) => {}
                 filled => filled?,
@@ -91,7 +91,7 @@ impl TrainingTask {
     }
 
     /// Runs those teachers on a batch that have a cache and find something in the batch that is not there.
-    fn fill_caches_with(&mut self, batches: ModelBatches, step: u64, device: Device) -> Result<()> {
+    fn fill_caches_with(&mut self, batches: ModelBatches, step: u64) -> Result<()> {
         let is_missing =
             |view: &TeacherView| view.cache.as_ref().is_some_and(|cache| !cache.has_all(&batches.examples));
         let missing: Vec<usize> =
@@ -99,7 +99,7 @@ impl TrainingTask {
         if missing.is_empty() {
             return Ok(());
         }
-        let batch = self.prepare(batches, step, device)?;
+        let batch = self.prepare(batches, step)?;
         missing.into_iter().try_for_each(|index| self.teacher_features(index, &batch, step).map(drop))
     }
 
@@ -109,11 +109,11 @@ impl TrainingTask {
         branches.filter_map(|(branch, view)| Some((branch.label(), view.cache.as_deref()?)))
     }
 
-    fn open_cache(&mut self, index: usize, distiller: &dyn Distiller, device: Device) -> Result<()> {
+    fn open_cache(&mut self, index: usize, distiller: &dyn Distiller) -> Result<()> {
         let Some(request) = self.cache_requests.get(index).cloned().flatten() else { return Ok(()) };
         let lengths = self.views.of_teacher(index).lengths();
-        let layout = self.layout(index, &lengths, distiller, device)?;
-        self.check_padding(index, &layout, &lengths, distiller, device)?;
+        let layout = self.layout(index, &lengths, distiller)?;
+        self.check_padding(index, &layout, &lengths, distiller)?;
         let cache = match request {
             CacheRequest::Memory => TeacherCache::in_memory(layout, lengths)?,
             CacheRequest::Folder { spec, key } => TeacherCache::open(&spec, key, layout, lengths)?,
@@ -124,12 +124,12 @@ impl TrainingTask {
 
     /// Which tensors a teacher's features have, found by two batches: the shortest example twice, and once with a
     /// token more of padding.
-    fn layout(&mut self, index: usize, lengths: &[usize], distiller: &dyn Distiller, device: Device) -> Result<Layout> {
+    fn layout(&mut self, index: usize, lengths: &[usize], distiller: &dyn Distiller) -> Result<Layout> {
         let (shortest, length) = shortest(lengths);
         let limit = self.teachers[index].model.spec().inputs.max_length;
         let more = usize::from(limit.is_none_or(|limit| length < limit));
         let mut features = |examples: &[usize], more| {
-            let batch = self.prepare(self.views.padded_batches(examples, more)?, 0, device)?;
+            let batch = self.prepare(self.views.padded_batches(examples, more)?, 0)?;
             Ok::<Features, crate::Error>(self.teacher_features(index, &batch, 0)?.0)
         };
         let (twice, padded) = (features(&[shortest, shortest], 0)?, features(&[shortest], more)?);
@@ -147,7 +147,6 @@ impl TrainingTask {
         layout: &Layout,
         lengths: &[usize],
         distiller: &dyn Distiller,
-        device: Device,
     ) -> Result<()> {
         let (shortest, short) = shortest(lengths);
         let Some((longest, long)) = lengths.iter().copied().enumerate().max_by_key(|(_, length)| *length) else {
@@ -156,7 +155,7 @@ impl TrainingTask {
         if short == long {
             return Ok(());
         }
-        let batch = self.prepare(self.views.padded_batches(&[shortest, longest], 0)?, 0, device)?;
+        let batch = self.prepare(self.views.padded_batches(&[shortest, longest], 0)?, 0)?;
         let adapted = tch::no_grad(|| self.adapt(&batch, 0, None))?;
         let student = adapted.student.0;
         let mut teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
@@ -164,7 +163,7 @@ impl TrainingTask {
 
         let cache = TeacherCache::in_memory(layout.clone(), vec![short, long])?;
         cache.write(&[0, 1], &teachers[index])?;
-        teachers[index] = cache.read(&[0, 1])?.to_device(device)?;
+        teachers[index] = cache.read(&[0, 1])?.to_device(self.student.model.device())?;
         let cached = scalars(&tch::no_grad(|| distiller.loss(&student, &teachers))?, 0)?;
         for (part, live) in live.into_iter().rev() {
             let cached = cached.get(&part).copied().unwrap_or(f64::NAN);
@@ -177,13 +176,7 @@ impl TrainingTask {
         Ok(())
     }
 
-    fn fill_cache(
-        &mut self,
-        index: usize,
-        device: Device,
-        on_batch: &mut dyn FnMut(&Filled),
-        interrupt: &AtomicBool,
-    ) -> Result<()> {
+    fn fill_cache(&mut self, index: usize, on_batch: &mut dyn FnMut(&Filled), interrupt: &AtomicBool) -> Result<()> {
         let Some(cache) = self.views.teachers[index].cache.clone() else { return Ok(()) };
         cache.check()?;
         let lengths = self.views.of_teacher(index).lengths();
@@ -200,7 +193,7 @@ impl TrainingTask {
             if interrupt.load(Ordering::Relaxed) {
                 break;
             }
-            let batch = self.prepare(self.views.padded_batches(examples, 0)?, 0, device)?;
+            let batch = self.prepare(self.views.padded_batches(examples, 0)?, 0)?;
             self.teacher_features(index, &batch, 0).map_err(|error| {
                 let during = format!("filling the cache of the {}", filled.teacher);
                 OutOfMemory::or_else(error, during, described(batch.student()), CACHE_KEYS, |error| error)

@@ -29,7 +29,6 @@ pub struct Session {
     pub distiller: Box<dyn Distiller>,
     /// Run at each checkpoint, in this order.
     pub callbacks: Vec<Box<dyn Callback>>,
-    pub device: Device,
 }
 
 /// How a run trains.
@@ -79,7 +78,7 @@ impl Session {
             task.read_modules(self.distiller.as_ref());
             let examples = task.loader.examples(0);
             let first = &examples[..examples.len().min(task.loader.batch_size())];
-            let batch = task.prepare(task.views.batches(first)?, 0, self.device)?;
+            let batch = task.prepare(task.views.batches(first)?, 0)?;
             let adapted = libtorch::guarded(|| task.adapt(&batch, 0, None)).map_err(|error| {
                 let during = "the check of the first batch".to_owned();
                 OutOfMemory::or_else(error, during, described(batch.student()), TRAINING_KEYS, |error| error)
@@ -253,7 +252,7 @@ impl Session {
         seed: i64,
         stepper: &mut Stepper,
     ) -> Result<(Scalars, usize)> {
-        let batch = self.tasks[task].prepare(batches, step, self.device)?;
+        let batch = self.tasks[task].prepare(batches, step)?;
         let in_step = |source: crate::Error| {
             let other = |source| -> crate::Error { TrainError::Step { step, source: Box::new(source) }.into() };
             OutOfMemory::or_else(source, format!("step {step}"), described(batch.student()), TRAINING_KEYS, other)

@@ -22,7 +22,7 @@ pub struct TrainingTask {
     pub loader: Loader,
 }
 
-/// Batches on the device, after the post-processor.
+/// Batches on the devices of their models, after the post-processor.
 pub(super) struct Prepared(ModelBatches);
 
 impl Prepared {
@@ -46,10 +46,11 @@ pub(super) struct Adapted {
 }
 
 impl TrainingTask {
-    /// The batches on the device, after the post-processor; it sees a teacher's batch only where that is not the
-    /// student's.
-    pub(super) fn prepare(&mut self, batches: ModelBatches, step: u64, device: Device) -> Result<Prepared> {
-        let mut prepare = |role, batch: Batch| -> Result<Batch> {
+    /// The batches on the devices of their models, after the post-processor; it sees a teacher's batch only where that is
+    /// not the student's.
+    pub(super) fn prepare(&mut self, batches: ModelBatches, step: u64) -> Result<Prepared> {
+        let of_student = self.student.model.device();
+        let mut prepare = |role, batch: Batch, device: Device| -> Result<Batch> {
             let batch = batch.to_device(device)?;
             match &mut self.postprocessor {
                 Some(postprocessor) => {
@@ -58,14 +59,19 @@ impl TrainingTask {
                 None => Ok(batch),
             }
         };
-        let student = prepare(Role::Student, batches.student)?;
+        let student = prepare(Role::Student, batches.student, of_student)?;
         let mut teachers = vec![];
-        for (index, TeacherInput { batch, ready }) in batches.teachers.into_iter().enumerate() {
-            let batch = batch.map(|batch| prepare(Role::Teacher(index), batch)).transpose()?;
-            let ready = match ready {
+        for (index, (teacher, input)) in self.teachers.iter().zip(batches.teachers).enumerate() {
+            let device = teacher.model.device();
+            let ready = match input.ready {
                 Ready::Nothing => Ready::Nothing,
                 Ready::Outputs(outputs) => Ready::Outputs(outputs.to_device(device)?),
-                Ready::Features(features) => Ready::Features(features.to_device(device)?),
+                Ready::Features(features) => Ready::Features(features.to_device(of_student)?),
+            };
+            let batch = match (input.batch, &ready) {
+                (Some(batch), _) => Some(prepare(Role::Teacher(index), batch, device)?),
+                (None, Ready::Nothing | Ready::Outputs(_)) if device != of_student => Some(student.to_device(device)?),
+                (None, _) => None,
             };
             teachers.push(TeacherInput { batch, ready });
         }
@@ -81,15 +87,16 @@ impl TrainingTask {
         Ok(Adapted { student: self.student.features(batch.student(), step, seed)?, teachers })
     }
 
-    /// A teacher's features of a batch: out of its cache, or else made and put there.
+    /// A teacher's features of a batch, on the student's device: out of its cache, or else made and put there.
     pub(super) fn teacher_features(
         &mut self,
         index: usize,
         batch: &Prepared,
         step: u64,
     ) -> Result<(Features, Outputs)> {
+        let device = self.student.model.device();
         let teacher = &mut self.teachers[index];
-        let made = match batch.ready(index) {
+        let (features, outputs) = match batch.ready(index) {
             Ready::Features(features) => return Ok((features.shallow_clone(), Outputs::new())),
             Ready::Outputs(outputs) => {
                 teacher.adapt(batch.of_teacher(index), outputs.to_device(teacher.model.device())?, step)?
@@ -97,13 +104,13 @@ impl TrainingTask {
             Ready::Nothing => teacher.features(batch.of_teacher(index), step, None)?,
         };
         if let Some(cache) = self.views.teachers.get(index).and_then(|view| view.cache.as_ref()) {
-            cache.write(&batch.0.examples, &made.0)?;
+            cache.write(&batch.0.examples, &features)?;
             if cache.dtype() != CacheDtype::Float32 {
                 // The numbers are rounded from the first time on, not from the second.
-                return Ok((cache.read(&batch.0.examples)?.to_device(teacher.model.device())?, made.1));
+                return Ok((cache.read(&batch.0.examples)?.to_device(device)?, outputs));
             }
         }
-        Ok(made)
+        Ok((features.to_device(device)?, outputs))
     }
 
     /// Has each model return the outputs of the modules that the distiller reads.
