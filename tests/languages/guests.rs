@@ -6,7 +6,7 @@ pub mod common;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use brewer::{AdaptContext, Role};
+use brewer::{Side, StepContext};
 use brewer_plugin_host::{CodeCache, Engine, Level, LogSink, Plugin, PluginAdaptor, PluginOptions};
 pub use common::{batch, component, outputs, silent};
 use serde_json::{Value, json};
@@ -96,12 +96,12 @@ pub fn recorded() -> (Lines, LogSink) {
     (lines, sink)
 }
 
-pub fn student(step: u64) -> AdaptContext {
-    AdaptContext { role: Role::Student, task: Some("qa".to_owned()), step }
+pub fn student(step: u64) -> StepContext {
+    StepContext { step, task: Some("qa".into()), side: Some(Side::Student), ..StepContext::default() }
 }
 
-pub fn teacher(index: usize) -> AdaptContext {
-    AdaptContext { role: Role::Teacher(index), task: None, step: 7 }
+pub fn teacher(index: usize) -> StepContext {
+    StepContext { step: 7, side: Some(Side::Teacher(index)), ..StepContext::default() }
 }
 
 /// The JSON that a plugin wrote to its log.

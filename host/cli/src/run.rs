@@ -104,10 +104,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     let session = &mut assembled.session;
     let start = resume.map(|resume| resume.state).unwrap_or_default();
     let started_at = start.global_step;
-    let mut clock = plugins.clock();
-    // Weights are computed once more for the last step done.
-    clock.set(start.step.saturating_sub(1));
-    let observers: &mut [&mut dyn Observer] = &mut [&mut metrics, &mut progress, &mut clock];
+    let observers: &mut [&mut dyn Observer] = &mut [&mut metrics, &mut progress];
     let outcome = session.train(&assembled.settings, start, &folder, observers, interrupt);
     progress.finish();
     session.repeats().iter().for_each(|repeats| output::warning(repeats));

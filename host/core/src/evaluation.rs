@@ -1,5 +1,6 @@
 //! Running a model over a data set without training it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -13,7 +14,7 @@ use crate::model::ModelSpec;
 use crate::out_of_memory::{EVALUATION_KEYS, OutOfMemory, described};
 use crate::train::ForwardArguments;
 use crate::{
-    AdaptContext, Batch, BatchPostprocessor, Model, OutputRequest, Pass, Result, Role, Student, Task, libtorch,
+    Batch, BatchPostprocessor, Model, OutputRequest, Pass, Result, Side, StepContext, Student, Task, libtorch,
 };
 
 /// What an evaluation found.
@@ -33,9 +34,9 @@ impl Evaluation {
 
 /// What a batch passes through before a model sees it: the same as in training.
 pub struct Preparation {
-    pub role: Role,
+    pub side: Side,
     /// The task's name where there are several.
-    pub task: Option<String>,
+    pub task: Option<Arc<str>>,
     pub postprocessor: Option<Box<dyn BatchPostprocessor>>,
     pub arguments: ForwardArguments,
     /// A teacher's classes beside the student's, whose ids the labels are.
@@ -46,7 +47,7 @@ impl Preparation {
     /// Batches as they are.
     pub fn none() -> Self {
         let arguments = ForwardArguments::default();
-        Self { role: Role::Student, task: None, postprocessor: None, arguments, classes: None }
+        Self { side: Side::Student, task: None, postprocessor: None, arguments, classes: None }
     }
 
     /// What data are read for, to evaluate a model of this kind: ids of labels are the student's.
@@ -64,7 +65,7 @@ impl Preparation {
     fn prepare(&mut self, batch: &Batch, device: Device) -> Result<Batch> {
         let mut batch = batch.to_device(device)?;
         if let Some(postprocessor) = &mut self.postprocessor {
-            let context = AdaptContext { role: self.role, task: self.task.clone(), step: 0 };
+            let context = StepContext::default().of(self.task.as_ref(), self.side);
             batch = postprocessor.process(&context, batch)?;
         }
         let in_own_order = self.classes.as_ref().map(|classes| classes.batch_of_teacher(&batch)).transpose()?;
@@ -160,7 +161,7 @@ impl Callback for EvaluateAtCheckpoints {
     fn on_checkpoint(
         &mut self,
         student: &Student,
-        _step: u64,
+        _context: &StepContext,
         scalars: &mut Scalars,
         interrupt: &AtomicBool,
     ) -> Result<Action> {

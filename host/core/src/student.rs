@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::train::TrainError;
+use crate::model::ModelError;
 use crate::{Device, Model, Parameters, Result};
 
 /// The model that a run trains, or one for each task where tasks have heads of their own: these are one body with several
@@ -54,13 +54,13 @@ impl Student {
     ///
     /// # Errors
     /// A student with heads by task that has none for this one.
-    pub fn of_task(&self, task: Option<&str>) -> Result<&Rc<dyn Model>, TrainError> {
+    pub fn of_task(&self, task: Option<&str>) -> Result<&Rc<dyn Model>, ModelError> {
         let models = match &*self.0 {
             Models::One(model) => return Ok(model),
             Models::ByTask { models, .. } => models,
         };
         let own = models.iter().find(|(name, _)| Some(name.as_str()) == task);
-        own.map(|(_, model)| model).ok_or_else(|| TrainError::NoHead {
+        own.map(|(_, model)| model).ok_or_else(|| ModelError::NoHeadOfTask {
             task: task.map_or("one that is not named".to_owned(), |task| format!("`{task}`")),
             known: models.iter().map(|(name, _)| name.clone()).collect(),
         })

@@ -5,7 +5,7 @@ use std::path::Path;
 use brewer::adaptor::ByName;
 use brewer::model::{LoadOptions, Model, load};
 use brewer::train::{Branch, ForwardArguments};
-use brewer::{Batch, Device, OutputRequest, Pass, Role, Task};
+use brewer::{Batch, Device, OutputRequest, Pass, Side, Task};
 use tch::{Kind, Tensor};
 
 fn names(names: [&str; 3]) -> Vec<String> {
@@ -34,7 +34,7 @@ fn logits_and_loss_are_about_the_students_labels() {
     let order = Tensor::from_slice(&[1_i64, 2, 0]);
     let expected = own.tensor("logits").unwrap().index_select(1, &order);
 
-    let branch = Branch::new(Role::Teacher(0), None, model.into(), ForwardArguments::default(), Box::new(ByName));
+    let branch = Branch::new(Side::Teacher(0), None, model.into(), ForwardArguments::default(), Box::new(ByName));
     let mut branch =
         branch.with_classes(&Task::SingleLabel { labels: names(["negative", "neutral", "positive"]) }).unwrap();
     let labels = [0, 1, 2, -100];

@@ -4,7 +4,7 @@
 mod adapted;
 
 use adapted::{Adapt, assembled, mask, without_masks};
-use brewer::{Features, Layer, Role};
+use brewer::{Features, Layer, Side};
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};
 
@@ -69,7 +69,7 @@ fn masks_have_the_shape_of_what_they_mask() {
 fn lists_of_teacher_and_student_have_one_length() {
     let twice: Adapt = |role, _, outputs| {
         let mut features = without_masks(outputs);
-        if role == Role::Student {
+        if role == Side::Student {
             features.logits.push(features.logits[0].shallow_clone());
         }
         features
@@ -139,8 +139,8 @@ fn what_the_student_learns_from_has_a_gradient() {
 #[test]
 fn logits_are_on_both_sides_or_on_none() {
     let of_teacher: Adapt = |role, _, outputs| match role {
-        Role::Student => Features { logits: vec![], ..without_masks(outputs) },
-        Role::Teacher(_) => without_masks(outputs),
+        Side::Student => Features { logits: vec![], ..without_masks(outputs) },
+        Side::Teacher(_) => without_masks(outputs),
     };
     let of_none: Adapt = |_, _, outputs| Features { logits: vec![], ..without_masks(outputs) };
     let missing = ["no `logits` for the student, but kd_loss_weight needs it"];

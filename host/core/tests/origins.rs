@@ -9,7 +9,7 @@ use std::rc::Rc;
 use adapted::{Adapt, Adapted, assembled, mask, without_masks};
 use brewer::model::load;
 use brewer::train::{Branch, ForwardArguments};
-use brewer::{Batch, Features, Layer, Role};
+use brewer::{Batch, Features, Layer, Side, StepContext};
 use common::{SEQUENCE, Scratch, computed, options};
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
@@ -30,7 +30,7 @@ fn hidden_states_after_check(adapt: Adapt) -> Vec<bool> {
     let matches = json!([{ "layer_T": 1, "layer_S": 1, "feature": "hidden", "loss": "hidden_mse", "weight": 1 }]);
     let (mut assembled, _folder) = assembled(&[("distillation.intermediate_matches", matches)], adapt).unwrap();
     assembled.session.check().unwrap();
-    let (_, outputs) = assembled.session.tasks[0].student.features(&batch(2), 1, None).unwrap();
+    let (_, outputs) = assembled.session.tasks[0].student.features(&batch(2), &StepContext::default(), None).unwrap();
     assert!(assembled.session.repeats().is_empty());
     assert_eq!(computed(&outputs, "attentions"), [false; 2]);
     computed(&outputs, "hidden_states")
@@ -69,7 +69,7 @@ fn what_is_computed_from_a_layer_reads_that_layer() {
 
 /// Reads layer 2 of batches of one example.
 const LATE: Adapt = |role, batch, outputs| {
-    if role == Role::Student && batch.len() == 1 {
+    if role == Side::Student && batch.len() == 1 {
         outputs.layer("hidden_states", 2);
     }
     without_masks(outputs)
@@ -80,7 +80,8 @@ fn a_forward_that_is_repeated_is_counted_and_said() {
     let (mut assembled, _folder) = assembled(&[], LATE).unwrap();
     assembled.session.check().unwrap();
     for _ in 0..2 {
-        let (_, outputs) = assembled.session.tasks[0].student.features(&batch(1), 1, None).unwrap();
+        let (_, outputs) =
+            assembled.session.tasks[0].student.features(&batch(1), &StepContext::default(), None).unwrap();
         assert_eq!(computed(&outputs, "hidden_states"), [false, false, true]);
         let expected = "the forward of the student was repeated once: the adaptor of the test read layer 2 of \
                         `hidden_states`, and did not in the check before step 0";
@@ -93,10 +94,11 @@ fn a_forward_that_is_repeated_draws_the_same_dropout() {
     let recorded = Scratch::of(SEQUENCE);
     recorded.set("hidden_dropout_prob", 0.5);
     let model = Rc::from(load(recorded.path(), &options(true)).unwrap().model);
-    let mut branch = Branch::new(Role::Student, None, model, ForwardArguments::default(), Box::new(Adapted(LATE)));
-    let (_, outputs) = branch.features(&batch(2), 0, None).unwrap();
+    let mut branch = Branch::new(Side::Student, None, model, ForwardArguments::default(), Box::new(Adapted(LATE)));
+    let (_, outputs) = branch.features(&batch(2), &StepContext::default(), None).unwrap();
     branch.narrow(&outputs);
-    let mut logits = |seed| branch.features(&batch(1), 1, Some(seed)).unwrap().0.logits.swap_remove(0);
+    let mut logits =
+        |seed| branch.features(&batch(1), &StepContext::default(), Some(seed)).unwrap().0.logits.swap_remove(0);
     let (repeated, once, other) = (logits(7), logits(7), logits(8));
     assert!(repeated.equal(&once) && !repeated.equal(&other));
     assert!(branch.repeats().is_some());

@@ -40,7 +40,9 @@ pub fn check(component: &[u8]) -> Result<()> {
 /// The names of what a component imports and exports.
 #[derive(Debug, Default)]
 pub struct Interfaces {
+    /// What it asks for: `brewer:plugin/tensor@0.1.0`.
     pub imports: Vec<String>,
+    /// What it offers.
     pub exports: Vec<String>,
 }
 

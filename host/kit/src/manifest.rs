@@ -16,9 +16,11 @@ const LARGEST: usize = 256 << 10;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
+    /// What people call it.
     pub name: String,
     /// A semantic version, such as `1.0.0`.
     pub version: String,
+    /// Names, or names with addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub authors: Vec<String>,
     /// An SPDX expression, such as `Apache-2.0`.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use brewer::model::{LoadOptions, from_config};
-use brewer::{AdaptContext, Adaptor, Batch, OutputRequest, Outputs, Pass, Role};
+use brewer::{Adaptor, Batch, OutputRequest, Outputs, Pass, Side, StepContext};
 use brewer_plugin_host::{CodeCache, Engine, Plugin, PluginAdaptor, PluginOptions};
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
@@ -84,7 +84,7 @@ fn main() {
     let folder = tempfile::tempdir().expect("a folder for the cache");
     let cached = Engine::with_cache(Some(CodeCache::new(folder.path().join("plugins")))).expect("an engine");
     let uncached = Engine::with_cache(None).expect("an engine");
-    let context = AdaptContext { role: Role::Teacher(0), task: None, step: 0 };
+    let context = StepContext { side: Some(Side::Teacher(0)), ..StepContext::default() };
     let (batch, outputs) = inputs();
     let step = step();
     println!(

@@ -1,5 +1,7 @@
 //! A batch as the guest sees it, and changes it.
 
+use std::sync::Arc;
+
 use brewer::Batch;
 use tch::{Device, Tensor};
 use wasmtime::component::Resource;
@@ -17,7 +19,7 @@ use crate::{
 pub struct Columns {
     tensors: Vec<(String, Tensor)>,
     /// The task whose data it is, where that is known and there are several.
-    task: Option<String>,
+    task: Option<Arc<str>>,
 }
 
 /// The longest name of a tensor, in bytes: names take memory that no limit counts.
@@ -31,7 +33,7 @@ impl Columns {
     }
 
     /// The same batch as one of the data of a task.
-    pub(crate) fn of_task(self, task: Option<String>) -> Self {
+    pub(crate) fn of_task(self, task: Option<Arc<str>>) -> Self {
         Self { task, ..self }
     }
 

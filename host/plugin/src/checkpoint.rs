@@ -1,6 +1,6 @@
 //! What a callback may ask for while it runs: the student, the data, the numbers reported so far.
 
-use std::{fmt, rc::Rc};
+use std::{fmt, rc::Rc, sync::Arc};
 
 use brewer::{Batch, Student, callback::Scalars, data::Loader};
 
@@ -21,7 +21,7 @@ pub(crate) struct Checkpoint {
 pub(crate) struct Split {
     pub(crate) name: String,
     /// The task whose data it is, where there are several.
-    pub(crate) task: Option<String>,
+    pub(crate) task: Option<Arc<str>>,
     pub(crate) batches: Box<dyn Batches>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
-use brewer::{AdaptContext, Device};
+use brewer::{Device, StepContext};
 use wasmtime::{Store, Trap, WasmBacktrace};
 
 use crate::{
@@ -24,14 +24,10 @@ pub(crate) struct Guest<E> {
     name: String,
     /// `None` after a trap: what the guest's memory holds then cannot be relied on.
     instance: Option<Instance<E>>,
-    /// The step of the last call, and how many calls were made at it: what random numbers follow from in a role that is
-    /// not told the step.
-    calls: (u64, u64),
-    /// The number of the first of them after the run has moved on: the check before training calls at step 0 as well.
-    first_call: u64,
-    /// The ticks of the clock and the step at the last call of a role that is not told the step: calls for which they are
-    /// the same share what is allowed in a step.
-    moment: (u64, u64),
+    /// Of a role that gets several calls at a step: the step under way.
+    context: StepContext,
+    /// How many calls were made at it. Random numbers follow from the step and this number.
+    calls: u64,
     /// What the last call used.
     usage: Usage,
 }
@@ -58,9 +54,8 @@ impl<E: Export> Guest<E> {
             plugin: plugin.clone(),
             name,
             instance: None,
-            calls: (0, 0),
-            first_call: 0,
-            moment: (0, 0),
+            context: StepContext::default(),
+            calls: 0,
             usage: Usage::default(),
         };
         match guest.start() {
@@ -86,33 +81,25 @@ impl<E: Export> Guest<E> {
         self.usage
     }
 
-    /// What a call at that step begins with, for tensors on `device`. There is one for each step and model, and again when it
-    /// asks for what was not computed.
-    pub(crate) fn call_at(&mut self, context: &AdaptContext, device: Device) -> Call {
+    /// What the only call at a step for one model begins with. It is repeated when it asks for what was not computed.
+    pub(crate) fn call_at(&mut self, context: &StepContext, device: Device) -> Call {
         let spent = if self.usage.is_repeated { self.usage.step } else { Cost::default() };
-        Call::new(Random::for_step(self.plugin.settings.seed, E::ROLE, context), device, Usage::at_step(spent))
+        let random = Random::for_step(self.plugin.settings.seed, E::ROLE, context);
+        Call::new(context.clone(), random, device, Usage::at_step(spent))
     }
 
-    /// What the next call begins with in a role that is not told the step.
-    pub(crate) fn next_call(&mut self, device: Device) -> Call {
-        let step = self.plugin.settings.clock.step();
-        if self.calls.0 != step {
-            self.calls = (step, 0);
-        }
-        let number = self.calls.1;
-        self.calls.1 += 1;
-        let moment = (self.plugin.settings.clock.ticks(), step);
-        let mut spent = self.usage.step;
-        if self.moment != moment {
-            (self.moment, self.first_call, spent) = (moment, number, Cost::default());
-        }
-        Call::new(Random::for_number(self.plugin.settings.seed, E::ROLE, step, number), device, Usage::at_step(spent))
-    }
-
-    /// Makes the next call the first of its step again, in a role that is not told the step.
-    pub(crate) fn repeat(&mut self) {
-        self.calls.1 = self.first_call;
+    /// Begins a step, or the same one again, in a role that gets several calls at it. They share what is allowed in a step.
+    pub(crate) fn begin_step(&mut self, context: &StepContext) {
+        self.context = context.clone();
+        self.calls = 0;
         self.usage.step = Cost::default();
+    }
+
+    /// What the next call at the step under way begins with.
+    pub(crate) fn next_call(&mut self, device: Device) -> Call {
+        let random = Random::for_number(self.plugin.settings.seed, E::ROLE, self.context.step, self.calls);
+        self.calls += 1;
+        Call::new(self.context.clone(), random, device, Usage::at_step(self.usage.step))
     }
 
     fn start(&self) -> wasmtime::Result<Instance<E>> {

@@ -24,7 +24,6 @@ pub mod bench;
 mod bindings;
 mod cache;
 mod checkpoint;
-mod clock;
 mod compile;
 mod config;
 mod contract;
@@ -56,7 +55,6 @@ mod values;
 mod wasi;
 
 pub use cache::{CachedCode, CodeCache};
-pub use clock::Clock;
 pub use compile::{Compiler, serve_compiler};
 pub use contract::{PluginRole, VERSION as CONTRACT_VERSION};
 pub use engine::Engine;

@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::InstancePre;
 
 use crate::{
-    clock::Clock,
     config,
     contract::{self, PluginRole},
     engine::Engine,
@@ -37,8 +36,6 @@ pub struct PluginOptions {
     pub permissions: Permissions,
     /// The experiment's seed: the plugin's random numbers follow from it.
     pub seed: u64,
-    /// Where the run is: random numbers of roles that are not told the step follow from it too.
-    pub clock: Clock,
     pub log: LogSink,
 }
 
@@ -68,7 +65,6 @@ pub(crate) struct Settings {
     /// By the manifest; `None` if there is none, which asks for whatever is granted.
     pub(crate) asked: Option<Asked>,
     pub(crate) seed: u64,
-    pub(crate) clock: Clock,
     pub(crate) log: LogSink,
     /// How many bytes all its instances have logged in this run.
     pub(crate) logged: AtomicU64,
@@ -84,7 +80,6 @@ impl Settings {
             granted: Permissions::new(),
             asked: None,
             seed: 0,
-            clock: Clock::default(),
             log: LogSink::new(|_, _, _| {}),
             logged: AtomicU64::new(0),
         }
@@ -137,7 +132,7 @@ impl Plugin {
             role.check(&linked).map_err(signature)?;
         }
         let name = printable(&path.file_name().unwrap_or(path.as_os_str()).to_string_lossy());
-        let PluginOptions { permissions: granted, seed, clock, log, limits, .. } = options;
+        let PluginOptions { permissions: granted, seed, log, limits, .. } = options;
         Ok(Self {
             engine: engine.clone(),
             settings: Arc::new(Settings {
@@ -146,7 +141,6 @@ impl Plugin {
                 granted,
                 asked,
                 seed,
-                clock,
                 log,
                 logged: AtomicU64::new(0),
             }),
@@ -215,14 +209,13 @@ impl Plugin {
 
     /// The same plugin, whose messages nobody reads.
     pub(crate) fn silenced(&self) -> Self {
-        let Settings { name, config, granted, asked, seed, clock, .. } = self.settings.as_ref();
+        let Settings { name, config, granted, asked, seed, .. } = self.settings.as_ref();
         let settings = Settings {
             name: name.clone(),
             config: config.clone(),
             granted: granted.clone(),
             asked: asked.clone(),
             seed: *seed,
-            clock: clock.clone(),
             log: LogSink::new(|_, _, _| {}),
             logged: AtomicU64::new(0),
         };

@@ -1,6 +1,6 @@
 //! Seeded random numbers for plugins.
 
-use brewer::{AdaptContext, Role, random::split_mix};
+use brewer::{Side, StepContext, random::split_mix};
 
 use crate::contract::PluginRole;
 
@@ -13,18 +13,18 @@ pub(crate) struct Random {
 }
 
 impl Random {
-    /// The sequence of one call of a role that is told the step. It depends on nothing that another call did, so that a
+    /// The sequence of the only call of a role for one model at a step. It depends on nothing that another call did, so that a
     /// resumed run, or a call that is repeated, draws the same numbers.
-    pub(crate) fn for_step(seed: u64, plugin_role: PluginRole, context: &AdaptContext) -> Self {
-        let model = match context.role {
-            Role::Student => 0,
-            Role::Teacher(index) => index as u64 + 1,
+    pub(crate) fn for_step(seed: u64, plugin_role: PluginRole, context: &StepContext) -> Self {
+        let model = match context.side {
+            None | Some(Side::Student) => 0,
+            Some(Side::Teacher(index)) => index as u64 + 1,
         };
         let task = context.task.iter().flat_map(|task| task.bytes()).map(u64::from);
         Self::new(seed, [plugin_role as u64, model, context.step].into_iter().chain(task))
     }
 
-    /// The sequence of the call of that number, among those at a step, of a role that is not told the step.
+    /// The sequence of the call of that number, among those that a role gets at a step.
     pub(crate) fn for_number(seed: u64, plugin_role: PluginRole, step: u64, number: u64) -> Self {
         Self::new(seed, [plugin_role as u64, step, number])
     }
@@ -54,15 +54,16 @@ impl Random {
 mod tests {
     use super::*;
 
-    fn draw(seed: u64, role: Role, step: u64) -> u64 {
-        Random::for_step(seed, PluginRole::Adaptor, &AdaptContext { role, task: None, step }).next()
+    fn draw(seed: u64, side: Side, step: u64) -> u64 {
+        let context = StepContext { step, side: Some(side), ..StepContext::default() };
+        Random::for_step(seed, PluginRole::Adaptor, &context).next()
     }
 
     #[test]
     fn a_call_that_is_repeated_draws_the_same_numbers_and_another_call_others() {
-        let drawn = draw(1, Role::Student, 5);
-        assert_eq!(drawn, draw(1, Role::Student, 5));
-        for other in [draw(2, Role::Student, 5), draw(1, Role::Teacher(0), 5), draw(1, Role::Student, 6)] {
+        let drawn = draw(1, Side::Student, 5);
+        assert_eq!(drawn, draw(1, Side::Student, 5));
+        for other in [draw(2, Side::Student, 5), draw(1, Side::Teacher(0), 5), draw(1, Side::Student, 6)] {
             assert_ne!(drawn, other);
         }
         let numbered = |role, number| Random::for_number(1, role, 3, number).next();

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, path::PathBuf, rc::Rc, sync::Arc};
 
 use brewer::{
-    Adaptor, BatchPostprocessor, Callback, Role,
+    Adaptor, BatchPostprocessor, Callback,
     assemble::PluginSource,
     callback::DataSplit,
     experiment::{Experiment, KeyError, PluginRef, PluginSpec, from_json},
@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{
-    Clock, Engine, Error, Limits, LogSink, Permission, Plugin, PluginAdaptor, PluginBatchPostprocessor, PluginCallback,
+    Engine, Error, Limits, LogSink, Permission, Plugin, PluginAdaptor, PluginBatchPostprocessor, PluginCallback,
     PluginKdLoss, PluginMatchLoss, PluginOptions, PluginTemperatureScheduler, PluginWeightScheduler,
 };
 
@@ -35,7 +35,6 @@ pub struct Plugins {
     engine: Engine,
     components: Rc<dyn Components>,
     seed: u64,
-    clock: Clock,
     log: LogSink,
     loaded: HashMap<String, Plugin>,
 }
@@ -43,12 +42,7 @@ pub struct Plugins {
 impl Plugins {
     /// `seed` is the experiment's; what plugins log goes to `log`.
     pub fn new(engine: Engine, components: Rc<dyn Components>, seed: u64, log: LogSink) -> Self {
-        Self { engine, components, seed, clock: Clock::default(), log, loaded: HashMap::new() }
-    }
-
-    /// Where the run is; it is to watch the run.
-    pub fn clock(&self) -> Clock {
-        self.clock.clone()
+        Self { engine, components, seed, log, loaded: HashMap::new() }
     }
 
     /// The plugin that the experiment describes.
@@ -72,7 +66,6 @@ impl Plugins {
             limits: parse(spec, "limits", Value::Object(spec.limits.clone()))?,
             permissions: parse(spec, "permissions", json!(spec.permissions))?,
             seed: self.seed,
-            clock: self.clock.clone(),
             log: self.log.clone(),
         };
         let bytes = self.components.component(&spec.reference(), options.limits.file_bytes)?;
@@ -122,7 +115,7 @@ impl PluginSource for Plugins {
         Ok(format!("sha256:{}", self.load(spec)?.digest()))
     }
 
-    fn adaptor(&mut self, spec: &PluginSpec, _role: Role) -> brewer::Result<Box<dyn Adaptor>> {
+    fn adaptor(&mut self, spec: &PluginSpec) -> brewer::Result<Box<dyn Adaptor>> {
         Ok(Box::new(PluginAdaptor::new(&self.load(spec)?)?))
     }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use brewer::{Layer, OutputId};
+use brewer::{Layer, OutputId, StepContext};
 use tch::{Device, Tensor};
 use wasmtime::component::Resource;
 
@@ -32,6 +32,7 @@ pub struct State {
 /// What belongs to the call that is running.
 #[derive(Debug)]
 pub(crate) struct Call {
+    pub(crate) context: StepContext,
     pub(crate) usage: Usage,
     pub(crate) started: Instant,
     pub(crate) random: Random,
@@ -45,22 +46,23 @@ pub(crate) struct Call {
 
 impl Call {
     /// A call that begins now.
-    pub(crate) fn new(random: Random, device: Device, usage: Usage) -> Self {
-        Self { usage, started: Instant::now(), random, device, reads: Vec::new(), checkpoint: None }
+    pub(crate) fn new(context: StepContext, random: Random, device: Device, usage: Usage) -> Self {
+        Self { context, usage, started: Instant::now(), random, device, reads: Vec::new(), checkpoint: None }
     }
 }
 
 impl State {
     pub(crate) fn new(settings: Arc<Settings>, limits: Arc<Limits>) -> Self {
         let memory = MemoryLimiter::new(&limits);
-        let call = Call::new(Random::for_start(settings.seed), Device::Cpu, Usage::default());
+        let random = Random::for_start(settings.seed);
+        let call = Call::new(StepContext::default(), random, Device::Cpu, Usage::default());
         Self { settings, limits, memory, handles: Handles::default(), call, console: Console::default() }
     }
 
     /// Releases all that the call held.
     pub(crate) fn end_call(&mut self) {
         self.end_lines();
-        self.call = Call::new(Random::default(), Device::Cpu, Usage::default());
+        self.call = Call::new(StepContext::default(), Random::default(), Device::Cpu, Usage::default());
         self.handles.end_call();
     }
 

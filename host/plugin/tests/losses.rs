@@ -2,6 +2,7 @@
 
 mod common;
 
+use brewer::StepContext;
 use brewer::loss::{KdInputs, KdLoss, MatchLoss, NameAndParameters, kd_loss, match_loss};
 use brewer::temperature::{Cwsm, Flsw, Temperature, TemperatureScheduler};
 use brewer::weight::{WeightScheduler, weight_scheduler};
@@ -119,7 +120,8 @@ fn weights_agree() {
         let mut own = PluginWeightScheduler::new(&plugin(name)).unwrap();
         let mut built_in = weight_scheduler("key", name).unwrap();
         for progress in [0.0, 0.25, 1.0] {
-            assert_eq!(own.weight(progress).unwrap(), built_in.weight(progress).unwrap(), "{name}");
+            let context = StepContext { progress, ..StepContext::default() };
+            assert_eq!(own.weight(&context).unwrap(), built_in.weight(&context).unwrap(), "{name}");
         }
     }
 }

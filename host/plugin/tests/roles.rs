@@ -13,10 +13,10 @@ use brewer::loss::{KdInputs, KdLoss, MatchLoss};
 use brewer::model::{InputColumn, InputSpec, LoadOptions, ModelSpec, SharedBody, load};
 use brewer::temperature::{Temperature, TemperatureScheduler};
 use brewer::weight::WeightScheduler;
-use brewer::{Batch, BatchPostprocessor, Callback, Student, Task};
+use brewer::{Batch, BatchPostprocessor, Callback, StepContext, Student, Task};
 use brewer_plugin_host::{
-    Clock, Limits, Permission, Plugin, PluginBatchPostprocessor, PluginCallback, PluginKdLoss, PluginMatchLoss,
-    PluginOptions, PluginRole, PluginTemperatureScheduler, PluginWeightScheduler,
+    Limits, Permission, Plugin, PluginBatchPostprocessor, PluginCallback, PluginKdLoss, PluginMatchLoss, PluginOptions,
+    PluginRole, PluginTemperatureScheduler, PluginWeightScheduler,
 };
 use common::{batch, component, engine, silent, student};
 use serde_json::json;
@@ -133,16 +133,15 @@ fn kd_losses_return_one_number_with_a_gradient() {
 
 #[test]
 fn the_losses_of_a_step_share_what_is_allowed_in_it() {
-    let clock = Clock::default();
     let limits = Limits { tensor_bytes: 16_000, ..Limits::default() };
-    let options = PluginOptions { limits, clock: clock.clone(), log: silent(), ..Default::default() };
+    let options = PluginOptions { limits, log: silent(), ..Default::default() };
     let plugin = Plugin::load(&engine(), component("guest-roles"), options).unwrap();
-    let loss = PluginKdLoss::new(&plugin).unwrap();
+    let mut loss = PluginKdLoss::new(&plugin).unwrap();
     let (student, teacher, temperature) = (trained(), trained().detach(), Temperature::Scalar(2.0));
     let inputs = KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: None };
     // One pair of logits is well within the limit, and so is any number of steps; a hundred pairs are not.
     for step in 0..100 {
-        clock.set(step);
+        loss.begin_step(&StepContext { step, ..StepContext::default() });
         drop(loss.loss(&inputs).unwrap());
     }
     let mut pairs = (0..100).map(|_| loss.loss(&inputs));
@@ -156,22 +155,25 @@ fn the_losses_of_a_step_share_what_is_allowed_in_it() {
 
 #[test]
 fn a_step_that_is_computed_again_is_the_same_again() {
-    let clock = Clock::default();
     let limits = Limits { tensor_bytes: 6_000, ..Limits::default() };
     let config = Some(json!({ "do": "random" }));
-    let options = PluginOptions { config, limits, clock: clock.clone(), log: silent(), ..Default::default() };
-    let loss = PluginKdLoss::new(&Plugin::load(&engine(), component("guest-roles"), options).unwrap()).unwrap();
+    let options = PluginOptions { config, limits, log: silent(), ..Default::default() };
+    let mut loss = PluginKdLoss::new(&Plugin::load(&engine(), component("guest-roles"), options).unwrap()).unwrap();
     let (student, teacher, temperature) = (trained(), trained().detach(), Temperature::Scalar(2.0));
     let inputs = KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: None };
-    let twice = || [(); 2].map(|()| loss.loss(&inputs).unwrap().double_value(&[]));
+    let mut twice = |loss: &mut PluginKdLoss, step| {
+        loss.begin_step(&StepContext { step, ..StepContext::default() });
+        [(); 2].map(|()| loss.loss(&inputs).unwrap().double_value(&[]))
+    };
     // The check before training, then step 0.
-    twice();
-    clock.set(0);
-    let first = twice();
+    let checked = twice(&mut loss, 0);
+    let first = twice(&mut loss, 0);
+    assert_eq!(first, checked);
     assert_ne!(first[0], first[1]);
-    // Two more would be too much for a step.
-    loss.repeat();
-    assert_eq!(twice(), first);
+    let second = twice(&mut loss, 1);
+    assert!(first.iter().all(|number| !second.contains(number)), "{first:?}, {second:?}");
+    // Two more at a step would be too much for it.
+    assert_eq!(twice(&mut loss, 0), first);
     assert!(loss.loss(&inputs).is_err());
 }
 
@@ -222,10 +224,10 @@ fn a_callback_runs_the_head_of_the_task_whose_data_it_reads() {
     let options = PluginOptions { config, permissions, log: silent(), ..Default::default() };
     let plugin = Plugin::load(&engine(), component("guest-roles"), options).unwrap();
     let call = |task: Option<&str>| {
-        let split = DataSplit { name: "train".to_owned(), task: task.map(str::to_owned), loader: loader.clone() };
+        let split = DataSplit { name: "train".to_owned(), task: task.map(Arc::from), loader: loader.clone() };
         let mut scalars = Scalars::new();
         let mut callback = PluginCallback::new(&plugin, [split]).unwrap();
-        callback.on_checkpoint(&student, 1, &mut scalars, &never).map(|_| scalars["train_loss"])
+        callback.on_checkpoint(&student, &StepContext::default(), &mut scalars, &never).map(|_| scalars["train_loss"])
     };
     let losses = ["first", "second"].map(|task| {
         let model = student.of_task(Some(task)).unwrap();
@@ -241,9 +243,10 @@ fn a_callback_runs_the_head_of_the_task_whose_data_it_reads() {
 
 #[test]
 fn weights_are_finite() {
+    let half = StepContext { progress: 0.5, ..StepContext::default() };
     for (deed, expected) in [("infinite", "the weight inf")].into_iter().chain(EVERYWHERE) {
         let mut bad = PluginWeightScheduler::new(&plugin(deed)).unwrap();
-        refused("weight-scheduler", deed, expected, || bad.weight(0.5));
+        refused("weight-scheduler", deed, expected, || bad.weight(&half));
     }
-    assert_eq!(PluginWeightScheduler::new(&plugin("")).unwrap().weight(0.5).unwrap(), 0.75);
+    assert_eq!(PluginWeightScheduler::new(&plugin("")).unwrap().weight(&half).unwrap(), 0.75);
 }

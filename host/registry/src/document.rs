@@ -15,12 +15,16 @@ pub const IMAGE_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
+    /// What kind of thing it is, such as `application/wasm`.
     pub media_type: String,
+    /// What names it.
     pub digest: Digest,
     /// In bytes.
     pub size: u64,
+    /// What is said of it, by key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// Of a manifest: the kind of the artefact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
 }
@@ -48,15 +52,22 @@ pub(crate) enum Document {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageManifest {
+    /// 2 in all that there are.
     pub schema_version: u64,
+    /// [`IMAGE_MANIFEST`], where it is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
+    /// The kind of the artefact; where it is not said, `config.media_type` is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
+    /// The blob with the configuration of the artefact.
     pub config: Descriptor,
+    /// The blobs with its content.
     pub layers: Vec<Descriptor>,
+    /// The manifest that this one is about: what a signature signs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,
+    /// What is said of it, by key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }

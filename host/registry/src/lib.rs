@@ -11,6 +11,8 @@
 //!
 //! Knows neither the engine nor libtorch.
 
+#![warn(missing_docs)]
+
 pub mod bundle;
 mod client;
 mod credentials;

@@ -25,6 +25,7 @@ use crate::{Digest, Error, Reference, Result, limits, plugin::Plugin, policy::re
 /// A lock: what is known of each reference.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lock {
+    /// The entry of each reference that was used.
     pub plugins: BTreeMap<Reference, Entry>,
 }
 
@@ -34,10 +35,12 @@ pub struct Lock {
 pub struct Entry {
     /// The component's digest.
     pub component: Digest,
+    /// The contract that the component was built for, such as `brewer:plugin@0.1.0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contract: Option<String>,
     /// The digest of the plugin's manifest in the registry.
     pub manifest: Digest,
+    /// By its manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// What the plugin uses where it is granted.
@@ -45,6 +48,7 @@ pub struct Entry {
     pub optional_permissions: Vec<String>,
     /// What the plugin asks for. The experiment grants it, or not.
     pub permissions: Vec<String>,
+    /// By its manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plugin_version: Option<String>,
     /// Who had signed it when it was locked, by the names of the policy that was in force. For people: each run asks its

@@ -30,6 +30,7 @@ pub struct Resolver {
 /// A plugin that may run.
 #[derive(Debug, Clone)]
 pub struct Resolved {
+    /// What it is, with the digest that its bytes were checked against.
     pub plugin: Plugin,
     /// Where it came from, with the digest of its manifest; none where only its digest was named.
     pub reference: Option<Reference>,
@@ -42,6 +43,7 @@ pub struct Resolved {
 /// A bundle that may be used.
 #[derive(Debug, Clone)]
 pub struct ResolvedBundle {
+    /// What it holds.
     pub bundle: Bundle,
     /// Where it came from, with the digest of its index; none for a file.
     pub reference: Option<Reference>,

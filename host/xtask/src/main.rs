@@ -1,12 +1,13 @@
 //! Set-up and build chores: `cargo xtask …`.
 //!
 //! `setup` turns a bare machine into one where plain `cargo build` works; `languages` and `registry` add what
-//! `cargo test` needs beyond it. Chores that need a machine that is set up begin with it, so that each of them works on
+//! `cargo test` needs beyond it. `check` is for while one works, `test` for when one is done. Chores that need a machine that is set up begin with it, so that each of them works on
 //! a fresh checkout.
 
 mod checks;
 mod debian;
 mod demo;
+mod install;
 mod languages;
 mod libtorch;
 mod peers;
@@ -14,6 +15,7 @@ mod plugins;
 mod product;
 mod python;
 mod registry;
+mod sdk;
 mod setup;
 mod step;
 mod store;
@@ -21,6 +23,7 @@ mod wasm;
 mod wheel;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -47,8 +50,22 @@ enum Chore {
     /// Unpack the registry, its clients and the checker of signatures that tests run: Debian's docker-registry and skopeo,
     /// Python's oras, Sigstore's library
     Registry,
+    /// Check the format, the lints of the libraries, the unit tests and those of the engine: less than all, in two minutes
+    Check,
+    /// Write what follows from wit/: the operations of tensors in each SDK, and the page of all operations
+    Sdk {
+        /// Write nothing, and fail if a file differs
+        #[arg(long)]
+        check: bool,
+    },
     /// Set up, then check the format, the lints and the tests: what a change must pass
     Test,
+    /// Set up, build brewer-host, and put it with its libtorch where it works without the checkout
+    Install {
+        /// The folder whose bin/ and lib/brewer/ are written [default: ~/.local]
+        #[arg(long, value_name = "DIR")]
+        prefix: Option<PathBuf>,
+    },
     /// Compare speed, memory and losses with TextBrewer's, on the movie-reviews experiment
     Peers {
         /// How often each case is run by both
@@ -83,7 +100,11 @@ fn run(chore: &Chore) -> Result<()> {
             languages::build(&workspace)
         }
         Chore::Registry => registry::ensure(&workspace),
-        Chore::Test => checks::run(&workspace),
+        Chore::Sdk { check: true } => sdk::check(&workspace),
+        Chore::Sdk { check: false } => sdk::write(&workspace),
+        Chore::Check => checks::quick(&workspace),
+        Chore::Test => checks::all(&workspace),
+        Chore::Install { prefix } => install::run(&workspace, prefix.as_deref()),
         Chore::Peers { pairs } => peers::run(&workspace, *pairs as usize),
         Chore::Demo { seeds } => demo::run(&workspace, *seeds),
     }

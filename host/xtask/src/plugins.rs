@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use cargo_metadata::{Message, MetadataCommand, Package, PackageId};
+use cargo_metadata::{Message, Package, PackageId};
 
 use brewer_plugin_kit::{build::rust::WasmToolchain, component, manifest::Manifest, process, project::contract};
 
@@ -57,13 +57,7 @@ fn find(workspace: &Workspace) -> Result<Vec<Package>> {
     if folders.is_empty() {
         return Ok(Vec::new());
     }
-    let cargo = workspace.cargo();
-    let metadata = MetadataCommand::new()
-        .cargo_path(cargo.get_program())
-        .current_dir(workspace.root())
-        .no_deps()
-        .exec()
-        .context("the workspace's Cargo.toml could not be read")?;
+    let metadata = workspace.metadata()?;
     folders.iter().map(|folder| package_in(workspace, folder, &metadata.packages)).collect()
 }
 

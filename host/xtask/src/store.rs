@@ -116,7 +116,7 @@ pub fn create_folder(path: &Path) -> Result<()> {
 }
 
 /// Deletes a file, a link (not what it points to) or a folder with all it holds; fine if there is none.
-fn remove(path: &Path) -> Result<()> {
+pub fn remove(path: &Path) -> Result<()> {
     let removed = match path.symlink_metadata() {
         Ok(found) if found.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),
@@ -130,7 +130,8 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
-fn rename(from: &Path, to: &Path) -> Result<()> {
+/// Renames a file or a folder.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to).with_context(|| format!("cannot rename {} to {}", from.display(), to.display()))
 }
 

@@ -6,6 +6,9 @@ use std::{
     process::Command,
 };
 
+use anyhow::{Context, Result};
+use cargo_metadata::{Metadata, MetadataCommand};
+
 use crate::store::Store;
 
 /// A checkout of Brewer.
@@ -21,7 +24,7 @@ impl Workspace {
         Self::at(Path::new(&manifest).join("../.."))
     }
 
-    fn at(root: impl Into<PathBuf>) -> Self {
+    pub fn at(root: impl Into<PathBuf>) -> Self {
         let root: PathBuf = root.into();
         // `host/xtask/../..` works everywhere but reads badly in messages.
         let root = root.canonicalize().unwrap_or(root);
@@ -64,6 +67,19 @@ impl Workspace {
     /// The cargo that runs this tool.
     pub fn cargo(&self) -> Command {
         self.command(&env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+    }
+
+    /// A binary that `cargo build` made.
+    pub fn built(&self, name: &str) -> PathBuf {
+        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.target(), PathBuf::from);
+        target.join("debug").join(name)
+    }
+
+    /// The packages of the workspace, without what they depend on.
+    pub fn metadata(&self) -> Result<Metadata> {
+        let mut command = MetadataCommand::new();
+        command.cargo_path(self.cargo().get_program()).current_dir(&self.root).no_deps();
+        command.exec().context("the workspace's Cargo.toml could not be read")
     }
 
     /// `path` as the user would write it from the root.

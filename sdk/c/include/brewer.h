@@ -193,111 +193,14 @@ typedef enum {
     BOOLEAN,
 } Kind;
 
-/* ---- Tensors: PyTorch's semantics. Shapes broadcast, kinds promote, a negative dimension counts from the end ---- */
+/* ---- Tensors: PyTorch's semantics. Shapes broadcast, kinds promote, a negative dimension counts from the end. What can be
+ * computed with them is in brewer_operations.h ---- */
 
 Shape tensor_shape(Tensor self);
 /* The number of dimensions; the number of elements; the kind of the elements. */
 size_t tensor_rank(Tensor self);
 int64_t tensor_numel(Tensor self);
 Kind tensor_kind(Tensor self);
-/* Another handle to the same tensor. */
-Tensor tensor_share(Tensor self);
-/* The same elements without a gradient. */
-Tensor tensor_detach(Tensor self);
-/* The elements converted: to integers by cutting off, to BOOLEAN by `!= 0`. */
-Tensor tensor_to_kind(Tensor self, Kind kind);
-
-/* New tensors, on the device of the model. */
-Tensor tensor_zeros(Shape shape, Kind kind);
-Tensor tensor_ones(Shape shape, Kind kind);
-Tensor tensor_full(Shape shape, Scalar value, Kind kind);
-/* `start`, `start + step`, … below `end`, as [n]. */
-Tensor tensor_arange(Scalar start, Scalar end, Scalar step, Kind kind);
-
-/* [a, b, c] becomes [a, c] for dim 1. */
-Tensor tensor_select(Tensor self, int64_t dim, int64_t index);
-/* [a, b] becomes [a, length] for dim 1. */
-Tensor tensor_narrow(Tensor self, int64_t dim, int64_t start, int64_t length);
-/* Another shape with as many elements; one size may be -1. */
-Tensor tensor_reshape(Tensor self, Shape shape);
-Tensor tensor_permute(Tensor self, Dims dims);
-Tensor tensor_transpose(Tensor self, int64_t first, int64_t second);
-Tensor tensor_squeeze(Tensor self, int64_t dim);
-Tensor tensor_unsqueeze(Tensor self, int64_t dim);
-/* Dimensions of size 1 repeated; -1 keeps a size. */
-Tensor tensor_expand(Tensor self, Shape shape);
-/* The dimensions `first..=last` made one. */
-Tensor tensor_flatten(Tensor self, int64_t first, int64_t last);
-
-/* Element by element, with a tensor or with a number. */
-Tensor tensor_add(Tensor self, Tensor other);
-Tensor tensor_sub(Tensor self, Tensor other);
-Tensor tensor_mul(Tensor self, Tensor other);
-Tensor tensor_div(Tensor self, Tensor other);
-Tensor tensor_maximum(Tensor self, Tensor other);
-Tensor tensor_minimum(Tensor self, Tensor other);
-Tensor tensor_add_scalar(Tensor self, Scalar other);
-Tensor tensor_sub_scalar(Tensor self, Scalar other);
-Tensor tensor_mul_scalar(Tensor self, Scalar other);
-Tensor tensor_div_scalar(Tensor self, Scalar other);
-Tensor tensor_pow_scalar(Tensor self, Scalar exponent);
-Tensor tensor_clamp(Tensor self, Scalar min, Scalar max);
-Tensor tensor_clamp_min(Tensor self, Scalar min);
-Tensor tensor_clamp_max(Tensor self, Scalar max);
-Tensor tensor_neg(Tensor self);
-Tensor tensor_abs(Tensor self);
-Tensor tensor_exp(Tensor self);
-Tensor tensor_log(Tensor self);
-Tensor tensor_sqrt(Tensor self);
-Tensor tensor_tanh(Tensor self);
-Tensor tensor_sigmoid(Tensor self);
-Tensor tensor_relu(Tensor self);
-/* The exact GELU, by the error function. */
-Tensor tensor_gelu(Tensor self);
-
-/* Comparisons and logic, into BOOLEAN. */
-Tensor tensor_eq(Tensor self, Tensor other);
-Tensor tensor_ne(Tensor self, Tensor other);
-Tensor tensor_lt(Tensor self, Tensor other);
-Tensor tensor_le(Tensor self, Tensor other);
-Tensor tensor_gt(Tensor self, Tensor other);
-Tensor tensor_ge(Tensor self, Tensor other);
-Tensor tensor_eq_scalar(Tensor self, Scalar other);
-Tensor tensor_ne_scalar(Tensor self, Scalar other);
-Tensor tensor_lt_scalar(Tensor self, Scalar other);
-Tensor tensor_le_scalar(Tensor self, Scalar other);
-Tensor tensor_gt_scalar(Tensor self, Scalar other);
-Tensor tensor_ge_scalar(Tensor self, Scalar other);
-Tensor tensor_logical_and(Tensor self, Tensor other);
-Tensor tensor_logical_or(Tensor self, Tensor other);
-Tensor tensor_logical_not(Tensor self);
-/* `self` where `condition` (BOOLEAN) holds and `other` elsewhere. */
-Tensor tensor_where(Tensor self, Tensor condition, Tensor other);
-
-/* Over `dims`, over all with `dims()`. */
-Tensor tensor_sum(Tensor self, Dims dims, bool keep_dims);
-Tensor tensor_mean(Tensor self, Dims dims, bool keep_dims);
-Tensor tensor_max(Tensor self, Dims dims, bool keep_dims);
-Tensor tensor_min(Tensor self, Dims dims, bool keep_dims);
-/* The `p`-norm: 2 for the Euclidean one. */
-Tensor tensor_norm(Tensor self, double p, Dims dims, bool keep_dims);
-Tensor tensor_any(Tensor self, Dims dims, bool keep_dims);
-Tensor tensor_all(Tensor self, Dims dims, bool keep_dims);
-/* The index of the largest element along `dim`, as INT64. */
-Tensor tensor_argmax(Tensor self, int64_t dim, bool keep_dim);
-Tensor tensor_softmax(Tensor self, int64_t dim);
-Tensor tensor_log_softmax(Tensor self, int64_t dim);
-
-/* [..., n, k] by [..., k, m] gives [..., n, m]. */
-Tensor tensor_matmul(Tensor self, Tensor other);
-/* The elements at the indices of `dim` that `index` (INT64, as many dimensions) names. */
-Tensor tensor_gather(Tensor self, int64_t dim, Tensor index);
-/* The parts of `dim` that `index` (INT64, [n]) names. */
-Tensor tensor_index_select(Tensor self, int64_t dim, Tensor index);
-/* `value` where `mask` (BOOLEAN, broadcast to `self`) holds and `self` elsewhere. */
-Tensor tensor_masked_fill(Tensor self, Tensor mask, Scalar value);
-/* The elements where `mask` (BOOLEAN) holds, as [n]. Needs the permission `read-values`. */
-Tensor tensor_masked_select(Tensor self, Tensor mask);
 
 /* ---- Lists of tensors ---- */
 
@@ -312,18 +215,8 @@ TensorList tensor_list_narrow(TensorList self, size_t start, size_t length);
 Tensor tensor_list_cat(TensorList self, int64_t dim);
 Tensor tensor_list_stack(TensorList self, int64_t dim);
 
-/* ---- Losses, with PyTorch's definitions ---- */
-
+/* What becomes of the single losses. */
 typedef enum { REDUCE_NONE, REDUCE_MEAN, REDUCE_SUM } Reduction;
-
-/* Logits [..., classes], labels [...] (INT64). Labels of `ignore_index` (PyTorch's is -100) do not count. */
-Tensor loss_cross_entropy(Tensor logits, Tensor labels, int64_t ignore_index, Reduction reduction);
-Tensor loss_mean_squared_error(Tensor input, Tensor target, Reduction reduction);
-/* `input` holds log-probabilities, `target` probabilities or, if `log_target`, log-probabilities. */
-Tensor loss_kl_divergence(Tensor input, Tensor target, bool log_target, Reduction reduction);
-Tensor loss_binary_cross_entropy_with_logits(Tensor logits, Tensor targets, Reduction reduction);
-/* The cosine of the angle between two tensors along `dim`, which vanishes. */
-Tensor loss_cosine_similarity(Tensor left, Tensor right, int64_t dim);
 
 /* ---- Elements: the experiment must permit reading (`read-values`) ---- */
 
@@ -337,5 +230,6 @@ Tensor tensor_of_s64(const int64_t *elements, size_t count, Shape shape);
 Tensor tensor_of_bool(const bool *elements, size_t count, Shape shape);
 
 #include "brewer_lines.h"
+#include "brewer_operations.h"
 
 #endif

@@ -62,6 +62,30 @@ static inline brewer_plugin_types_borrow_batch_t of_batch(Batch batch) {
 bool can_ask(int32_t handle);
 bool can_ask2(int32_t first, int32_t second);
 
+static inline brewer_plugin_tensor_scalar_t scalar_of(Scalar value) {
+    brewer_plugin_tensor_scalar_t scalar = {.tag = BREWER_PLUGIN_TENSOR_SCALAR_FLOAT, .val.float_ = value.number};
+    if (value.is_int) {
+        scalar.tag = BREWER_PLUGIN_TENSOR_SCALAR_INT;
+        scalar.val.int_ = value.integer;
+    }
+    return scalar;
+}
+
+/* The contract's functions only read it. */
+static inline contract_list_s64_t list_of(Shape shape) {
+    return (contract_list_s64_t){(int64_t *)shape.sizes, shape.count};
+}
+
+/* The end of a function that gives a tensor: if it is possible to ask the host, `expression` asks for the tensor into `made`,
+ * or for an `error`. */
+#define TENSOR(possible, expression)              \
+    brewer_plugin_tensor_own_tensor_t made = {0}; \
+    brewer_plugin_tensor_error_t error;           \
+    if (!(possible)) return (Tensor){0};          \
+    if (expression) return keep_tensor(made);     \
+    fail_with(error);                             \
+    return (Tensor){0}
+
 /* What became of a request for a tensor or for a list: kept, or the call's failure. */
 Tensor tensor_or(bool is_made, brewer_plugin_tensor_own_tensor_t made, brewer_plugin_tensor_error_t error);
 TensorList list_or(bool is_made, brewer_plugin_tensor_own_tensor_list_t made, brewer_plugin_tensor_error_t error);

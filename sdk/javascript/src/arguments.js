@@ -1,5 +1,9 @@
 // Checks before an argument crosses to the host: there, a value of another type would end the call without a word.
 
+/** The kinds of floating-point numbers, and all. */
+export const FLOATING = ["float16", "bfloat16", "float32", "float64"];
+const KINDS = [...FLOATING, "uint8", "int8", "int16", "int32", "int64", "boolean"];
+
 /** `value` as an integer that a number can hold exactly. */
 export function integer(value) {
     if (typeof value === "bigint") return integer(Number(value));
@@ -45,6 +49,32 @@ export function scalar(value) {
     if (value instanceof Float) return { tag: "float", val: value.value };
     if (typeof value !== "number") throw new TypeError(`expected a number, found ${describe(value)}`);
     return Number.isSafeInteger(value) && !Object.is(value, -0) ? { tag: "int", val: value } : { tag: "float", val: value };
+}
+
+/** A bound that may be left out. */
+export function optionalScalar(value) {
+    return value === undefined || value === null ? null : scalar(value);
+}
+
+/** A number as a floating-point one. */
+export function real(value) {
+    if (!isNumber(value)) throw new TypeError(`expected a number, found ${describe(value)}`);
+    return value instanceof Float ? value.value : value;
+}
+
+/** `kind`, if it is one. */
+export function checkedKind(kind) {
+    return oneOf("the kind", KINDS, kind);
+}
+
+/** The kind of a tensor of this number. */
+export function kindOf(value) {
+    return value instanceof Float || !Number.isSafeInteger(value) ? "float32" : "int64";
+}
+
+/** `reduction`, if it is one. */
+export function reductionOf(reduction) {
+    return oneOf("the reduction", ["none", "mean", "sum"], reduction);
 }
 
 export function text(value) {

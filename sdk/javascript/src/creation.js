@@ -1,29 +1,18 @@
 // New tensors, on the device of the model, and tensors joined.
 
-import * as contract from "brewer:plugin/tensor@0.1.0";
 import * as values from "brewer:plugin/values@0.1.0";
 
-import { describe, integer, integers, scalar } from "./arguments.js";
-import { checkedKind, kindOf, made } from "./tensor.js";
+import { checkedKind, describe, integer, kindOf } from "./arguments.js";
+import * as generated from "./generated/creation.js";
+import { made } from "./tensor.js";
 import { TensorList } from "./tensor_list.js";
 
-export function zeros(shape, kind = "float32") {
-    return made(() => contract.zeros(integers(shape), checkedKind(kind)));
-}
-
-export function ones(shape, kind = "float32") {
-    return made(() => contract.ones(integers(shape), checkedKind(kind)));
-}
-
-export function full(shape, value, kind = kindOf(value)) {
-    return made(() => contract.full(integers(shape), scalar(value), checkedKind(kind)));
-}
+export * from "./generated/creation.js";
 
 export function arange(start, end, step = 1, kind = undefined) {
     const bounds = end === undefined ? [0, start, step] : [start, end, step];
     const isWhole = bounds.every((bound) => kindOf(bound) === "int64");
-    const chosen = checkedKind(kind ?? (isWhole ? "int64" : "float32"));
-    return made(() => contract.arange(...bounds.map(scalar), chosen));
+    return generated.arange(...bounds, kind ?? (isWhole ? "int64" : "float32"));
 }
 
 export function tensor(data, kind = undefined) {

@@ -1,5 +1,7 @@
 /** Write plugins for Brewer in JavaScript and TypeScript. */
 
+import { Operations } from "./generated/operations.js";
+
 /** What an adaptor is: it takes features of a batch out of a model's outputs. It is not async. */
 export type Adapt = (batch: Batch, outputs: Outputs, context: Context) => Features;
 
@@ -156,12 +158,12 @@ export function float(value: number): Float;
 /** The other side of an operation: a tensor, which broadcasts, or a number. */
 export type Operand = Tensor | number | Float;
 
-/** A dimension or several; a negative one counts from the end. */
+/** A dimension or several, of which negative ones count from the end; a shape. */
 export type Dims = number | readonly number[];
 
 /** A tensor that the host holds. No method changes it. Semantics are PyTorch's: shapes broadcast, kinds promote,
  * gradients flow. What cannot be done throws a `TensorError`. It lives until the call returns. */
-export class Tensor {
+export class Tensor extends Operations {
     private constructor();
     /** The size of each dimension; empty for a scalar. */
     readonly shape: number[];
@@ -180,89 +182,8 @@ export class Tensor {
     /** The element of a tensor that has one. Needs the permission `read-values`. */
     item(): number | boolean;
 
-    /** The elements converted: to integers by cutting off, to `boolean` by `!= 0`. */
-    to(kind: Kind): Tensor;
-    /** Another handle to the same tensor. */
-    share(): Tensor;
-    /** The same elements without a gradient. */
-    detach(): Tensor;
-
-    /** `[a, b, c]` becomes `[a, c]` for dim 1. */
-    select(dim: number, index: number): Tensor;
-    /** `[a, b]` becomes `[a, length]` for dim 1. */
-    narrow(dim: number, start: number, length: number): Tensor;
-    /** Another shape with as many elements; one size may be -1. */
-    reshape(shape: readonly number[]): Tensor;
-    permute(dims: readonly number[]): Tensor;
-    transpose(first: number, second: number): Tensor;
-    /** Without `dim` if its size is 1. */
-    squeeze(dim: number): Tensor;
-    /** With a dimension of size 1 before `dim`; -1 appends it. */
-    unsqueeze(dim: number): Tensor;
-    /** Dimensions of size 1 repeated; -1 keeps a size. */
-    expand(shape: readonly number[]): Tensor;
-    /** The dimensions `first..=last` made one: all of them by default. */
-    flatten(first?: number, last?: number): Tensor;
-
-    add(other: Operand): Tensor;
-    sub(other: Operand): Tensor;
-    mul(other: Operand): Tensor;
-    /** `this / other`; integers give `float32`. */
-    div(other: Operand): Tensor;
-    pow(exponent: number | Float): Tensor;
-    maximum(other: Tensor): Tensor;
-    minimum(other: Tensor): Tensor;
-    /** Each element, but at least `min` and at most `max`, where given. */
-    clamp(min?: number | Float | null, max?: number | Float | null): Tensor;
-    neg(): Tensor;
-    abs(): Tensor;
-    exp(): Tensor;
-    log(): Tensor;
-    sqrt(): Tensor;
-    tanh(): Tensor;
-    sigmoid(): Tensor;
-    relu(): Tensor;
-    /** The exact GELU, by the error function. */
-    gelu(): Tensor;
-
-    /** Comparisons and logic give `boolean` tensors. */
-    eq(other: Operand): Tensor;
-    ne(other: Operand): Tensor;
-    lt(other: Operand): Tensor;
-    le(other: Operand): Tensor;
-    gt(other: Operand): Tensor;
-    ge(other: Operand): Tensor;
-    logicalAnd(other: Tensor): Tensor;
-    logicalOr(other: Tensor): Tensor;
-    logicalNot(): Tensor;
-    /** `this` where `condition` (`boolean`) holds and `other` elsewhere. */
-    where(condition: Tensor, other: Tensor): Tensor;
-
-    /** Reductions go over `dim`, over all dimensions without it. */
-    sum(dim?: Dims, keepdim?: boolean): Tensor;
-    mean(dim?: Dims, keepdim?: boolean): Tensor;
-    /** A gradient is shared evenly among equal elements. */
-    max(dim?: Dims, keepdim?: boolean): Tensor;
-    min(dim?: Dims, keepdim?: boolean): Tensor;
-    /** The `p`-norm, the Euclidean one by default. */
-    norm(p?: number, dim?: Dims, keepdim?: boolean): Tensor;
-    any(dim?: Dims, keepdim?: boolean): Tensor;
-    all(dim?: Dims, keepdim?: boolean): Tensor;
     /** The index of the largest element along `dim`, of all elements without it, as `int64`. */
     argmax(dim?: number, keepdim?: boolean): Tensor;
-    softmax(dim: number): Tensor;
-    logSoftmax(dim: number): Tensor;
-
-    /** `[…, n, k]` by `[…, k, m]` gives `[…, n, m]`. */
-    matmul(other: Tensor): Tensor;
-    /** The elements at the indices of `dim` that `index` (`int64`, as many dimensions) names. */
-    gather(dim: number, index: Tensor): Tensor;
-    /** The parts of `dim` that `index` (`int64`, `[n]`) names: `[a, b]` becomes `[a, n]` for dim 1. */
-    indexSelect(dim: number, index: Tensor): Tensor;
-    /** The number `value` where `mask` (`boolean`) holds and `this` elsewhere. */
-    maskedFill(mask: Tensor, value: number | Float): Tensor;
-    /** The elements where `mask` (`boolean`) holds, as `[n]`. Needs the permission `read-values`. */
-    maskedSelect(mask: Tensor): Tensor;
 }
 
 /** Tensors in order. A list of a model's outputs is lazy: a tensor of it is read when it is taken out, and passing the
@@ -287,11 +208,8 @@ export class TensorList implements Iterable<Tensor> {
     drop(): void;
 }
 
-/** New tensors are made on the device of the model. */
-export function zeros(shape: Dims, kind?: Kind): Tensor;
-export function ones(shape: Dims, kind?: Kind): Tensor;
-/** A tensor of one value: `int64` if it is whole, `float32` otherwise, unless a kind is given. */
-export function full(shape: Dims, value: number | Float, kind?: Kind): Tensor;
+/** New tensors, on the device of the model. */
+export * from "./generated/creation.js";
 /** `start`, `start + step`, … below `end`, as `[n]`; from 0 if there is one argument. */
 export function arange(start: number | Float, end?: number | Float, step?: number | Float, kind?: Kind): Tensor;
 export type Nested<T> = T | readonly Nested<T>[];
@@ -304,29 +222,7 @@ export function stack(tensors: Iterable<Tensor>, dim?: number): Tensor;
 export type Reduction = "none" | "mean" | "sum";
 
 /** Losses with PyTorch's definitions. All are differentiable; `reduction` is `"mean"` unless given. */
-export namespace losses {
-    /** Logits `[…, classes]`, labels `[…]` (`int64`). Labels of `ignoreIndex` (-100) do not count. */
-    function crossEntropy(
-        logits: Tensor,
-        labels: Tensor,
-        options?: { ignoreIndex?: number; reduction?: Reduction },
-    ): Tensor;
-    function meanSquaredError(input: Tensor, target: Tensor, options?: { reduction?: Reduction }): Tensor;
-    /** `target * (log(target) - input)`: `input` holds log-probabilities, `target` probabilities or, with `logTarget`,
-     * log-probabilities. */
-    function klDivergence(
-        input: Tensor,
-        target: Tensor,
-        options?: { logTarget?: boolean; reduction?: Reduction },
-    ): Tensor;
-    function binaryCrossEntropyWithLogits(
-        logits: Tensor,
-        targets: Tensor,
-        options?: { reduction?: Reduction },
-    ): Tensor;
-    /** The cosine of the angle between two tensors of one shape along `dim` (1), which vanishes from the shape. */
-    function cosineSimilarity(left: Tensor, right: Tensor, dim?: number): Tensor;
-}
+export * as losses from "./generated/losses.js";
 
 /** Why the host did not do what it was asked. Let `not-computed` pass: the host computes the output and calls again. */
 export class TensorError extends Error {

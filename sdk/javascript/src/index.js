@@ -4,11 +4,11 @@ import { Float } from "./arguments.js";
 
 export { defineAdaptor } from "./adaptor.js";
 export { defineBatchPostprocessor } from "./batch_postprocessor.js";
-export { arange, cat, full, ones, stack, tensor, zeros } from "./creation.js";
+export * from "./creation.js";
 export { TensorError } from "./errors.js";
 export { config, log, random, randomInt } from "./host.js";
 export { Temperature, defineKdLoss, defineMatchLoss, defineWeightScheduler } from "./loss_roles.js";
-export * as losses from "./losses.js";
+export * as losses from "./generated/losses.js";
 export { Tensor } from "./tensor.js";
 export { TensorList } from "./tensor_list.js";
 export { Batch, Outputs } from "./types.js";

@@ -3,10 +3,20 @@
 import operator
 
 from wit_world.imports import tensor as contract
+from wit_world.imports.losses import Reduction
 
 _INT64 = range(-(1 << 63), 1 << 63)
 _UINT32 = range(1 << 32)
 _UINT64 = range(1 << 64)
+_REDUCTIONS = {"none": Reduction.NONE, "mean": Reduction.MEAN, "sum": Reduction.SUM}
+
+
+def handle(value) -> contract.Tensor:
+    """The host's handle of a tensor."""
+    held = getattr(value, "_handle", None)
+    if not isinstance(held, contract.Tensor):
+        raise TypeError(f"expected a Tensor, found {type(value).__name__}")
+    return held
 
 
 def integer(value, within=_INT64) -> int:
@@ -55,6 +65,20 @@ def scalar(value):
     if isinstance(value, float):
         return contract.Scalar_Float(value)
     raise TypeError(f"expected a number, found {type(value).__name__}")
+
+
+def real(value) -> float:
+    """A Python number as a floating-point one."""
+    if not is_number(value):
+        raise TypeError(f"expected a number, found {type(value).__name__}")
+    return float(value)
+
+
+def reduction_of(name):
+    """The contract's `reduction` of that name."""
+    if name not in _REDUCTIONS:
+        raise ValueError(f"the reduction is {name!r}; expected one of {', '.join(_REDUCTIONS)}")
+    return _REDUCTIONS[name]
 
 
 def text(value) -> str:

@@ -1,29 +1,22 @@
 """New tensors, on the device of the model, and tensors joined."""
 
-from wit_world.imports import tensor as contract
 from wit_world.imports import values
 
 from . import kinds
-from .arguments import integers, scalar, spread
+from .arguments import integers
 from .errors import ask
+from .generated import creation as generated
+from .generated.creation import *  # noqa: F403
 from .tensor import Tensor
 from .tensor_list import TensorList
 
-
-def zeros(*size, dtype=kinds.float32) -> Tensor:
-    """A tensor of zeros."""
-    return Tensor(ask(contract.zeros, spread(size), kinds.checked(dtype)))
-
-
-def ones(*size, dtype=kinds.float32) -> Tensor:
-    """A tensor of ones."""
-    return Tensor(ask(contract.ones, spread(size), kinds.checked(dtype)))
+__all__ = ["cat", "stack", "tensor", "where"]
+__all__ += generated.__all__
 
 
 def full(size, fill_value, dtype=None) -> Tensor:
     """A tensor of one value; its kind follows from the value, unless given."""
-    kind = _kind_of(fill_value) if dtype is None else kinds.checked(dtype)
-    return Tensor(ask(contract.full, integers(size), scalar(fill_value), kind))
+    return generated.full(size, fill_value, _kind_of(fill_value) if dtype is None else dtype)
 
 
 def arange(start, end=None, step=1, dtype=None) -> Tensor:
@@ -33,7 +26,7 @@ def arange(start, end=None, step=1, dtype=None) -> Tensor:
     bounds = (start, end, step)
     if dtype is None:
         dtype = kinds.int64 if all(isinstance(bound, int) for bound in bounds) else kinds.float32
-    return Tensor(ask(contract.arange, *map(scalar, bounds), kinds.checked(dtype)))
+    return generated.arange(*bounds, dtype)
 
 
 def tensor(data, dtype=None) -> Tensor:

@@ -4,8 +4,9 @@ import difflib
 
 from wit_world.imports import types as contract
 
+from .arguments import handle
 from .errors import ask
-from .tensor import Tensor, handle
+from .tensor import Tensor
 from .tensor_list import TensorList
 
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from wit_world.imports import loss_inputs as contract
 
-from .arguments import is_number
+from .arguments import handle, is_number
 from .errors import ask
-from .tensor import Tensor, handle
+from .tensor import Tensor
 from .tensor_list import TensorList
 
 

@@ -1,7 +1,8 @@
 """The roles of losses and of what weighs them."""
 
+from .arguments import handle
 from .guard import export, guarded
-from .tensor import Tensor, handle
+from .tensor import Tensor
 
 
 def kd_loss(loss):

@@ -2,9 +2,9 @@
 
 from wit_world.imports import tensor as contract
 
-from .arguments import integer, position
+from .arguments import handle, integer, position
 from .errors import ask
-from .tensor import Tensor, handle
+from .tensor import Tensor
 
 
 class TensorList:

@@ -2,9 +2,9 @@
 
 from wit_world.imports import types as contract
 
-from .arguments import text
+from .arguments import handle, text
 from .errors import TensorError, ask
-from .tensor import Tensor, handle
+from .tensor import Tensor
 from .tensor_list import TensorList
 
 

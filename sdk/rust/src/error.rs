@@ -3,6 +3,7 @@ use std::fmt;
 use crate::bindings::brewer::plugin::tensor;
 pub use crate::bindings::brewer::plugin::tensor::ErrorCode;
 
+/// What most functions of this crate return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a plugin gives up, or why the host did not do what it was asked.

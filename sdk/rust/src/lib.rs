@@ -57,10 +57,13 @@
 //! What is computed from the student's outputs has a gradient. Tensors live until the call returns: a `static` may keep
 //! numbers, not tensors.
 
+#![warn(missing_docs)]
+
 #[doc(hidden)]
 pub mod bindings;
 pub mod dataset;
 mod error;
+mod generated;
 pub mod host;
 mod list;
 pub mod losses;

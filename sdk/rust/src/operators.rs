@@ -7,8 +7,11 @@ pub use crate::bindings::brewer::plugin::tensor::Scalar;
 /// a tensor of integers `Float32`.
 #[derive(Debug)]
 pub enum Operand<'a> {
+    /// A tensor that stays.
     Borrowed(&'a Tensor),
+    /// A tensor that is used up.
     Owned(Tensor),
+    /// One number for all elements.
     Number(Scalar),
 }
 

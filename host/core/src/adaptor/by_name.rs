@@ -1,5 +1,5 @@
-use super::{AdaptContext, Adaptor, Role};
-use crate::{Batch, Features, Outputs, Result};
+use super::Adaptor;
+use crate::{Batch, Features, Outputs, Result, Side, StepContext};
 
 /// The adaptor when no plugin is given: outputs and batch columns under their own names.
 ///
@@ -14,7 +14,7 @@ impl Adaptor for ByName {
         "built-in adaptor"
     }
 
-    fn adapt(&mut self, context: &AdaptContext, batch: &Batch, outputs: &Outputs) -> Result<Features> {
+    fn adapt(&mut self, context: &StepContext, batch: &Batch, outputs: &Outputs) -> Result<Features> {
         let logits: Vec<_> = ["logits", "start_logits", "end_logits"]
             .iter()
             .filter_map(|name| outputs.tensor(name))
@@ -33,7 +33,7 @@ impl Adaptor for ByName {
             losses: vec![],
             modules: Default::default(),
         };
-        if context.role == Role::Student {
+        if context.side == Some(Side::Student) {
             features.losses = outputs.tensor("loss").map(|loss| loss.shallow_clone()).into_iter().collect();
         }
         Ok(features)

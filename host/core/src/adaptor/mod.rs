@@ -2,39 +2,9 @@
 
 mod by_name;
 
-use std::fmt;
-
 pub use by_name::ByName;
 
-use crate::{Batch, Features, Outputs, Result};
-
-/// Which model the call is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The teacher of that index (0 when there is one).
-    Teacher(usize),
-    Student,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Role::Teacher(0) => formatter.write_str("teacher"),
-            Role::Teacher(index) => write!(formatter, "teacher {index}"),
-            Role::Student => formatter.write_str("student"),
-        }
-    }
-}
-
-/// What a call knows of the run around it.
-#[derive(Debug, Clone)]
-pub struct AdaptContext {
-    pub role: Role,
-    /// The task's name where there are several.
-    pub task: Option<String>,
-    /// The forward step, counted from 0; the check before training calls with 0 as well.
-    pub step: u64,
-}
+use crate::{Batch, Features, Outputs, Result, StepContext};
 
 /// Takes the features of a batch out of a model's outputs. One adaptor may serve teacher and student: the context
 /// says whose outputs these are. A teacher's call runs without grad; what is computed from a student's outputs is
@@ -54,5 +24,6 @@ pub trait Adaptor {
         false
     }
 
-    fn adapt(&mut self, context: &AdaptContext, batch: &Batch, outputs: &Outputs) -> Result<Features>;
+    /// The features of a batch, of the model that is the context's side.
+    fn adapt(&mut self, context: &StepContext, batch: &Batch, outputs: &Outputs) -> Result<Features>;
 }

@@ -14,14 +14,14 @@ pub use notes::Note;
 pub use plugins::PluginSource;
 pub use tasks::{device_of, preparation, task_of};
 
+use crate::Result;
 use crate::callback::{Callback, DataSplit};
 use crate::data::{Dataset, Loader, Order, ReadProgress};
-use crate::distiller::{Basic, Distiller, General, MultiTeacher, Trainer};
+use crate::distiller::{Basic, Distiller, General, MultiTeacher, Trainer, restore_projections};
 use crate::evaluation::{EvaluateAtCheckpoints, scalar_names};
 use crate::experiment::{DistillerName, Experiment};
 use crate::model::ModelSpec;
 use crate::train::{Placement, Session, Settings, TaskOrder, Timetable};
-use crate::{Result, projection};
 use plugins::NamedPlugins;
 use tasks::{Assembler, TaskParts};
 
@@ -117,7 +117,7 @@ pub fn assemble(
     }
     let distiller = distiller(experiment, placement.student, plugins)?;
     if let Some(path) = &experiment.student.projections {
-        projection::restore(path, &distiller.trained())?;
+        restore_projections(path, &distiller.trained())?;
     }
     let sizes: Vec<usize> = tasks.iter().map(|task| task.loader.len()).collect();
     let task_order = match sizes.len() {

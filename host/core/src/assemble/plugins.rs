@@ -9,7 +9,7 @@ use crate::model::ModelSpec;
 use crate::names::nearest;
 use crate::temperature::TemperatureScheduler;
 use crate::weight::WeightScheduler;
-use crate::{Adaptor, BatchPostprocessor, Callback, Result, Role};
+use crate::{Adaptor, BatchPostprocessor, Callback, Result};
 
 /// Makes the implementations of traits that an experiment names as plugins. A source that knows no plugins of a role
 /// leaves its method out.
@@ -20,7 +20,7 @@ pub trait PluginSource {
     }
 
     /// An adaptor of its own for one model.
-    fn adaptor(&mut self, spec: &PluginSpec, _role: Role) -> Result<Box<dyn Adaptor>> {
+    fn adaptor(&mut self, spec: &PluginSpec) -> Result<Box<dyn Adaptor>> {
         unknown_role(spec, "an adaptor")
     }
 

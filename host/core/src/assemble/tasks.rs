@@ -17,7 +17,7 @@ use crate::experiment::{
 };
 use crate::model::{self, LoadOptions, ModelConfig, ModelSpec};
 use crate::train::{Branch, CacheRequest, ForwardArguments, Placement, TrainingTask};
-use crate::{Adaptor, Model, Result, Role, adaptor};
+use crate::{Adaptor, Model, Result, Side, adaptor};
 
 /// What the experiment says of one task.
 pub(super) struct TaskParts<'a> {
@@ -76,23 +76,23 @@ pub fn preparation(
 ) -> Result<Preparation> {
     let (spec, device) = (model.spec(), model.device());
     let teacher = experiment.teachers().enumerate().find(|(_, teacher)| is_same_folder(&teacher.model, folder));
-    let (role, key, args) = match teacher {
+    let (side, key, args) = match teacher {
         // Each of several tasks counts its own teachers.
-        Some((_, teacher)) if !experiment.tasks.is_empty() => (Role::Teacher(0), "teacher.args", &teacher.args),
-        Some((index, teacher)) => (Role::Teacher(index), "teacher.args", &teacher.args),
-        None => (Role::Student, "student.args", &experiment.student.args),
+        Some((_, teacher)) if !experiment.tasks.is_empty() => (Side::Teacher(0), "teacher.args", &teacher.args),
+        Some((index, teacher)) => (Side::Teacher(index), "teacher.args", &teacher.args),
+        None => (Side::Student, "student.args", &experiment.student.args),
     };
     let of_task = task.and_then(|task| experiment.tasks.get(task)?.plugins.batch_postprocessor.as_ref());
     let postprocessor = of_task.or(experiment.plugins.batch_postprocessor.as_ref());
-    let classes = match role {
-        Role::Student => None,
-        Role::Teacher(_) => student_classes(experiment)?
+    let classes = match side {
+        Side::Student => None,
+        Side::Teacher(_) => student_classes(experiment)?
             .map(|student| Classes::new(spec.task.labels(), &student, device))
             .transpose()?,
     };
     Ok(Preparation {
-        role,
-        task: task.map(str::to_owned),
+        side,
+        task: task.map(Arc::from),
         postprocessor: postprocessor
             .map(|plugin| plugins.batch_postprocessor(plugin, vec![spec.clone()]))
             .transpose()?,
@@ -144,13 +144,13 @@ pub(super) struct Assembler<'a> {
 impl Assembler<'_> {
     pub fn task(&mut self, parts: &TaskParts<'_>, teachers: Vec<Rc<dyn Model>>) -> Result<TrainingTask> {
         let student = self.student.student.of_task(parts.name)?.clone();
-        let task_name = || parts.name.map(str::to_owned);
+        let task_name = parts.name.map(Arc::from);
         let mut branches = vec![];
         for (index, (model, spec)) in teachers.iter().zip(&parts.teachers).enumerate() {
-            let role = Role::Teacher(index);
+            let side = Side::Teacher(index);
             let arguments = ForwardArguments::new("teacher.args", &spec.args, model.spec())?;
-            let adaptor = self.adaptor(spec.adaptor.as_ref().or(parts.own_adaptor()), role)?;
-            let branch = Branch::new(role, task_name(), model.clone(), arguments, adaptor);
+            let adaptor = self.adaptor(spec.adaptor.as_ref().or(parts.own_adaptor()))?;
+            let branch = Branch::new(side, task_name.clone(), model.clone(), arguments, adaptor);
             let branch = branch.with_classes(&student.spec().task)?;
             self.check_classes(parts, spec, &branch)?;
             branches.push(branch);
@@ -163,14 +163,14 @@ impl Assembler<'_> {
             cache_requests.push(self.cache_request(parts, spec, branch, views.of_teacher(index))?);
         }
         let own = parts.own_adaptor().or(self.experiment.student.adaptor.as_ref());
-        let adaptor = self.adaptor(own, Role::Student)?;
+        let adaptor = self.adaptor(own)?;
         let readers = branches.iter().map(|teacher| teacher.model.spec()).chain([student.spec()]).cloned().collect();
         let postprocessor = self.postprocessor(parts).cloned();
         let postprocessor = postprocessor.map(|spec| self.plugins.batch_postprocessor(&spec, readers)).transpose()?;
         let arguments = ForwardArguments::new("student.args", &self.experiment.student.args, student.spec())?;
         Ok(TrainingTask {
-            name: task_name(),
-            student: Branch::new(Role::Student, task_name(), student, arguments, adaptor),
+            name: task_name.clone(),
+            student: Branch::new(Side::Student, task_name, student, arguments, adaptor),
             teachers: branches,
             cache_requests,
             postprocessor,
@@ -208,8 +208,8 @@ impl Assembler<'_> {
         let spec = self.student.student.of_task(parts.name)?.spec();
         let readers = vec![spec.clone()];
         Ok(Preparation {
-            role: Role::Student,
-            task: parts.name.map(str::to_owned),
+            side: Side::Student,
+            task: parts.name.map(Arc::from),
             postprocessor: postprocessor.map(|spec| self.plugins.batch_postprocessor(&spec, readers)).transpose()?,
             arguments: ForwardArguments::new("student.args", &self.experiment.student.args, spec)?,
             classes: None,
@@ -220,9 +220,9 @@ impl Assembler<'_> {
         parts.own(|plugins| &plugins.batch_postprocessor).or(self.experiment.plugins.batch_postprocessor.as_ref())
     }
 
-    fn adaptor(&mut self, own: Option<&PluginSpec>, role: Role) -> Result<Box<dyn Adaptor>> {
+    fn adaptor(&mut self, own: Option<&PluginSpec>) -> Result<Box<dyn Adaptor>> {
         match own.or(self.experiment.plugins.adaptor.as_ref()) {
-            Some(spec) => self.plugins.adaptor(spec, role),
+            Some(spec) => self.plugins.adaptor(spec),
             None => Ok(Box::new(adaptor::ByName)),
         }
     }

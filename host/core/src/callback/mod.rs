@@ -1,11 +1,12 @@
 //! What runs at every checkpoint.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use indexmap::IndexMap;
 
 use crate::data::Loader;
-use crate::{Result, Student};
+use crate::{Result, StepContext, Student};
 
 /// Whether training goes on after a callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct DataSplit {
     /// `train` and `dev`, with several tasks `TASK_train` and `TASK_dev`.
     pub name: String,
     /// The task whose data it is, where there are several.
-    pub task: Option<String>,
+    pub task: Option<Arc<str>>,
     pub loader: Loader,
 }
 
@@ -33,12 +34,13 @@ pub trait Callback {
     /// How messages name it.
     fn name(&self) -> &str;
 
-    /// Looks at the student after `step` optimizer steps. Once `interrupt` is raised, what is returned and reported is not
+    /// Looks at the student; the context is that of the step which would follow, but for the epoch, which is the last
+    /// step's. Once `interrupt` is raised, what is returned and reported is not
     /// used: a callback that takes long returns early then, and is called again when the run is resumed.
     fn on_checkpoint(
         &mut self,
         student: &Student,
-        step: u64,
+        context: &StepContext,
         scalars: &mut Scalars,
         interrupt: &AtomicBool,
     ) -> Result<Action>;

@@ -1,6 +1,6 @@
 use super::{Distiller, check_logits, plan_without_matches};
-use crate::loss::{DistillationConfig, Loss, LossPlan, PluginLosses, Side, Term};
-use crate::{Features, Result};
+use crate::loss::{DistillationConfig, Loss, LossPlan, ModelFeatures, PluginLosses, Term};
+use crate::{Features, Result, StepContext};
 
 /// One teacher, with a KD loss and hard labels and no intermediate matches; both sides must have logits.
 pub struct Basic {
@@ -14,26 +14,22 @@ impl Basic {
 }
 
 impl Distiller for Basic {
-    fn check(&self, student: &Side<'_>, teachers: &[Side<'_>]) -> Result<()> {
+    fn check(&self, student: &ModelFeatures<'_>, teachers: &[ModelFeatures<'_>]) -> Result<()> {
         for side in [student, &teachers[0]] {
             check_logits(side, "the basic distiller")?;
         }
         self.plan.check(student, &teachers[0])
     }
 
+    fn begin_step(&mut self, context: &StepContext) -> Result<()> {
+        self.plan.begin_step(context)
+    }
+
     fn loss(&self, student: &Features, teachers: &[Features]) -> Result<Loss> {
         self.plan.compute(student, &teachers[0])
     }
 
-    fn repeat(&self) {
-        self.plan.repeat();
-    }
-
     fn terms(&self, student: &Features, teachers: &[Features]) -> Vec<Term> {
         self.plan.terms(student, &teachers[0])
-    }
-
-    fn advance(&mut self, progress: f64) -> Result<()> {
-        self.plan.advance(progress)
     }
 }

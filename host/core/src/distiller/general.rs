@@ -1,8 +1,8 @@
 use tch::Device;
 
 use super::{Distiller, Trained};
-use crate::loss::{DistillationConfig, Loss, LossPlan, PluginLosses, Side, Term};
-use crate::{Feature, Features, Result, Role};
+use crate::loss::{DistillationConfig, Loss, LossPlan, ModelFeatures, PluginLosses, Term};
+use crate::{Feature, Features, Result, Side, StepContext};
 
 /// One teacher for each task, with a KD loss, intermediate matches and hard labels, each where the features have them.
 pub struct General {
@@ -17,28 +17,28 @@ impl General {
 }
 
 impl Distiller for General {
-    fn check(&self, student: &Side<'_>, teachers: &[Side<'_>]) -> Result<()> {
+    fn check(&self, student: &ModelFeatures<'_>, teachers: &[ModelFeatures<'_>]) -> Result<()> {
         self.plan.check(student, &teachers[0])
+    }
+
+    fn begin_step(&mut self, context: &StepContext) -> Result<()> {
+        self.plan.begin_step(context)
     }
 
     fn loss(&self, student: &Features, teachers: &[Features]) -> Result<Loss> {
         self.plan.compute(student, &teachers[0])
     }
 
-    fn repeat(&self) {
-        self.plan.repeat();
-    }
-
     fn terms(&self, student: &Features, teachers: &[Features]) -> Vec<Term> {
         self.plan.terms(student, &teachers[0])
     }
 
-    fn used_layers(&self, features: &Features, role: Role) -> Vec<(Feature, usize)> {
-        self.plan.used_layers(features, role != Role::Student)
+    fn used_layers(&self, features: &Features, side: Side) -> Vec<(Feature, usize)> {
+        self.plan.used_layers(features, side != Side::Student)
     }
 
-    fn modules(&self, role: Role) -> Vec<String> {
-        self.plan.modules(role != Role::Student)
+    fn modules(&self, side: Side) -> Vec<String> {
+        self.plan.modules(side != Side::Student)
     }
 
     fn trained(&self) -> Vec<Trained<'_>> {
@@ -52,9 +52,5 @@ impl Distiller for General {
                 })
             })
             .collect()
-    }
-
-    fn advance(&mut self, progress: f64) -> Result<()> {
-        self.plan.advance(progress)
     }
 }

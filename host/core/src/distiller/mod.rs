@@ -3,6 +3,7 @@
 mod basic;
 mod general;
 mod multi_teacher;
+mod restore;
 mod trainer;
 
 use serde_json::{Map, Value};
@@ -10,45 +11,44 @@ use serde_json::{Map, Value};
 pub use basic::Basic;
 pub use general::General;
 pub use multi_teacher::MultiTeacher;
+pub use restore::restore_projections;
 pub use trainer::Trainer;
 
-use crate::loss::{DistillationConfig, Loss, LossError, LossPlan, PluginLosses, Side, Term};
-use crate::{Feature, Features, Parameters, Result, Role};
+use crate::loss::{DistillationConfig, Loss, LossError, LossPlan, ModelFeatures, PluginLosses, Term};
+use crate::{Feature, Features, Parameters, Result, Side, StepContext};
 
 /// A way to train a student. The engine runs the models, the adaptors and the optimizer; a distiller turns features
 /// into a loss.
 pub trait Distiller {
     /// Whether the features of a batch are all that the loss needs: the check before step 0. There is one side for
     /// each teacher.
-    fn check(&self, student: &Side<'_>, teachers: &[Side<'_>]) -> Result<()>;
+    fn check(&self, student: &ModelFeatures<'_>, teachers: &[ModelFeatures<'_>]) -> Result<()>;
+
+    /// Called before the loss of each forward step, and once more where a step is computed again: what depends on the calls
+    /// made at a step begins anew, and scheduled weights are those of the optimizer steps done.
+    fn begin_step(&mut self, _context: &StepContext) -> Result<()> {
+        Ok(())
+    }
 
     /// The loss of a batch.
     fn loss(&self, student: &Features, teachers: &[Features]) -> Result<Loss>;
-
-    /// Says that the step is computed again from its start: what depends on the calls made at a step begins anew.
-    fn repeat(&self) {}
 
     /// The summands of the loss for these features, for people.
     fn terms(&self, student: &Features, teachers: &[Features]) -> Vec<Term>;
 
     /// The layers among a model's features that the loss uses, by their positions; the others need not be computed.
-    fn used_layers(&self, _features: &Features, _role: Role) -> Vec<(Feature, usize)> {
+    fn used_layers(&self, _features: &Features, _side: Side) -> Vec<(Feature, usize)> {
         vec![]
     }
 
     /// The modules of a teacher, or of the student, whose outputs the loss reads from the features.
-    fn modules(&self, _role: Role) -> Vec<String> {
+    fn modules(&self, _side: Side) -> Vec<String> {
         vec![]
     }
 
     /// Parameters of its own that are trained along with the student's.
     fn trained(&self) -> Vec<Trained<'_>> {
         vec![]
-    }
-
-    /// Called after each optimizer step with the share of steps done.
-    fn advance(&mut self, _progress: f64) -> Result<()> {
-        Ok(())
     }
 }
 
@@ -81,7 +81,7 @@ fn plan_without_matches(
 }
 
 /// Whether a side has the logits that a distiller cannot do without.
-fn check_logits(side: &Side<'_>, needed_by: &str) -> Result<()> {
+fn check_logits(side: &ModelFeatures<'_>, needed_by: &str) -> Result<()> {
     if side.features.logits.is_empty() {
         return Err(side.missing("logits", needed_by, "Return the model's `logits`.").into());
     }

@@ -1,8 +1,8 @@
 use tch::Tensor;
 
 use super::{Distiller, check_logits, plan_without_matches};
-use crate::loss::{DistillationConfig, Loss, LossPlan, PluginLosses, Side, Term};
-use crate::{Features, Result};
+use crate::loss::{DistillationConfig, Loss, LossPlan, ModelFeatures, PluginLosses, Term};
+use crate::{Features, Result, StepContext};
 
 /// Several teachers of one task: the student learns from the mean of their logits, with a KD loss and hard labels.
 pub struct MultiTeacher {
@@ -16,7 +16,7 @@ impl MultiTeacher {
 }
 
 impl Distiller for MultiTeacher {
-    fn check(&self, student: &Side<'_>, teachers: &[Side<'_>]) -> Result<()> {
+    fn check(&self, student: &ModelFeatures<'_>, teachers: &[ModelFeatures<'_>]) -> Result<()> {
         check_logits(student, "the multi-teacher distiller")?;
         for teacher in teachers {
             check_logits(teacher, "the multi-teacher distiller")?;
@@ -25,20 +25,16 @@ impl Distiller for MultiTeacher {
         Ok(())
     }
 
+    fn begin_step(&mut self, context: &StepContext) -> Result<()> {
+        self.plan.begin_step(context)
+    }
+
     fn loss(&self, student: &Features, teachers: &[Features]) -> Result<Loss> {
         self.plan.compute(student, &mean(teachers)?)
     }
 
-    fn repeat(&self) {
-        self.plan.repeat();
-    }
-
     fn terms(&self, student: &Features, teachers: &[Features]) -> Vec<Term> {
         self.plan.terms(student, &teachers[0])
-    }
-
-    fn advance(&mut self, progress: f64) -> Result<()> {
-        self.plan.advance(progress)
     }
 }
 

@@ -1,14 +1,14 @@
 use indexmap::IndexMap;
 
 use super::Distiller;
-use crate::loss::{Loss, LossError, Side, Term, check_features, check_gradients, hard_label_loss};
+use crate::loss::{Loss, LossError, ModelFeatures, Term, check_features, check_gradients, hard_label_loss};
 use crate::{Features, Result};
 
 /// Supervised training without a teacher: the loss is the sum of the adaptor's `losses`.
 pub struct Trainer;
 
 impl Distiller for Trainer {
-    fn check(&self, student: &Side<'_>, _teachers: &[Side<'_>]) -> Result<()> {
+    fn check(&self, student: &ModelFeatures<'_>, _teachers: &[ModelFeatures<'_>]) -> Result<()> {
         check_features(student)?;
         if student.features.losses.is_empty() {
             return Err(missing_losses(&student.adaptor).into());

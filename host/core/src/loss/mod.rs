@@ -44,13 +44,15 @@ pub use mmd::Mmd;
 pub use named::NameAndParameters;
 pub(crate) use named::Unfit;
 pub use pkd::Pkd;
-pub use plan::{KdTerm, Loss, LossPlan, MatchTerm, Side, Term, check_features, check_gradients, hard_label_loss};
+pub use plan::{
+    KdTerm, Loss, LossPlan, MatchTerm, ModelFeatures, Term, check_features, check_gradients, hard_label_loss,
+};
 pub use plugins::{PLUGIN_PREFIX, PluginLosses};
 pub use reverse_kl::ReverseKl;
 pub use select::{probability_shift, select_logits};
 
 use crate::temperature::Temperature;
-use crate::{Distribution, Result};
+use crate::{Distribution, Result, StepContext};
 
 /// What a KD loss is computed from.
 #[derive(Debug)]
@@ -89,8 +91,9 @@ pub trait KdLoss {
         false
     }
 
-    /// Says that the step is computed again from its start: what depends on the calls made at a step begins anew.
-    fn repeat(&self) {}
+    /// Called before the calls of each forward step, and once more where a step is computed again: what depends on the calls
+    /// made at a step begins anew.
+    fn begin_step(&mut self, _context: &StepContext) {}
 
     /// A scalar; the gradient flows to the student only.
     fn loss(&self, inputs: &KdInputs<'_>) -> Result<Tensor>;
@@ -110,8 +113,9 @@ pub trait MatchLoss {
     /// of the teacher's. An error says what was expected.
     fn check(&self, student: &[Vec<i64>], teacher: &[Vec<i64>]) -> Result<(), String>;
 
-    /// Says that the step is computed again from its start: what depends on the calls made at a step begins anew.
-    fn repeat(&self) {}
+    /// Called before the calls of each forward step, and once more where a step is computed again: what depends on the calls
+    /// made at a step begins anew.
+    fn begin_step(&mut self, _context: &StepContext) {}
 
     /// A scalar from the layers of student and teacher and the mask `[batch, length]`, 1 where a position counts.
     fn loss(&self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> Result<Tensor>;

@@ -107,6 +107,10 @@ pub enum ModelError {
     )]
     OtherBody { folder: PathBuf, first: PathBuf, name: String },
 
+    /// A student with heads by task that was asked for another task's.
+    #[error("the student has a head for each of the tasks {}, and none for {task}; name one of these", known.join(", "))]
+    NoHeadOfTask { task: String, known: Vec<String> },
+
     #[error("the batch has no `{name}`; the model needs {expected}")]
     NoInput { name: &'static str, expected: &'static str },
 

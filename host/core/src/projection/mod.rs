@@ -1,12 +1,10 @@
 //! Projections: from the student's feature size to the teacher's.
 
 mod linear;
-mod restore;
 
 use tch::{Device, Tensor};
 
 pub use linear::{Activation, LinearProjection};
-pub use restore::restore;
 
 use crate::Result;
 use crate::model::Parameters;

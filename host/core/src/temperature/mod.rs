@@ -11,7 +11,7 @@ pub use cwsm::Cwsm;
 pub use flsw::Flsw;
 
 use crate::loss::{NameAndParameters, Unfit};
-use crate::{Distribution, Result};
+use crate::{Distribution, Result, StepContext};
 
 /// What logits are divided by before the softmax.
 #[derive(Debug)]
@@ -40,8 +40,9 @@ pub trait TemperatureScheduler {
         None
     }
 
-    /// Says that the step is computed again from its start: what depends on the calls made at a step begins anew.
-    fn repeat(&self) {}
+    /// Called before the calls of each forward step, and once more where a step is computed again: what depends on the calls
+    /// made at a step begins anew.
+    fn begin_step(&mut self, _context: &StepContext) {}
 
     /// From logits of one shape `[…, labels]` and the configured temperature. Runs without grad.
     fn temperature(&self, student: &Tensor, teacher: &Tensor, base: f64) -> Result<Temperature>;

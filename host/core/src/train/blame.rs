@@ -7,7 +7,7 @@ use super::stepper::{NotFinite, Stepper};
 use super::task::Prepared;
 use super::{Session, TrainError};
 use crate::loss::{Loss, Term};
-use crate::{Features, Outputs, Result};
+use crate::{Features, Outputs, Result, StepContext};
 
 impl Session {
     /// The error of a batch whose loss is finite and whose gradient is not; `seed` is that of its dropout.
@@ -15,19 +15,19 @@ impl Session {
         &mut self,
         task: usize,
         batch: &Prepared,
-        step: u64,
+        context: &StepContext,
         seed: i64,
         stepper: &Stepper,
         found: &NotFinite,
     ) -> TrainError {
-        let origin = match self.origins(task, batch, step, seed, stepper) {
+        let origin = match self.origins(task, batch, context, seed, stepper) {
             Ok(origins) if origins.is_empty() => {
                 "no part of the loss has such a gradient by itself: their sum is too large".to_owned()
             }
             Ok(origins) => format!("it comes from {}", origins.join(", and from ")),
             Err(error) => format!("where it comes from cannot be found ({error})"),
         };
-        TrainError::GradientNotFinite { step, norm: found.norm, origin, parameters: concerned(found) }
+        TrainError::GradientNotFinite { step: context.step, norm: found.norm, origin, parameters: concerned(found) }
     }
 
     /// The parts of the loss whose gradient is not finite, each with the place at which it ceases to be.
@@ -35,12 +35,12 @@ impl Session {
         &mut self,
         task: usize,
         batch: &Prepared,
-        step: u64,
+        context: &StepContext,
         seed: i64,
         stepper: &Stepper,
     ) -> Result<Vec<String>> {
-        self.distiller.repeat();
-        let adapted = self.tasks[task].adapt(batch, step, Some(seed))?;
+        self.distiller.begin_step(context)?;
+        let adapted = self.tasks[task].adapt(batch, context, Some(seed))?;
         let (features, outputs) = adapted.student;
         let teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
         let loss = self.distiller.loss(&features, &teachers)?;

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use tch::Tensor;
@@ -7,16 +8,14 @@ use tch::Tensor;
 use super::ForwardArguments;
 use crate::classes::{ClassMatching, Classes};
 use crate::features::FeaturesForm;
-use crate::loss::{LossError, Side};
-use crate::{
-    AdaptContext, Adaptor, Batch, Features, Model, OutputId, OutputRequest, Outputs, Pass, Result, Role, Task,
-};
+use crate::loss::{LossError, ModelFeatures};
+use crate::{Adaptor, Batch, Features, Model, OutputId, OutputRequest, Outputs, Pass, Result, Side, StepContext, Task};
 
 /// A model and its adaptor: from a batch to features.
 pub struct Branch {
-    pub role: Role,
+    pub side: Side,
     /// The task's name where there are several.
-    pub task: Option<String>,
+    pub task: Option<Arc<str>>,
     /// A student is shared by the branches of all tasks, or its body is, if each task has a head of its own.
     pub model: Rc<dyn Model>,
     pub adaptor: Box<dyn Adaptor>,
@@ -43,15 +42,15 @@ struct Repeats {
 impl Branch {
     /// Everything is computed until [`Branch::narrow`] says what is used.
     pub fn new(
-        role: Role,
-        task: Option<String>,
+        side: Side,
+        task: Option<Arc<str>>,
         model: Rc<dyn Model>,
         arguments: ForwardArguments,
         adaptor: Box<dyn Adaptor>,
     ) -> Self {
         let request = OutputRequest::everything();
         Self {
-            role,
+            side,
             task,
             model,
             classes: None,
@@ -82,31 +81,30 @@ impl Branch {
     /// `teacher 1`, and with several tasks `student of sentiment`.
     pub fn label(&self) -> String {
         match &self.task {
-            Some(task) => format!("{} of {task}", self.role),
-            None => self.role.to_string(),
+            Some(task) => format!("{} of {task}", self.side),
+            None => self.side.to_string(),
         }
     }
 
     /// The features of a batch, and the outputs that they were made from. `seed` is that of the student's dropout, `None`
     /// in evaluation. A teacher runs without grad, and is never in training.
-    pub fn features(&mut self, batch: &Batch, step: u64, seed: Option<i64>) -> Result<(Features, Outputs)> {
-        match self.role {
-            Role::Student => self.forward(batch, step, seed),
-            Role::Teacher(_) => tch::no_grad(|| self.forward(batch, step, None)),
+    pub fn features(&mut self, batch: &Batch, context: &StepContext, seed: Option<i64>) -> Result<(Features, Outputs)> {
+        match self.side {
+            Side::Student => self.forward(batch, context, seed),
+            Side::Teacher(_) => tch::no_grad(|| self.forward(batch, context, None)),
         }
     }
 
     /// The features of outputs that were not computed here.
-    pub fn adapt(&mut self, batch: &Batch, mut outputs: Outputs, step: u64) -> Result<(Features, Outputs)> {
+    pub fn adapt(&mut self, batch: &Batch, mut outputs: Outputs, context: &StepContext) -> Result<(Features, Outputs)> {
         self.put_in_order(&mut outputs)?;
-        let context = AdaptContext { role: self.role, task: self.task.clone(), step };
-        let features = self.adaptor.adapt(&context, batch, &outputs)?;
+        let features = self.adaptor.adapt(&context.of(self.task.as_ref(), self.side), batch, &outputs)?;
         let modules = self.module_outputs(&outputs)?;
         Ok((Features { modules, ..features }, outputs))
     }
 
-    fn forward(&mut self, batch: &Batch, step: u64, seed: Option<i64>) -> Result<(Features, Outputs)> {
-        let context = AdaptContext { role: self.role, task: self.task.clone(), step };
+    fn forward(&mut self, batch: &Batch, context: &StepContext, seed: Option<i64>) -> Result<(Features, Outputs)> {
+        let context = context.of(self.task.as_ref(), self.side);
         let unlabelled = (!self.has_labels).then(|| batch.without("labels"));
         let seen = unlabelled.as_ref().unwrap_or(batch);
         let in_own_order = self.classes.as_ref().map(|classes| classes.batch_of_teacher(seen)).transpose()?.flatten();
@@ -192,7 +190,7 @@ impl Branch {
 
     /// Whether features are of the form that the check before step 0 saw. Another one would change the loss in the middle
     /// of a run.
-    pub fn check_form(&self, side: &Side<'_>) -> Result<()> {
+    pub fn check_form(&self, side: &ModelFeatures<'_>) -> Result<()> {
         let Some(expected) = &self.form else { return Ok(()) };
         let found = side.features.form();
         let changed = |key: &str, found: String, expected: String| -> Result<()> {
@@ -209,7 +207,7 @@ impl Branch {
             }
         }
         // Of a teacher no loss is computed, and a cache does not keep them.
-        if self.role == Role::Student && found.losses != expected.losses {
+        if self.side == Side::Student && found.losses != expected.losses {
             let count = |form: &FeaturesForm| format!("{} tensors", form.losses);
             return changed("losses", count(&found), count(expected));
         }

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::feed::Feed;
 use super::session::{is_of_plugin, scalars};
-use super::{Session, TrainingState, TrainingTask};
+use super::{Session, Timetable, TrainingState, TrainingTask};
 use crate::cache::layout::{Layout, Probe};
 use crate::cache::{CacheError, CacheKey, CacheSpec, TeacherCache};
 use crate::data::{ModelBatches, TeacherView};
 use crate::distiller::Distiller;
 use crate::out_of_memory::{CACHE_KEYS, OutOfMemory, described};
-use crate::{Features, Result};
+use crate::{Features, Result, StepContext};
 
 /// How a teacher's features are kept.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ impl Session {
     pub fn open_caches(&mut self) -> Result<()> {
         for task in &mut self.tasks {
             for index in 0..task.teachers.len() {
-                task.open_cache(index, self.distiller.as_ref())?;
+                task.open_cache(index, self.distiller.as_mut())?;
             }
         }
         Ok(())
@@ -61,7 +61,12 @@ impl Session {
     /// Puts into the caches what the forward steps before `start` put there: those in memory went with the process
     /// that made them. Teachers are run on the batches of those steps, because the last bits of an example's features
     /// depend on the examples beside it. Returns whether it was done before `interrupt` was raised.
-    pub(super) fn refill_caches(&mut self, start: &TrainingState, interrupt: &AtomicBool) -> Result<bool> {
+    pub(super) fn refill_caches(
+        &mut self,
+        start: &TrainingState,
+        timetable: &Timetable,
+        interrupt: &AtomicBool,
+    ) -> Result<bool> {
         let mut feed = Feed::new(&self.tasks, self.task_order.clone(), 0);
         for step in 0..start.step {
             if interrupt.load(Ordering::Relaxed) {
@@ -74,7 +79,7 @@ impl Session {
                 return Ok(true);
             }
             let (task, batches) = feed.next()?;
-            match self.tasks[task].fill_caches_with(batches, step) {
+            match self.tasks[task].fill_caches_with(batches, &timetable.context(step)) {
                 // The batch was left out.
                 Err(error) if start.skipped > 0 && is_of_plugin(&error) => {}
                 filled => filled?,
@@ -91,7 +96,7 @@ impl TrainingTask {
     }
 
     /// Runs those teachers on a batch that have a cache and find something in the batch that is not there.
-    fn fill_caches_with(&mut self, batches: ModelBatches, step: u64) -> Result<()> {
+    fn fill_caches_with(&mut self, batches: ModelBatches, context: &StepContext) -> Result<()> {
         let is_missing =
             |view: &TeacherView| view.cache.as_ref().is_some_and(|cache| !cache.has_all(&batches.examples));
         let missing: Vec<usize> =
@@ -99,8 +104,8 @@ impl TrainingTask {
         if missing.is_empty() {
             return Ok(());
         }
-        let batch = self.prepare(batches, step)?;
-        missing.into_iter().try_for_each(|index| self.teacher_features(index, &batch, step).map(drop))
+        let batch = self.prepare(batches, context)?;
+        missing.into_iter().try_for_each(|index| self.teacher_features(index, &batch, context).map(drop))
     }
 
     /// The open caches, each with its teacher as it is called in messages.
@@ -109,7 +114,7 @@ impl TrainingTask {
         branches.filter_map(|(branch, view)| Some((branch.label(), view.cache.as_deref()?)))
     }
 
-    fn open_cache(&mut self, index: usize, distiller: &dyn Distiller) -> Result<()> {
+    fn open_cache(&mut self, index: usize, distiller: &mut dyn Distiller) -> Result<()> {
         let Some(request) = self.cache_requests.get(index).cloned().flatten() else { return Ok(()) };
         let lengths = self.views.of_teacher(index).lengths();
         let layout = self.layout(index, &lengths, distiller)?;
@@ -128,15 +133,16 @@ impl TrainingTask {
         let (shortest, length) = shortest(lengths);
         let limit = self.teachers[index].model.spec().inputs.max_length;
         let more = usize::from(limit.is_none_or(|limit| length < limit));
+        let context = StepContext::default();
         let mut features = |examples: &[usize], more| {
-            let batch = self.prepare(self.views.padded_batches(examples, more)?, 0)?;
-            Ok::<Features, crate::Error>(self.teacher_features(index, &batch, 0)?.0)
+            let batch = self.prepare(self.views.padded_batches(examples, more)?, &context)?;
+            Ok::<Features, crate::Error>(self.teacher_features(index, &batch, &context)?.0)
         };
         let (twice, padded) = (features(&[shortest, shortest], 0)?, features(&[shortest], more)?);
         let first = Probe { features: &twice, num_examples: 2, length };
         let second = Probe { features: &padded, num_examples: 1, length: length + more };
         let teacher = &self.teachers[index];
-        Ok(Layout::find(&teacher.label(), &first, &second, &distiller.used_layers(&twice, teacher.role))?)
+        Ok(Layout::find(&teacher.label(), &first, &second, &distiller.used_layers(&twice, teacher.side))?)
     }
 
     /// Whether the loss is the same where the padding of a teacher's tensors is lost. One that counts padding would
@@ -146,7 +152,7 @@ impl TrainingTask {
         index: usize,
         layout: &Layout,
         lengths: &[usize],
-        distiller: &dyn Distiller,
+        distiller: &mut dyn Distiller,
     ) -> Result<()> {
         let (shortest, short) = shortest(lengths);
         let Some((longest, long)) = lengths.iter().copied().enumerate().max_by_key(|(_, length)| *length) else {
@@ -155,15 +161,18 @@ impl TrainingTask {
         if short == long {
             return Ok(());
         }
-        let batch = self.prepare(self.views.padded_batches(&[shortest, longest], 0)?, 0)?;
-        let adapted = tch::no_grad(|| self.adapt(&batch, 0, None))?;
+        let context = StepContext::default().of_task(self.name.as_ref());
+        let batch = self.prepare(self.views.padded_batches(&[shortest, longest], 0)?, &context)?;
+        let adapted = tch::no_grad(|| self.adapt(&batch, &context, None))?;
         let student = adapted.student.0;
         let mut teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
+        distiller.begin_step(&context)?;
         let live = scalars(&tch::no_grad(|| distiller.loss(&student, &teachers))?, 0)?;
 
         let cache = TeacherCache::in_memory(layout.clone(), vec![short, long])?;
         cache.write(&[0, 1], &teachers[index])?;
         teachers[index] = cache.read(&[0, 1])?.to_device(self.student.model.device())?;
+        distiller.begin_step(&context)?;
         let cached = scalars(&tch::no_grad(|| distiller.loss(&student, &teachers))?, 0)?;
         for (part, live) in live.into_iter().rev() {
             let cached = cached.get(&part).copied().unwrap_or(f64::NAN);
@@ -193,8 +202,9 @@ impl TrainingTask {
             if interrupt.load(Ordering::Relaxed) {
                 break;
             }
-            let batch = self.prepare(self.views.padded_batches(examples, 0)?, 0)?;
-            self.teacher_features(index, &batch, 0).map_err(|error| {
+            let context = StepContext::default();
+            let batch = self.prepare(self.views.padded_batches(examples, 0)?, &context)?;
+            self.teacher_features(index, &batch, &context).map_err(|error| {
                 let during = format!("filling the cache of the {}", filled.teacher);
                 OutOfMemory::or_else(error, during, described(batch.student()), CACHE_KEYS, |error| error)
             })?;

@@ -53,10 +53,6 @@ pub enum TrainError {
     )]
     NoGradient { adaptor: String },
 
-    /// A student with heads by task that was asked for another task's.
-    #[error("the student has a head for each of the tasks {}, and none for {task}; name one of these", known.join(", "))]
-    NoHead { task: String, known: Vec<String> },
-
     /// What a step went wrong in.
     #[error("step {step}: {source}")]
     Step { step: u64, source: Box<crate::Error> },
@@ -91,7 +87,6 @@ impl TrainError {
             | TrainError::Options { .. }
             | TrainError::NoSteps { .. }
             | TrainError::NoGradient { .. }
-            | TrainError::NoHead { .. }
             | TrainError::Resume { .. }
             | TrainError::Locked { .. }
             | TrainError::OutputFolder { .. } => Fault::Input,

@@ -17,7 +17,7 @@ use crate::distiller::Distiller;
 use crate::loss::{Loss, Term};
 use crate::out_of_memory::{OutOfMemory, TRAINING_KEYS, described};
 use crate::random::split_mix;
-use crate::{Callback, Features, Result, Student, libtorch};
+use crate::{Callback, Features, Result, Side, StepContext, Student, libtorch};
 
 /// All that a run trains with.
 pub struct Session {
@@ -78,8 +78,9 @@ impl Session {
             task.read_modules(self.distiller.as_ref());
             let examples = task.loader.examples(0);
             let first = &examples[..examples.len().min(task.loader.batch_size())];
-            let batch = task.prepare(task.views.batches(first)?, 0)?;
-            let adapted = libtorch::guarded(|| task.adapt(&batch, 0, None)).map_err(|error| {
+            let context = StepContext::default().of_task(task.name.as_ref());
+            let batch = task.prepare(task.views.batches(first)?, &context)?;
+            let adapted = libtorch::guarded(|| task.adapt(&batch, &context, None)).map_err(|error| {
                 let during = "the check of the first batch".to_owned();
                 OutOfMemory::or_else(error, during, described(batch.student()), TRAINING_KEYS, |error| error)
             })?;
@@ -88,6 +89,7 @@ impl Session {
 
             let student = adapted.student.0;
             let teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
+            self.distiller.begin_step(&context)?;
             let loss = self.distiller.loss(&student, &teachers)?;
             if !loss.total.requires_grad() {
                 return Err(TrainError::NoGradient { adaptor: task.student.adaptor.name().to_owned() }.into());
@@ -137,9 +139,6 @@ impl Session {
         stepper.restore(&start)?;
         // The optimizer has copies of its own.
         start.optimizer.clear();
-        if start.global_step > 0 {
-            self.distiller.advance(stepper.progress(&timetable))?;
-        }
         let mut skipped_batches = start.skipped;
         for observer in &mut *observers {
             observer.on_start(&timetable, start.step)?;
@@ -157,7 +156,7 @@ impl Session {
                 // An interrupt came before its callbacks, or one of them failed; an unbroken run goes through all of them.
                 None if is_due => {
                     let state = stepper.state(start.step, start.skipped)?;
-                    match self.checkpoint(epoch, state, folder, observers, interrupt)? {
+                    match self.checkpoint(epoch, state, &timetable, folder, observers, interrupt)? {
                         Some(Action::Continue) => {}
                         Some(Action::Stop) => return Ok(Outcome::Stopped { global_step: start.global_step }),
                         None => return Ok(Outcome::Interrupted { global_step: start.global_step }),
@@ -165,7 +164,7 @@ impl Session {
                 }
                 None => superseded = Some(start.global_step),
             }
-            if !self.refill_caches(&start, interrupt)? {
+            if !self.refill_caches(&start, &timetable, interrupt)? {
                 return Ok(Outcome::Interrupted { global_step: start.global_step });
             }
         }
@@ -179,8 +178,9 @@ impl Session {
             // Dropout follows from the seed and the step, so that a resumed run draws what an unbroken one draws.
             let seed = split_mix(settings.training.seed, step as u64) as i64;
             let (task, batches) = feed.next()?;
-            let trained =
-                libtorch::guarded(|| self.forward_and_backward(task, batches, step as u64, seed, &mut stepper));
+            let context = timetable.context(step as u64).of_task(self.tasks[task].name.as_ref());
+            self.distiller.begin_step(&context)?;
+            let trained = libtorch::guarded(|| self.forward_and_backward(task, batches, &context, seed, &mut stepper));
             let (losses, num_examples, skipped) = match trained {
                 Ok((losses, num_examples)) => (losses, num_examples, None),
                 Err(error) if skipped_batches < settings.skip_batches as u64 && is_of_plugin(&error) => {
@@ -197,13 +197,12 @@ impl Session {
                     let (during, batch) = (format!("the optimizer's step {step}"), format!("{num_examples} examples"));
                     OutOfMemory::or_else(error, during, batch, TRAINING_KEYS, other)
                 })?;
-                self.distiller.advance(stepper.progress(&timetable))?;
             }
             let report = StepReport {
                 step: step as u64,
                 global_step: stepper.global_step as u64,
                 epoch,
-                task: self.tasks[task].name.clone(),
+                task: context.task.as_deref().map(str::to_owned),
                 lr,
                 num_examples,
                 losses,
@@ -223,7 +222,7 @@ impl Session {
             }
             let state = stepper.state(step as u64 + 1, skipped_batches)?;
             let action = match is_checkpoint {
-                true => self.checkpoint(epoch, state, folder, observers, interrupt)?,
+                true => self.checkpoint(epoch, state, &timetable, folder, observers, interrupt)?,
                 false => {
                     self.save(&state, folder)?;
                     None
@@ -248,26 +247,27 @@ impl Session {
         &mut self,
         task: usize,
         batches: ModelBatches,
-        step: u64,
+        context: &StepContext,
         seed: i64,
         stepper: &mut Stepper,
     ) -> Result<(Scalars, usize)> {
-        let batch = self.tasks[task].prepare(batches, step)?;
+        let step = context.step;
+        let batch = self.tasks[task].prepare(batches, context)?;
         let in_step = |source: crate::Error| {
             let other = |source| -> crate::Error { TrainError::Step { step, source: Box::new(source) }.into() };
             OutOfMemory::or_else(source, format!("step {step}"), described(batch.student()), TRAINING_KEYS, other)
         };
-        let loss = libtorch::guarded(|| self.loss(task, &batch, step, seed)).map_err(in_step)?;
+        let loss = libtorch::guarded(|| self.loss(task, &batch, context, seed)).map_err(in_step)?;
         let losses = scalars(&loss, step)?;
         if let Some(found) = libtorch::guarded(|| stepper.backward(&loss.total)).map_err(in_step)? {
             drop(loss);
-            return Err(self.blame(task, &batch, step, seed, stepper, &found).into());
+            return Err(self.blame(task, &batch, context, seed, stepper, &found).into());
         }
         Ok((losses, batch.student().len()))
     }
 
-    fn loss(&mut self, task: usize, batch: &Prepared, step: u64, seed: i64) -> Result<Loss> {
-        let adapted = self.tasks[task].adapt(batch, step, Some(seed))?;
+    fn loss(&mut self, task: usize, batch: &Prepared, context: &StepContext, seed: i64) -> Result<Loss> {
+        let adapted = self.tasks[task].adapt(batch, context, Some(seed))?;
         self.tasks[task].verify(self.distiller.as_ref(), batch, &adapted)?;
         let teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
         self.distiller.loss(&adapted.student.0, &teachers)
@@ -279,12 +279,13 @@ impl Session {
         &mut self,
         epoch: usize,
         mut state: TrainingState,
+        timetable: &Timetable,
         folder: &RunFolder,
         observers: &mut [&mut dyn Observer],
         interrupt: &AtomicBool,
     ) -> Result<Option<Action>> {
-        let global_step = state.global_step;
-        let called = libtorch::guarded(|| self.run_callbacks(global_step, epoch, interrupt));
+        let context = StepContext { epoch: epoch as u64, side: Some(Side::Student), ..timetable.context(state.step) };
+        let called = libtorch::guarded(|| self.run_callbacks(&context, interrupt));
         if let Ok(Some((action, report))) = &called {
             state.metrics_line = Some(checkpoint_line(report));
             state.is_stopped = *action == Action::Stop;
@@ -308,15 +309,14 @@ impl Session {
     /// What the callbacks want and what they reported; `None` if an interrupt came before they were done.
     fn run_callbacks(
         &mut self,
-        global_step: u64,
-        epoch: usize,
+        context: &StepContext,
         interrupt: &AtomicBool,
     ) -> Result<Option<(Action, CheckpointReport)>> {
         let mut scalars = Scalars::new();
         let mut action = Action::Continue;
         for callback in &mut self.callbacks {
             if !interrupt.load(Ordering::Relaxed)
-                && callback.on_checkpoint(&self.student, global_step, &mut scalars, interrupt)? == Action::Stop
+                && callback.on_checkpoint(&self.student, context, &mut scalars, interrupt)? == Action::Stop
             {
                 action = Action::Stop;
             }
@@ -325,7 +325,8 @@ impl Session {
                 return Ok(None);
             }
         }
-        Ok(Some((action, CheckpointReport { global_step, epoch, scalars })))
+        let StepContext { global_step, epoch, .. } = *context;
+        Ok(Some((action, CheckpointReport { global_step, epoch: epoch as usize, scalars })))
     }
 }
 

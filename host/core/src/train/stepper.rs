@@ -98,11 +98,6 @@ impl Stepper {
         Ok(())
     }
 
-    /// The share of optimizer steps done.
-    pub fn progress(&self, timetable: &Timetable) -> f64 {
-        self.global_step as f64 / timetable.optimizer_steps() as f64
-    }
-
     /// Refuses weights that are not finite numbers, in one transfer from the device.
     pub fn check_weights(&self) -> Result<()> {
         let flags = self.tensors().map(|tensor| tch::no_grad(|| tensor.f_isfinite()?.f_all()));

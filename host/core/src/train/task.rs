@@ -1,15 +1,17 @@
+use std::sync::Arc;
+
 use super::session::CheckedFeatures;
 use super::{Branch, CacheRequest};
 use crate::cache::CacheDtype;
 use crate::data::{Loader, ModelBatches, Ready, TeacherInput, Views};
 use crate::distiller::Distiller;
-use crate::loss::Side;
-use crate::{AdaptContext, Batch, BatchPostprocessor, Device, Features, Outputs, Result, Role};
+use crate::loss::ModelFeatures;
+use crate::{Batch, BatchPostprocessor, Device, Features, Outputs, Result, Side, StepContext};
 
 /// What is learnt from what on which data. Most runs have one task; all tasks of a run train one student.
 pub struct TrainingTask {
     /// `None` where there is only one.
-    pub name: Option<String>,
+    pub name: Option<Arc<str>>,
     /// The student with this task's adaptor.
     pub student: Branch,
     /// In the order of the experiment; none for the trainer.
@@ -48,18 +50,16 @@ pub(super) struct Adapted {
 impl TrainingTask {
     /// The batches on the devices of their models, after the post-processor; it sees a teacher's batch only where that is
     /// not the student's.
-    pub(super) fn prepare(&mut self, batches: ModelBatches, step: u64) -> Result<Prepared> {
+    pub(super) fn prepare(&mut self, batches: ModelBatches, context: &StepContext) -> Result<Prepared> {
         let of_student = self.student.model.device();
-        let mut prepare = |role, batch: Batch, device: Device| -> Result<Batch> {
+        let mut prepare = |side, batch: Batch, device: Device| -> Result<Batch> {
             let batch = batch.to_device(device)?;
             match &mut self.postprocessor {
-                Some(postprocessor) => {
-                    postprocessor.process(&AdaptContext { role, task: self.name.clone(), step }, batch)
-                }
+                Some(postprocessor) => postprocessor.process(&context.of(self.name.as_ref(), side), batch),
                 None => Ok(batch),
             }
         };
-        let student = prepare(Role::Student, batches.student, of_student)?;
+        let student = prepare(Side::Student, batches.student, of_student)?;
         let mut teachers = vec![];
         for (index, (teacher, input)) in self.teachers.iter().zip(batches.teachers).enumerate() {
             let device = teacher.model.device();
@@ -69,7 +69,7 @@ impl TrainingTask {
                 Ready::Features(features) => Ready::Features(features.to_device(of_student)?),
             };
             let batch = match (input.batch, &ready) {
-                (Some(batch), _) => Some(prepare(Role::Teacher(index), batch, device)?),
+                (Some(batch), _) => Some(prepare(Side::Teacher(index), batch, device)?),
                 (None, Ready::Nothing | Ready::Outputs(_)) if device != of_student => Some(student.to_device(device)?),
                 (None, _) => None,
             };
@@ -79,12 +79,12 @@ impl TrainingTask {
     }
 
     /// The features of student and teachers; `seed` is that of the student's dropout, `None` in evaluation.
-    pub(super) fn adapt(&mut self, batch: &Prepared, step: u64, seed: Option<i64>) -> Result<Adapted> {
+    pub(super) fn adapt(&mut self, batch: &Prepared, context: &StepContext, seed: Option<i64>) -> Result<Adapted> {
         let mut teachers = vec![];
         for index in 0..self.teachers.len() {
-            teachers.push(self.teacher_features(index, batch, step)?);
+            teachers.push(self.teacher_features(index, batch, context)?);
         }
-        Ok(Adapted { student: self.student.features(batch.student(), step, seed)?, teachers })
+        Ok(Adapted { student: self.student.features(batch.student(), context, seed)?, teachers })
     }
 
     /// A teacher's features of a batch, on the student's device: out of its cache, or else made and put there.
@@ -92,16 +92,16 @@ impl TrainingTask {
         &mut self,
         index: usize,
         batch: &Prepared,
-        step: u64,
+        context: &StepContext,
     ) -> Result<(Features, Outputs)> {
         let device = self.student.model.device();
         let teacher = &mut self.teachers[index];
         let (features, outputs) = match batch.ready(index) {
             Ready::Features(features) => return Ok((features.shallow_clone(), Outputs::new())),
             Ready::Outputs(outputs) => {
-                teacher.adapt(batch.of_teacher(index), outputs.to_device(teacher.model.device())?, step)?
+                teacher.adapt(batch.of_teacher(index), outputs.to_device(teacher.model.device())?, context)?
             }
-            Ready::Nothing => teacher.features(batch.of_teacher(index), step, None)?,
+            Ready::Nothing => teacher.features(batch.of_teacher(index), context, None)?,
         };
         if let Some(cache) = self.views.teachers.get(index).and_then(|view| view.cache.as_ref()) {
             cache.write(&batch.0.examples, &features)?;
@@ -116,7 +116,7 @@ impl TrainingTask {
     /// Has each model return the outputs of the modules that the distiller reads.
     pub(super) fn read_modules(&mut self, distiller: &dyn Distiller) {
         for branch in self.teachers.iter_mut().chain([&mut self.student]) {
-            branch.read_modules(distiller.modules(branch.role));
+            branch.read_modules(distiller.modules(branch.side));
         }
     }
 
@@ -126,7 +126,7 @@ impl TrainingTask {
         self.verify(distiller, batch, adapted)?;
         let branches = self.teachers.iter_mut().chain([&mut self.student]);
         for (branch, (features, outputs)) in branches.zip(adapted.teachers.iter().chain([&adapted.student])) {
-            for (feature, position) in distiller.used_layers(features, branch.role) {
+            for (feature, position) in distiller.used_layers(features, branch.side) {
                 if let Some(origin) = &features.layers(feature)[position].origin {
                     outputs.record(origin);
                 }
@@ -145,7 +145,7 @@ impl TrainingTask {
         let student_label = self.student.label();
         let student_side = side(&self.student, student_label.as_str(), &student.0, batch.student());
         let of_teachers = self.teachers.iter().zip(&labels).zip(teachers).enumerate();
-        let teacher_sides: Vec<Side<'_>> = of_teachers
+        let teacher_sides: Vec<ModelFeatures<'_>> = of_teachers
             .map(|(index, ((branch, label), (features, _)))| side(branch, label, features, batch.of_teacher(index)))
             .collect();
         // First what changed: that a loss cannot be computed follows from it.
@@ -170,8 +170,8 @@ impl TrainingTask {
 }
 
 /// The features of one model, for the checks of losses.
-fn side<'a>(branch: &'a Branch, label: &'a str, features: &'a Features, batch: &Batch) -> Side<'a> {
-    Side {
+fn side<'a>(branch: &'a Branch, label: &'a str, features: &'a Features, batch: &Batch) -> ModelFeatures<'a> {
+    ModelFeatures {
         adaptor: branch.adaptor.name().to_owned(),
         is_plugin: branch.adaptor.is_plugin(),
         label,

@@ -1,5 +1,6 @@
 use super::config::Duration;
 use super::{TrainError, TrainingConfig};
+use crate::StepContext;
 
 /// When things happen in a run, in the counts of TextBrewer: a forward step is one batch, an optimizer step (a global
 /// step) comes after `gradient_accumulation_steps` of them.
@@ -59,6 +60,18 @@ impl Timetable {
     /// Epochs of the whole run, the last one perhaps cut short.
     pub fn epochs(&self) -> usize {
         self.forward_steps().div_ceil(self.batches_per_epoch)
+    }
+
+    /// The context of a forward step, which is that of a checkpoint after the step before it, too.
+    pub fn context(&self, step: u64) -> StepContext {
+        let (epoch, in_epoch) = (step / self.batches_per_epoch as u64, step % self.batches_per_epoch as u64);
+        let accumulation = self.accumulation as u64;
+        let global_step = match self.duration {
+            Duration::Epochs(_) => epoch * self.steps_per_epoch() as u64 + in_epoch / accumulation,
+            Duration::Steps(_) => step / accumulation,
+        };
+        let progress = global_step as f64 / self.optimizer_steps() as f64;
+        StepContext { step, global_step, epoch, progress, task: None, side: None }
     }
 
     /// Whether gradients are dropped at the start of an epoch: in a run of epochs those of a rest of batches are, in a
@@ -123,6 +136,25 @@ mod tests {
         let found: Vec<usize> = steps.filter(|step| timetable.is_checkpoint(*step, (step - 1) / per_epoch)).collect();
         assert_eq!(timetable.num_checkpoints(), found.len());
         found
+    }
+
+    /// The optimizer steps before each forward step, counted as the engine takes them.
+    #[test]
+    fn the_context_of_a_step_follows_from_the_step() {
+        let epochs =
+            TrainingConfig { num_epochs: Some(3), gradient_accumulation_steps: 2, ..TrainingConfig::default() };
+        let steps = TrainingConfig { num_steps: Some(9), ..epochs.clone() };
+        for (config, batches) in [(&epochs, 5), (&epochs, 4), (&steps, 5)] {
+            let timetable = Timetable::new(config, batches).unwrap();
+            let mut global_step = 0;
+            for step in 0..timetable.forward_steps() {
+                let context = timetable.context(step as u64);
+                assert_eq!((context.global_step, context.epoch), (global_step, (step / batches) as u64), "step {step}");
+                assert_eq!(context.progress, global_step as f64 / timetable.optimizer_steps() as f64);
+                global_step += u64::from(timetable.is_optimizer_step(step % batches, step));
+            }
+            assert_eq!(timetable.context(timetable.forward_steps() as u64).progress, 1.0);
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use super::WeightScheduler;
-use crate::Result;
+use crate::{Result, StepContext};
 
 /// From 1 at the start to 0 at the end.
 pub struct LinearDecay;
@@ -9,7 +9,7 @@ impl WeightScheduler for LinearDecay {
         "linear_decay"
     }
 
-    fn weight(&mut self, progress: f64) -> Result<f64> {
-        Ok(1.0 - progress)
+    fn weight(&mut self, context: &StepContext) -> Result<f64> {
+        Ok(1.0 - context.progress)
     }
 }

@@ -1,5 +1,5 @@
 use super::WeightScheduler;
-use crate::Result;
+use crate::{Result, StepContext};
 
 /// From 0 at the start to 1 at the end.
 pub struct LinearGrowth;
@@ -9,7 +9,7 @@ impl WeightScheduler for LinearGrowth {
         "linear_growth"
     }
 
-    fn weight(&mut self, progress: f64) -> Result<f64> {
-        Ok(progress)
+    fn weight(&mut self, context: &StepContext) -> Result<f64> {
+        Ok(context.progress)
     }
 }

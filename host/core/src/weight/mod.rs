@@ -6,16 +6,16 @@ mod linear_growth;
 pub use linear_decay::LinearDecay;
 pub use linear_growth::LinearGrowth;
 
-use crate::Result;
 use crate::loss::LossError;
+use crate::{Result, StepContext};
 
 /// The weight of a loss at a point of the run.
 pub trait WeightScheduler {
     fn name(&self) -> &str;
 
-    /// From the share of optimizer steps done, in 0..=1. It replaces the configured weight after the first optimizer
-    /// step.
-    fn weight(&mut self, progress: f64) -> Result<f64>;
+    /// The weight from the context's step on. Called once after each optimizer step, before the next forward step; the
+    /// configured weight holds until then.
+    fn weight(&mut self, context: &StepContext) -> Result<f64>;
 }
 
 /// The names of the built-in weight schedulers.

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use brewer::assemble::{Assembled, PluginSource, assemble};
 use brewer::experiment::{Experiment, PluginSpec};
-use brewer::{AdaptContext, Adaptor, Batch, Features, Outputs, Result, Role};
+use brewer::{Adaptor, Batch, Features, Outputs, Result, Side, StepContext};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// What an adaptor makes of a model's outputs.
-pub type Adapt = fn(Role, &Batch, &Outputs) -> Features;
+pub type Adapt = fn(Side, &Batch, &Outputs) -> Features;
 
 /// An adaptor that is a function.
 pub struct Adapted(pub Adapt);
@@ -19,7 +19,7 @@ impl PluginSource for Adapted {
         Ok("sha256:of-a-test".to_owned())
     }
 
-    fn adaptor(&mut self, _spec: &PluginSpec, _role: Role) -> Result<Box<dyn Adaptor>> {
+    fn adaptor(&mut self, _spec: &PluginSpec) -> Result<Box<dyn Adaptor>> {
         Ok(Box::new(Adapted(self.0)))
     }
 }
@@ -29,8 +29,8 @@ impl Adaptor for Adapted {
         "the adaptor of the test"
     }
 
-    fn adapt(&mut self, context: &AdaptContext, batch: &Batch, outputs: &Outputs) -> Result<Features> {
-        Ok(self.0(context.role, batch, outputs))
+    fn adapt(&mut self, context: &StepContext, batch: &Batch, outputs: &Outputs) -> Result<Features> {
+        Ok(self.0(context.side.unwrap(), batch, outputs))
     }
 }
 

@@ -10,7 +10,7 @@ use brewer::assemble::PluginSource;
 use brewer::experiment::PluginSpec;
 use brewer::model::{LoadOptions, Loaded, Model, load};
 use brewer::train::{CheckpointReport, Observer, StepReport};
-use brewer::{Adaptor, Batch, OutputRequest, Outputs, Pass, Result, Role};
+use brewer::{Adaptor, Batch, OutputRequest, Outputs, Pass, Result};
 use safetensors::tensor::{Dtype, SafeTensors, View, serialize_to_file};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -202,7 +202,7 @@ impl Scratch {
 pub struct NoPlugins;
 
 impl PluginSource for NoPlugins {
-    fn adaptor(&mut self, _spec: &PluginSpec, _role: Role) -> Result<Box<dyn Adaptor>> {
+    fn adaptor(&mut self, _spec: &PluginSpec) -> Result<Box<dyn Adaptor>> {
         unreachable!("the experiment names no plugin")
     }
 }

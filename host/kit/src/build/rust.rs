@@ -85,6 +85,7 @@ impl WasmToolchain {
         }
     }
 
+    /// What messages call it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Rustup => "the active Rust toolchain",

@@ -31,14 +31,20 @@ use world::World;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
+    /// A crate, built by cargo.
     Rust,
+    /// A module, built by componentize-py.
     Python,
+    /// A module, built by componentize-qjs.
     JavaScript,
+    /// The same, with types.
     TypeScript,
+    /// A file, built by clang.
     C,
 }
 
 impl Language {
+    /// Every language that there is.
     pub const ALL: [Language; 5] =
         [Language::Rust, Language::Python, Language::JavaScript, Language::TypeScript, Language::C];
 
@@ -84,7 +90,9 @@ impl FromStr for Language {
 #[derive(Debug)]
 pub struct Project {
     folder: PathBuf,
+    /// What `plugin.json` says of the plugin.
     pub manifest: Manifest,
+    /// What it is written in.
     pub language: Language,
     /// At least one.
     roles: Vec<String>,

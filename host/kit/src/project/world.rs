@@ -7,6 +7,7 @@ use tempfile::TempDir;
 /// The world of a project in the contract: that of its role, or one of all its roles.
 #[derive(Debug)]
 pub struct World {
+    /// Its name in the package `brewer:plugin`.
     pub name: String,
     /// The folder of WIT files that the world is in.
     pub wit: PathBuf,

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::path::Path;
 
-use brewer::{AdaptContext, Adaptor, Batch, Outputs, Role};
+use brewer::{Adaptor, Batch, Outputs, Side, StepContext};
 use brewer_plugin_host::{Engine, Limits, LogSink, Permission, Plugin, PluginAdaptor, PluginOptions};
 use libfuzzer_sys::fuzz_target;
 use tch::{Device, Kind, Tensor};
@@ -43,7 +43,7 @@ fn outputs() -> Outputs {
 }
 
 fuzz_target!(|choices: &[u8]| {
-    let context = AdaptContext { role: Role::Student, task: None, step: 0 };
+    let context = StepContext { side: Some(Side::Student), ..StepContext::default() };
     GUEST.with_borrow_mut(|guest| {
         let _ = guest.adapt(&context, &batch(choices), &outputs());
     });

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use brewer::callback::Scalars;
+use brewer::{Side, callback::Scalars};
 use indexmap::IndexMap;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
 use crate::{Limits, Permission, PluginRole};
@@ -33,7 +33,7 @@ pub struct Case {
     pub name: String,
     pub role: PluginRole,
     /// Whose outputs an adaptor, or whose batch a post-processor gets.
-    #[serde(default)]
+    #[serde(default = "student", deserialize_with = "side")]
     pub model: Side,
     #[serde(default)]
     pub step: u64,
@@ -82,12 +82,17 @@ fn default_temperature() -> f64 {
     1.0
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Side {
-    Teacher,
-    #[default]
-    Student,
+fn student() -> Side {
+    Side::Student
+}
+
+/// `teacher` or `student`.
+fn side<'de, D: Deserializer<'de>>(source: D) -> Result<Side, D::Error> {
+    match String::deserialize(source)?.as_str() {
+        "teacher" => Ok(Side::Teacher(0)),
+        "student" => Ok(Side::Student),
+        other => Err(D::Error::unknown_variant(other, &["teacher", "student"])),
+    }
 }
 
 /// A tensor to be made up.

@@ -3,7 +3,7 @@
 use std::{path::Path, rc::Rc, sync::atomic::AtomicBool};
 
 use brewer::{
-    Batch, Model, Outputs, Parameters, Pass, Student, Task,
+    Batch, Model, Outputs, Parameters, Pass, StepContext, Student, Task,
     callback::{Action, Callback, Scalars},
     model::{InputSpec, ModelConfig, ModelSpec},
 };
@@ -24,8 +24,9 @@ pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<(Vec<Re
     let checkpoints = if case.metrics.is_empty() { &no_numbers[..] } else { &case.metrics };
     let mut call = |index: usize| {
         let mut scalars = checkpoints[index].clone();
-        let action =
-            callback.on_checkpoint(&student, case.step + index as u64, &mut scalars, &AtomicBool::new(false))?;
+        let step = case.step + index as u64;
+        let context = StepContext { step, global_step: step, ..roles::context(case) };
+        let action = callback.on_checkpoint(&student, &context, &mut scalars, &AtomicBool::new(false))?;
         Ok(((action, scalars), callback.usage()))
     };
     let last = checkpoints.len() - 1;

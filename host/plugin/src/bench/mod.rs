@@ -22,7 +22,7 @@ use brewer::experiment::{KeyError, from_json};
 pub use cases::{Case, Cases};
 use roles::Made;
 
-use crate::{Clock, Engine, Error, LogSink, Plugin, PluginOptions, Result, limits::Usage};
+use crate::{Engine, Error, LogSink, Plugin, PluginOptions, Result, limits::Usage};
 
 /// How often a case is called to find out what a call costs.
 const CALLS: u32 = 50;
@@ -78,8 +78,7 @@ impl Bench {
                 wrong(if key == "." { message } else { format!("{key}: {message}") })
             })?;
         let is_quiet = Arc::new(AtomicBool::new(false));
-        let clock = Clock::default();
-        let meter = Meter { clock: clock.clone(), is_quiet: Arc::clone(&is_quiet) };
+        let meter = Meter { is_quiet: Arc::clone(&is_quiet) };
         let log = LogSink::new(move |plugin, level, message| {
             if !is_quiet.load(Ordering::Relaxed) {
                 log.write(plugin, level, message);
@@ -91,7 +90,6 @@ impl Bench {
             permissions: permissions.into_iter().collect(),
             limits,
             seed,
-            clock,
             log,
         };
         Ok(Self { plugin: Plugin::load(engine, plugin, options)?, cases, meter })
@@ -127,8 +125,6 @@ impl Bench {
 
 /// Finds out what a call costs.
 struct Meter {
-    /// Each call is at a step of its own, as far as limits are concerned.
-    clock: Clock,
     /// Whether what the plugin logs is left out: the calls after the first say what it has said.
     is_quiet: Arc<AtomicBool>,
 }
@@ -138,10 +134,7 @@ impl Meter {
     fn measured<T>(&self, mut call: impl FnMut() -> brewer::Result<(T, Usage)>) -> brewer::Result<(T, Option<Cost>)> {
         let (first, usage) = call()?;
         self.is_quiet.store(true, Ordering::Relaxed);
-        let times = Self::times(|| {
-            self.clock.set(self.clock.step());
-            call().map(drop)
-        });
+        let times = Self::times(|| call().map(drop));
         self.is_quiet.store(false, Ordering::Relaxed);
         let mut times = times?;
         times.sort();

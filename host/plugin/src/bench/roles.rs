@@ -1,7 +1,7 @@
 //! Running a case in its role.
 
 use brewer::{
-    AdaptContext, Adaptor, Batch, BatchPostprocessor, Outputs, Role,
+    Adaptor, Batch, BatchPostprocessor, Outputs, Side, StepContext,
     loss::{KdInputs, KdLoss, MatchLoss},
     temperature::{Temperature, TemperatureScheduler},
     weight::WeightScheduler,
@@ -10,7 +10,7 @@ use tch::Tensor;
 
 use super::{
     Cost, Meter,
-    cases::{BatchSpec, Case, OutputSpec, Side, TensorSpec},
+    cases::{BatchSpec, Case, OutputSpec, TensorSpec},
     checkpoint,
     expect::Returned,
     tensors::make,
@@ -73,32 +73,45 @@ pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, S
             Ok(Made::new(processed.iter().map(described).collect(), cost))
         }
         PluginRole::KdLoss => {
-            let loss = PluginKdLoss::new(plugin).map_err(load)?;
+            let mut loss = PluginKdLoss::new(plugin).map_err(load)?;
             let (student, teacher) = (trained(one("student", &case.student)?), one("teacher", &case.teacher)?);
             let labels = case.labels.as_ref().map(|labels| make("labels", labels)).transpose()?;
             let temperature = Temperature::Scalar(case.temperature);
             let inputs =
                 KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: labels.as_ref() };
-            let (loss, cost) = meter.measured(|| Ok((loss.loss(&inputs)?, loss.usage()))).map_err(text)?;
+            let (loss, cost) = meter
+                .measured(|| {
+                    loss.begin_step(&context_of_both(case));
+                    Ok((loss.loss(&inputs)?, loss.usage()))
+                })
+                .map_err(text)?;
             Made::loss(&loss, std::slice::from_ref(&student), cost).map_err(|error| text(error.into()))
         }
         PluginRole::MatchLoss => {
-            let loss = PluginMatchLoss::new(plugin).map_err(load)?;
+            let mut loss = PluginMatchLoss::new(plugin).map_err(load)?;
             let student: Vec<Tensor> = all("student", &case.student)?.into_iter().map(trained).collect();
             let teacher = all("teacher", &case.teacher)?;
             if student.len() != loss.num_layers() || teacher.len() != loss.num_layers() {
                 return Err(format!("the loss takes {} layers of each side", loss.num_layers()));
             }
             let mask = case.mask.as_ref().map(|mask| make("mask", mask)).transpose()?;
-            let (loss, cost) =
-                meter.measured(|| Ok((loss.loss(&student, &teacher, mask.as_ref())?, loss.usage()))).map_err(text)?;
+            let (loss, cost) = meter
+                .measured(|| {
+                    loss.begin_step(&context_of_both(case));
+                    Ok((loss.loss(&student, &teacher, mask.as_ref())?, loss.usage()))
+                })
+                .map_err(text)?;
             Made::loss(&loss, &student, cost).map_err(|error| text(error.into()))
         }
         PluginRole::TemperatureScheduler => {
-            let scheduler = PluginTemperatureScheduler::new(plugin).map_err(load)?;
+            let mut scheduler = PluginTemperatureScheduler::new(plugin).map_err(load)?;
             let (student, teacher) = (one("student", &case.student)?, one("teacher", &case.teacher)?);
-            let choose = || scheduler.temperature(&student, &teacher, case.temperature);
-            let (temperature, cost) = meter.measured(|| Ok((choose()?, scheduler.usage()))).map_err(text)?;
+            let (temperature, cost) = meter
+                .measured(|| {
+                    scheduler.begin_step(&context_of_both(case));
+                    Ok((scheduler.temperature(&student, &teacher, case.temperature)?, scheduler.usage()))
+                })
+                .map_err(text)?;
             let returned = match temperature {
                 Temperature::Scalar(value) => Returned::number("temperature", value),
                 Temperature::PerExample(values) => Returned {
@@ -111,8 +124,9 @@ pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, S
         }
         PluginRole::WeightScheduler => {
             let mut scheduler = PluginWeightScheduler::new(plugin).map_err(load)?;
+            let context = context_of_both(case);
             let (weight, cost) =
-                meter.measured(|| Ok((scheduler.weight(case.progress)?, scheduler.usage()))).map_err(text)?;
+                meter.measured(|| Ok((scheduler.weight(&context)?, scheduler.usage()))).map_err(text)?;
             Ok(Made::new(vec![Returned::number("weight", weight)], cost))
         }
         PluginRole::Callback => {
@@ -122,12 +136,20 @@ pub(super) fn run(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, S
     }
 }
 
-fn context(case: &Case) -> AdaptContext {
-    let role = match case.model {
-        Side::Teacher => Role::Teacher(0),
-        Side::Student => Role::Student,
-    };
-    AdaptContext { role, task: None, step: case.step }
+/// The step of a case. Every step is thought to be one of the optimizer's.
+pub(super) fn context(case: &Case) -> StepContext {
+    StepContext {
+        step: case.step,
+        global_step: case.step,
+        progress: case.progress,
+        side: Some(case.model),
+        ..StepContext::default()
+    }
+}
+
+/// The same of a role that is called for both sides together.
+fn context_of_both(case: &Case) -> StepContext {
+    StepContext { side: None, ..context(case) }
 }
 
 pub(super) fn batch(spec: &BatchSpec) -> Result<Batch, String> {

@@ -1,8 +1,8 @@
 //! The role `adaptor`.
 
-use brewer::{AdaptContext, Adaptor, Batch, Features, Outputs};
+use brewer::{Adaptor, Batch, Features, Outputs, StepContext};
 
-use super::{guest_context, place, returned};
+use super::{guest_context, place, returned, whose};
 use crate::{
     batch::Columns,
     bindings::exported::adaptor::Guest as Exports,
@@ -30,14 +30,14 @@ impl PluginAdaptor {
         self.0.usage()
     }
 
-    fn call(&mut self, context: &AdaptContext, batch: &Batch, outputs: &Outputs) -> Result<Features> {
+    fn call(&mut self, context: &StepContext, batch: &Batch, outputs: &Outputs) -> Result<Features> {
         let columns = Columns::new(batch);
         let of_model = ModelOutputs::new(outputs);
         let mut given = of_model.given();
         given.tensors = given.tensors.saturating_add(columns.elements());
         let device = of_model.computed().next().map_or(columns.device(), |tensor| tensor.device());
         let call = self.0.call_at(context, device);
-        let about = format!("{}, {}", context.role, place(context));
+        let about = format!("{}, {}", whose(context), place(context));
         self.0.call(about, call, |store, exports| {
             let state = store.data_mut();
             let batch = state.handles.insert(&state.limits, Entry::Batch(columns))?;
@@ -77,7 +77,7 @@ impl Adaptor for PluginAdaptor {
         true
     }
 
-    fn adapt(&mut self, context: &AdaptContext, batch: &Batch, outputs: &Outputs) -> brewer::Result<Features> {
+    fn adapt(&mut self, context: &StepContext, batch: &Batch, outputs: &Outputs) -> brewer::Result<Features> {
         Ok(self.call(context, batch, outputs)?)
     }
 }

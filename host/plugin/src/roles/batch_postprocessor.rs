@@ -1,6 +1,6 @@
 //! The role `batch-postprocessor`.
 
-use brewer::{AdaptContext, Batch, BatchPostprocessor, model::ModelSpec};
+use brewer::{Batch, BatchPostprocessor, StepContext, model::ModelSpec};
 use tch::{Tensor, no_grad};
 
 use super::{guest_context, place, returned, unlike};
@@ -42,7 +42,7 @@ impl PluginBatchPostprocessor {
         self.guest.usage()
     }
 
-    fn call(&mut self, context: &AdaptContext, batch: &Batch) -> Result<Batch> {
+    fn call(&mut self, context: &StepContext, batch: &Batch) -> Result<Batch> {
         let columns = Columns::new(batch);
         let call = self.guest.call_at(context, columns.device());
         let readers = &self.readers;
@@ -109,7 +109,7 @@ fn check(batch: Batch) -> Result<Batch, Cause> {
 }
 
 impl BatchPostprocessor for PluginBatchPostprocessor {
-    fn process(&mut self, context: &AdaptContext, batch: Batch) -> brewer::Result<Batch> {
+    fn process(&mut self, context: &StepContext, batch: Batch) -> brewer::Result<Batch> {
         Ok(no_grad(|| self.call(context, &batch))?)
     }
 }

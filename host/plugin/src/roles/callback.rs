@@ -3,12 +3,12 @@
 use std::{rc::Rc, sync::atomic::AtomicBool};
 
 use brewer::{
-    AdaptContext, Callback, Role, Student,
+    Callback, StepContext, Student,
     callback::{Action, DataSplit, Scalars},
 };
 use tch::no_grad;
 
-use super::{place, returned};
+use super::returned;
 use crate::{
     bindings::exported::callback::{Action as Answer, Guest as Exports},
     checkpoint::{Checkpoint, FirstEpoch, Split},
@@ -49,12 +49,12 @@ impl PluginCallback {
         self.guest.usage()
     }
 
-    fn call(&mut self, student: &Student, step: u64, scalars: &mut Scalars) -> Result<Action> {
-        let context = AdaptContext { role: Role::Student, task: None, step };
-        let mut call = self.guest.call_at(&context, student.device());
+    fn call(&mut self, student: &Student, context: &StepContext, scalars: &mut Scalars) -> Result<Action> {
+        let step = context.global_step;
+        let mut call = self.guest.call_at(context, student.device());
         let (student, splits) = (student.clone(), self.splits.clone());
         call.checkpoint = Some(Checkpoint { student, splits, scalars: std::mem::take(scalars) });
-        self.guest.call(format!("{}, {}", PluginRole::Callback, place(&context)), call, |store, exports| {
+        self.guest.call(format!("{}, step {step}", PluginRole::Callback), call, |store, exports| {
             let answer = exports.call_on_checkpoint(&mut *store, step);
             if let Some(checkpoint) = store.data_mut().call.checkpoint.take() {
                 *scalars = checkpoint.scalars;
@@ -76,11 +76,11 @@ impl Callback for PluginCallback {
     fn on_checkpoint(
         &mut self,
         student: &Student,
-        step: u64,
+        context: &StepContext,
         scalars: &mut Scalars,
         _interrupt: &AtomicBool,
     ) -> brewer::Result<Action> {
-        Ok(no_grad(|| self.call(student, step, scalars))?)
+        Ok(no_grad(|| self.call(student, context, scalars))?)
     }
 
     fn check_scalars(&self, known: &[String]) -> brewer::Result<()> {
@@ -97,6 +97,6 @@ impl Callback for PluginCallback {
     fn rehearse(&mut self, student: &Student, scalars: &mut Scalars) -> brewer::Result<()> {
         let plugin = self.guest.plugin().silenced();
         let mut other = Self { guest: Guest::new(&plugin)?, splits: self.splits.clone() };
-        other.on_checkpoint(student, 0, scalars, &AtomicBool::new(false)).map(drop)
+        other.on_checkpoint(student, &StepContext::default(), scalars, &AtomicBool::new(false)).map(drop)
     }
 }

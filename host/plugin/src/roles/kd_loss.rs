@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use brewer::loss::KdLoss;
+use brewer::{StepContext, loss::KdLoss};
 use tch::Tensor;
 
 use super::{returned, take_loss};
@@ -62,8 +62,8 @@ impl KdLoss for PluginKdLoss {
         true
     }
 
-    fn repeat(&self) {
-        self.guest.borrow_mut().repeat();
+    fn begin_step(&mut self, context: &StepContext) {
+        self.guest.get_mut().begin_step(context);
     }
 
     fn loss(&self, inputs: &brewer::loss::KdInputs<'_>) -> brewer::Result<Tensor> {

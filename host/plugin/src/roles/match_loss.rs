@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use brewer::loss::MatchLoss;
+use brewer::{StepContext, loss::MatchLoss};
 use tch::{Device, Tensor};
 
 use super::{returned, take_loss, unlike};
@@ -86,8 +86,8 @@ impl MatchLoss for PluginMatchLoss {
         Ok(())
     }
 
-    fn repeat(&self) {
-        self.guest.borrow_mut().repeat();
+    fn begin_step(&mut self, context: &StepContext) {
+        self.guest.get_mut().begin_step(context);
     }
 
     fn loss(&self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> brewer::Result<Tensor> {

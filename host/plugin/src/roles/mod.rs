@@ -16,7 +16,7 @@ pub use match_loss::PluginMatchLoss;
 pub use temperature_scheduler::PluginTemperatureScheduler;
 pub use weight_scheduler::PluginWeightScheduler;
 
-use brewer::{AdaptContext, Role, libtorch};
+use brewer::{Side, StepContext, libtorch};
 use tch::Tensor;
 use wasmtime::component::Resource;
 
@@ -30,17 +30,27 @@ use crate::{
 };
 
 /// The context as the guest sees it.
-fn guest_context(context: &AdaptContext) -> types::Context {
-    let model = match context.role {
-        Role::Student => types::Model::Student,
+fn guest_context(context: &StepContext) -> types::Context {
+    let StepContext { step, task, .. } = context;
+    types::Context { model: guest_model(whose(context)), task: task.as_deref().map(str::to_owned), step: *step }
+}
+
+/// A side as the guest sees it.
+pub(crate) fn guest_model(side: Side) -> types::Model {
+    match side {
+        Side::Student => types::Model::Student,
         // No run has four billion teachers.
-        Role::Teacher(index) => types::Model::Teacher(u32::try_from(index).unwrap_or(u32::MAX)),
-    };
-    types::Context { model, task: context.task.clone(), step: context.step }
+        Side::Teacher(index) => types::Model::Teacher(u32::try_from(index).unwrap_or(u32::MAX)),
+    }
+}
+
+/// The model that a call is about. The engine names it to every role that is called for one model.
+fn whose(context: &StepContext) -> Side {
+    context.side.unwrap_or(Side::Student)
 }
 
 /// Task and step as messages name them: `task qa, step 3`.
-fn place(context: &AdaptContext) -> String {
+fn place(context: &StepContext) -> String {
     match &context.task {
         Some(task) => format!("task {task}, step {}", context.step),
         None => format!("step {}", context.step),

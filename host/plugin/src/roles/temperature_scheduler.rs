@@ -2,7 +2,10 @@
 
 use std::cell::RefCell;
 
-use brewer::temperature::{Temperature, TemperatureScheduler};
+use brewer::{
+    StepContext,
+    temperature::{Temperature, TemperatureScheduler},
+};
 use tch::{Tensor, no_grad};
 
 use super::{described, refused, returned, unlike};
@@ -91,8 +94,8 @@ impl TemperatureScheduler for PluginTemperatureScheduler {
         &self.name
     }
 
-    fn repeat(&self) {
-        self.guest.borrow_mut().repeat();
+    fn begin_step(&mut self, context: &StepContext) {
+        self.guest.get_mut().begin_step(context);
     }
 
     fn temperature(&self, student: &Tensor, teacher: &Tensor, base: f64) -> brewer::Result<Temperature> {

@@ -1,6 +1,6 @@
 //! The role `weight-scheduler`.
 
-use brewer::weight::WeightScheduler;
+use brewer::{StepContext, weight::WeightScheduler};
 use tch::{Device, no_grad};
 
 use super::{returned, unlike};
@@ -25,8 +25,9 @@ impl PluginWeightScheduler {
         self.0.usage()
     }
 
-    fn call(&mut self, progress: f64) -> Result<f64> {
-        let call = self.0.next_call(Device::Cpu);
+    fn call(&mut self, context: &StepContext) -> Result<f64> {
+        let progress = context.progress;
+        let call = self.0.call_at(context, Device::Cpu);
         let about = format!("{}, progress {progress}", PluginRole::WeightScheduler);
         self.0.call(about, call, |store, exports| {
             Ok(match exports.call_weight(store, progress)? {
@@ -43,7 +44,7 @@ impl WeightScheduler for PluginWeightScheduler {
         self.0.name()
     }
 
-    fn weight(&mut self, progress: f64) -> brewer::Result<f64> {
-        Ok(no_grad(|| self.call(progress))?)
+    fn weight(&mut self, context: &StepContext) -> brewer::Result<f64> {
+        Ok(no_grad(|| self.call(context))?)
     }
 }

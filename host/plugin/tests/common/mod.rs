@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use brewer::{AdaptContext, Adaptor, Batch, Features, Outputs, Role};
+use brewer::{Adaptor, Batch, Features, Outputs, Side, StepContext};
 use brewer_plugin_host::{Engine, Limits, LogSink, Permission, Plugin, PluginAdaptor, PluginOptions};
 use serde_json::Value;
 use tch::{Kind, Tensor};
@@ -40,12 +40,12 @@ pub fn guest(config: Value, limits: Limits, permissions: &[Permission]) -> Plugi
     adaptor_with("guest-misbehaving", options)
 }
 
-pub fn student(step: u64) -> AdaptContext {
-    AdaptContext { role: Role::Student, task: None, step }
+pub fn student(step: u64) -> StepContext {
+    StepContext { step, side: Some(Side::Student), ..StepContext::default() }
 }
 
-pub fn teacher(index: usize) -> AdaptContext {
-    AdaptContext { role: Role::Teacher(index), task: None, step: 0 }
+pub fn teacher(index: usize) -> StepContext {
+    StepContext { side: Some(Side::Teacher(index)), ..StepContext::default() }
 }
 
 /// Three sequences of four tokens.

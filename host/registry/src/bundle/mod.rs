@@ -36,8 +36,11 @@ const VERSION: &str = "org.opencontainers.image.version";
 /// What a file of a bundle is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FileKind {
+    /// A text for people.
     Readme,
+    /// An experiment, which `run --bundle` runs.
     Experiment,
+    /// What the references in the experiments named.
     Lock,
     /// The provenance of the run that the bundle was made from.
     Provenance,
@@ -48,9 +51,11 @@ pub enum FileKind {
 /// A file on its way into a bundle.
 #[derive(Debug, Clone)]
 pub struct NewFile {
+    /// What the file is.
     pub kind: FileKind,
     /// Letters, digits, `.`, `_` and `-`.
     pub name: String,
+    /// Its content.
     pub bytes: Vec<u8>,
 }
 
@@ -59,7 +64,9 @@ pub struct NewFile {
 pub struct Bundle {
     /// What names it: the digest of its index.
     pub index: Digest,
+    /// What people call it.
     pub title: String,
+    /// The version that its author gave it.
     pub version: Option<String>,
     /// The digests of the plugins' manifests by the plugins' names.
     pub plugins: BTreeMap<String, Digest>,

@@ -35,6 +35,7 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// The folder of Docker's `config.json` [default: as Docker and podman find theirs].
     pub docker_config: Option<PathBuf>,
+    /// How long a request may take, and how often it is tried.
     pub timing: Timing,
     /// Hears of what is on its way.
     pub progress: Option<Progress>,

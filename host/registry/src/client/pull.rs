@@ -18,6 +18,7 @@ use crate::{
 /// A manifest as a registry gave it.
 #[derive(Debug)]
 pub struct Manifest {
+    /// As they came; its digest is of them.
     pub bytes: Vec<u8>,
     /// Of `bytes`, computed here: what the registry says of it counts for nothing.
     pub digest: Digest,

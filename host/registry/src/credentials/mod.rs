@@ -22,8 +22,11 @@ use helper::Helper;
 /// What proves to a registry who asks.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Secret {
+    /// A name and a password, or a token in its place.
     Password {
+        /// The name to log in with.
         user: String,
+        /// The password of that name.
         password: String,
     },
     /// What a log-in in the browser left; the token service takes it in place of a password.
@@ -33,6 +36,7 @@ pub enum Secret {
 /// A secret, and where it was found.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
+    /// What is shown to the registry.
     pub secret: Secret,
     /// A file or a helper, for messages.
     pub source: String,

@@ -312,5 +312,9 @@ mod tests {
         let (copied, signature) = sign_payload(&reference, &Digest::of(b"other"), &key).unwrap();
         let Verdict::Invalid(problem) = check(&copied, Some(&signature)) else { panic!() };
         assert!(problem.contains("it is of another plugin, sha256:"), "{problem}");
+        // What the key signed as something else is no signature.
+        let other = String::from_utf8(payload).unwrap().replace(PAYLOAD_KIND, "a note");
+        let signature = BASE64_STANDARD.encode(key.sign(other.as_bytes()).unwrap());
+        assert_eq!(check(other.as_bytes(), Some(&signature)), Verdict::Invalid("its type is `a note`".into()));
     }
 }

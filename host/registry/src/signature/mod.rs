@@ -36,7 +36,9 @@ pub type Signatures = BTreeMap<Digest, Vec<Artefact>>;
 /// What a candidate turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
+    /// In which of the formats it is.
     pub form: Form,
+    /// Whose it is.
     pub verdict: Verdict,
 }
 

@@ -15,6 +15,7 @@ use crate::{Digest, Error, Reference, Result, document::Document, limits};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
+    /// As it was written, tag included.
     pub reference: String,
     /// The digest of the manifest, or of a bundle's index.
     pub manifest: Digest,

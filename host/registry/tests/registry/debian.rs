@@ -1,10 +1,21 @@
 //! Debian's `docker-registry`, and `skopeo`, which know nothing of Brewer.
 
-use std::{collections::BTreeMap, fs, path::Path, process::Command};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL};
 use brewer_registry::{Credential, Digest, Reference, Secret, Settings, Store, plugin};
+use ring::{rand::SystemRandom, signature};
+use serde_json::{Value, json};
 
 use crate::debian_registry::{HTPASSWD, Running, tools};
+use crate::server::{Reply, Seen, Server};
 use crate::world::{client, component, settings};
 
 fn reference(registry: &Running, path: &str) -> Reference {
@@ -168,4 +179,88 @@ fn certificates_are_checked() {
     let no_pem = Settings { ca_file: Some(registry.folder.path().join("key.pem")), ..settings() };
     let error = brewer_registry::Client::new(no_pem).unwrap_err();
     assert!(error.is_input() && error.to_string().contains("there is no certificate in it"), "{error}");
+}
+
+#[test]
+fn https_never_leads_to_http() {
+    let folder = tempfile::tempdir().unwrap();
+    certificate(folder.path(), "IP:127.0.0.1");
+    let elsewhere = Server::start(|_| Reply::new(200, "{}"));
+    // What openssl answers is the file that the path names, headers included.
+    let manifests = folder.path().join("v2/team/mine/manifests");
+    fs::create_dir_all(&manifests).unwrap();
+    let answer = format!("HTTP/1.0 307 Moved\r\nlocation: http://{}/x\r\ncontent-length: 0\r\n\r\n", elsewhere.host);
+    fs::write(manifests.join("1"), answer).unwrap();
+    let mut openssl = Command::new("openssl");
+    openssl.args(["s_server", "-accept", "127.0.0.1:0", "-HTTP", "-cert", "certificate.pem", "-key", "key.pem"]);
+    let mut server = openssl.current_dir(folder.path()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let host = lines.find_map(|line| Some(line.strip_prefix("ACCEPT ")?.to_owned())).unwrap();
+
+    let ca_file = Some(folder.path().join("certificate.pem"));
+    // Plain http is allowed there, and still not on the way from https.
+    let settings = Settings { ca_file, plain_http: vec![elsewhere.host.clone()], ..settings() };
+    let mine: Reference = format!("oci://{host}/team/mine:1").parse().unwrap();
+    let error = client(settings).resolve(&mine).unwrap_err().to_string();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(error.contains(&format!("it redirects, but http://{} is plain http", elsewhere.host)), "{error}");
+    assert!(elsewhere.seen().is_empty());
+}
+
+/// A token for what a request asks for, as Docker's registry takes it: a JWT signed with the key in `folder`. Only alice
+/// may push.
+fn token(folder: &Path, seen: &Seen) -> Reply {
+    let query = seen.path.split_once('?').map_or("", |(_, query)| query);
+    let scopes = query.split('&').filter_map(|pair| pair.strip_prefix("scope=")).map(|scope| scope.replace("%3A", ":"));
+    let is_alice = seen.header("authorization") == Some("Basic YWxpY2U6c2VjcmV0");
+    let access = scopes.map(|scope| {
+        let scope = scope.replace("%2F", "/").replace("%2C", ",");
+        let [kind, name, actions] = scope.split(':').collect::<Vec<_>>()[..] else { panic!("{scope}") };
+        let actions = actions.split(',').filter(|action| is_alice || *action == "pull").collect::<Vec<_>>();
+        json!({ "type": kind, "name": name, "actions": actions })
+    });
+    let access: Vec<Value> = access.collect();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let claims = json!({
+        "iss": "test", "sub": "alice", "aud": "registry", "nbf": now - 9, "iat": now, "exp": now + 300, "jti": "1",
+        "access": access,
+    });
+    let der = |file: &str| pem::parse(fs::read(folder.join(file)).unwrap()).unwrap().into_contents();
+    let header = json!({
+        "typ": "JWT", "alg": "ES256",
+        "x5c": [base64::prelude::BASE64_STANDARD.encode(der("certificate.pem"))],
+    });
+    let text = [header, claims].map(|part| BASE64_URL.encode(part.to_string())).join(".");
+    let (algorithm, random) = (&signature::ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
+    let key = signature::EcdsaKeyPair::from_pkcs8(algorithm, &der("key.pem"), &random).unwrap();
+    let signed = key.sign(&random, text.as_bytes()).unwrap();
+    Reply::new(200, json!({ "token": format!("{text}.{}", BASE64_URL.encode(signed)) }).to_string())
+}
+
+#[test]
+fn tokens_are_asked_for_and_bound_to_what_they_are_for() {
+    let keys = tempfile::tempdir().unwrap();
+    certificate(keys.path(), "IP:127.0.0.1");
+    let folder = keys.path().to_owned();
+    let service = Server::start(move |seen| token(&folder, seen));
+    let auth = format!(
+        "http: {{ addr: '127.0.0.1:0' }}\nauth: {{ token: {{ realm: 'http://{}/token', service: registry, issuer: test, rootcertbundle: '{}' }} }}\n",
+        service.host,
+        keys.path().join("certificate.pem").display()
+    );
+    let registry = Running::start(&auth, |_| {});
+    let (mine, component) = (reference(&registry, "team/mine:1"), component(10));
+    let denied = push(settings(), &mine, &component).unwrap_err().to_string();
+    assert!(denied.contains("UNAUTHORIZED") && denied.contains("there are no credentials for it in"), "{denied}");
+    let alice = || Settings { docker_config: Some(keys.path().to_owned()), ..settings() };
+    client(alice()).credentials().store(&registry.host, "alice", "secret").unwrap();
+    push(alice(), &mine, &component).unwrap();
+    // Whoever may not push may pull.
+    assert_eq!(plugin::pull(&client(settings()), &store(&registry), &mine).unwrap().bytes, component);
+    let scopes: Vec<_> =
+        service.seen().iter().filter_map(|seen| Some(seen.path.split_once("scope=")?.1.to_owned())).collect();
+    let push = "repository%3Ateam%2Fmine%3Apull%2Cpush";
+    // Without a name the first token lets the client look, and the second does not let it write.
+    assert_eq!(scopes, [push, push, push, "repository%3Ateam%2Fmine%3Apull"]);
 }

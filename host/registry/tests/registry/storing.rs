@@ -96,16 +96,36 @@ fn a_pull_that_is_killed_anywhere_leaves_nothing_half() {
 
 #[test]
 fn a_full_disk_is_an_error_and_the_store_is_as_it_was() {
-    // `ulimit -f` counts blocks of 512 bytes: the component does not fit, and then not even the manifest does.
-    for (blocks, file) in [(200, "ingest/"), (0, "ingest/")] {
-        let world = World::new(|_, _| None);
+    let manifest = |length: usize| {
+        move |text: String| {
+            let mut manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+            manifest["annotations"]["note"] = "x".repeat(length).into();
+            manifest.to_string()
+        }
+    };
+    // `ulimit -f` counts blocks of 512 bytes. What is too large for them: the first part, the component, the manifest.
+    for (padding, note, blocks) in [(10, 0, 0), (300 << 10, 0, 200), (10, 60_000, 20)] {
+        let world = World::with_component(component(padding), |_, _| None);
+        world.change_manifest(manifest(note));
         drop(world.store());
-        let child = pull_in_a_process(&world, &format!("trap '' XFSZ; ulimit -f {blocks};"));
-        let output = child.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && said.contains(file) && said.contains("File too large"), "{said}");
-        assert!(listing(&world.store_path()).is_empty());
+        let refused = |world: &World, file: &str| {
+            let output =
+                pull_in_a_process(world, &format!("trap '' XFSZ; ulimit -f {blocks};")).wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!output.status.success() && said.contains(file) && said.contains("File too large"), "{said}");
+        };
+        refused(&world, "ingest/");
+        // Whole parts may be there when the manifest has no room: nothing names them, so that nobody uses them.
+        assert_eq!(listing(&world.store_path()).is_empty(), note == 0);
+        assert!(world.store().records().unwrap().is_empty());
+        let digest = client(settings()).resolve(&world.reference).unwrap().digest;
+        assert!(plugin::load(&world.store(), &digest).unwrap().is_none());
         world.arrives();
+        if blocks == 0 {
+            // All of it is there, and only the record has no room.
+            refused(&world, "refs/");
+            assert!(world.store().records().unwrap().is_empty());
+        }
     }
 }
 

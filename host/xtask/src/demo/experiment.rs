@@ -87,6 +87,5 @@ fn measure(workspace: &Workspace, model: &Path) -> Result<Measured> {
 }
 
 fn host(workspace: &Workspace) -> std::process::Command {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.target(), PathBuf::from);
-    workspace.command(&target.join("debug").join("brewer-host").display().to_string())
+    workspace.command(&workspace.built("brewer-host").display().to_string())
 }

@@ -1,7 +1,7 @@
 //! One run of each side.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -36,10 +36,9 @@ pub fn textbrewer(python: &Python, folder: &Path, case: &Case) -> Result<Run> {
 
 pub fn brewer(workspace: &Workspace, python: &Python, folder: &Path, case: &Case) -> Result<Run> {
     let result = folder.join("brewer.json");
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.target(), PathBuf::from);
     let mut command = python.side();
     let metrics = folder.join("brewer/metrics.jsonl");
-    command.arg("measure").args([&result, &metrics, &target.join("debug/brewer-host")]);
+    command.arg("measure").args([&result, &metrics, &workspace.built("brewer-host")]);
     process::capture(command.arg("run").arg("--config").arg(write_experiment(folder, case)?))
         .context("Brewer's run failed")?;
     read(&result)

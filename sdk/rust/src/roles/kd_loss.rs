@@ -11,6 +11,7 @@ pub struct KdInputs {
     pub student: Tensor,
     /// The teacher's logits, without a gradient.
     pub teacher: Tensor,
+    /// What both sides are softened with: [`Temperature::soften`].
     pub temperature: Temperature,
     /// The labels of the rows, where there are any: integers `[…]` for logits `[…, classes]`, -100 for a row without one. Where
     /// a model may find several classes in an example, or predicts numbers: floats, NaN for a row without any.

@@ -4,8 +4,8 @@ use crate::describe::{describe, shape};
 use crate::loss::LossError;
 use crate::{Features, Result, Task};
 
-/// The features of one side, and who made them, for messages.
-pub struct Side<'a> {
+/// The features of one model, and who made them, for messages.
+pub struct ModelFeatures<'a> {
     /// The name of the adaptor.
     pub adaptor: String,
     /// Whether the adaptor is a plugin: nobody has checked what its tensors hold.
@@ -19,7 +19,7 @@ pub struct Side<'a> {
     pub task: &'a Task,
 }
 
-impl Side<'_> {
+impl ModelFeatures<'_> {
     pub fn wrong(&self, key: &str, found: String, expected: String) -> LossError {
         LossError::Feature {
             adaptor: self.adaptor.clone(),
@@ -48,7 +48,7 @@ impl Side<'_> {
 }
 
 /// Whether each feature that the adaptor returned has a form that the losses can work with.
-pub fn check_features(side: &Side<'_>) -> Result<()> {
+pub fn check_features(side: &ModelFeatures<'_>) -> Result<()> {
     let features = side.features;
     if features.is_empty() {
         return Err(side.wrong("{}", "nothing".into(), "at least one feature, such as `logits`".into()).into());
@@ -85,7 +85,7 @@ pub fn check_features(side: &Side<'_>) -> Result<()> {
     check_inputs_mask(side)
 }
 
-fn check_logits_mask(side: &Side<'_>) -> Result<()> {
+fn check_logits_mask(side: &ModelFeatures<'_>) -> Result<()> {
     let Features { logits, logits_mask, .. } = side.features;
     if logits_mask.is_empty() {
         return Ok(());
@@ -105,7 +105,7 @@ fn check_logits_mask(side: &Side<'_>) -> Result<()> {
     Ok(())
 }
 
-fn check_inputs_mask(side: &Side<'_>) -> Result<()> {
+fn check_inputs_mask(side: &ModelFeatures<'_>) -> Result<()> {
     let Some(mask) = &side.features.inputs_mask else { return Ok(()) };
     if mask.dim() == 2 && mask.size()[0] == side.batch_size as i64 {
         return Ok(());
@@ -115,7 +115,7 @@ fn check_inputs_mask(side: &Side<'_>) -> Result<()> {
 }
 
 /// For the student alone: a hard-label weight without losses, or with losses that train nothing, would be a silent nothing.
-pub fn check_hard_labels(side: &Side<'_>, is_used: bool) -> Result<()> {
+pub fn check_hard_labels(side: &ModelFeatures<'_>, is_used: bool) -> Result<()> {
     if !is_used {
         return Ok(());
     }
@@ -128,7 +128,7 @@ pub fn check_hard_labels(side: &Side<'_>, is_used: bool) -> Result<()> {
 }
 
 /// Whether each of the student's tensors under a key leads back to its parameters.
-pub fn check_gradients(side: &Side<'_>, key: &str, tensors: &[Tensor]) -> Result<()> {
+pub fn check_gradients(side: &ModelFeatures<'_>, key: &str, tensors: &[Tensor]) -> Result<()> {
     for (index, tensor) in tensors.iter().enumerate() {
         check_gradient(side, &format!("{key}[{index}]"), tensor)?;
     }
@@ -136,7 +136,7 @@ pub fn check_gradients(side: &Side<'_>, key: &str, tensors: &[Tensor]) -> Result
 }
 
 /// Whether a tensor of the student's leads back to its parameters: a loss of one that does not would train nothing.
-pub fn check_gradient(side: &Side<'_>, key: &str, tensor: &Tensor) -> Result<()> {
+pub fn check_gradient(side: &ModelFeatures<'_>, key: &str, tensor: &Tensor) -> Result<()> {
     if tensor.requires_grad() {
         return Ok(());
     }

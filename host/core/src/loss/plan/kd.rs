@@ -2,7 +2,7 @@ use std::fmt;
 
 use tch::{Device, Kind, Tensor};
 
-use super::Side;
+use super::ModelFeatures;
 use super::check::is_integer;
 use crate::describe::{describe, shape};
 use crate::loss::plugins::{make_kd_loss, make_temperature_scheduler};
@@ -11,7 +11,7 @@ use crate::loss::{
     select_logits,
 };
 use crate::temperature::TemperatureScheduler;
-use crate::{Distribution, Features, Result};
+use crate::{Distribution, Features, Result, StepContext};
 
 /// The loss between the logits of both sides, summed over their lists.
 pub struct KdTerm {
@@ -47,10 +47,9 @@ impl KdTerm {
         })
     }
 
-    /// Says that the step is computed again.
-    pub(super) fn repeat(&self) {
-        self.scheduler.repeat();
-        self.loss.repeat();
+    pub(super) fn begin_step(&mut self, context: &StepContext) {
+        self.scheduler.begin_step(context);
+        self.loss.begin_step(context);
     }
 
     /// The sum over pairs of logits, after masks were applied.
@@ -112,7 +111,7 @@ impl KdTerm {
         }
     }
 
-    pub(super) fn check(&self, student: &Side<'_>, teacher: &Side<'_>) -> Result<()> {
+    pub(super) fn check(&self, student: &ModelFeatures<'_>, teacher: &ModelFeatures<'_>) -> Result<()> {
         let counts = (student.features.logits.len(), teacher.features.logits.len());
         if counts.0 != counts.1 {
             return Err(student
@@ -153,7 +152,7 @@ impl KdTerm {
     }
 
     /// Whether what the loss makes of logits is what the models are trained for.
-    pub(super) fn check_tasks(&self, student: &Side<'_>, teacher: &Side<'_>) -> Result<()> {
+    pub(super) fn check_tasks(&self, student: &ModelFeatures<'_>, teacher: &ModelFeatures<'_>) -> Result<()> {
         if !student.has_logits_of_head() || !teacher.has_logits_of_head() {
             return Ok(());
         }
@@ -190,7 +189,7 @@ impl KdTerm {
         Ok(())
     }
 
-    fn check_labels(&self, student: &Side<'_>, index: usize, logits: &Tensor) -> Result<()> {
+    fn check_labels(&self, student: &ModelFeatures<'_>, index: usize, logits: &Tensor) -> Result<()> {
         let Some(labels) = student.features.labels.get(index) else {
             return Err(student
                 .missing("labels", "probability_shift", "Return the batch's labels, one tensor for each of `logits`.")
@@ -219,7 +218,7 @@ impl KdTerm {
 
     /// Whether every label is a class of the logits, where looking is free and where a plugin made them: on a GPU a class that
     /// is not there ends in an assertion after which the process can use the device no more.
-    fn check_classes(&self, student: &Side<'_>, index: usize, labels: &Tensor, logits: &Tensor) -> Result<()> {
+    fn check_classes(&self, student: &ModelFeatures<'_>, index: usize, labels: &Tensor, logits: &Tensor) -> Result<()> {
         let classes = logits.size().last().copied().unwrap_or(0);
         let is_looked_at = student.is_plugin || labels.device() == Device::Cpu;
         if !is_looked_at || !student.task.labels_are_classes() || labels.numel() == 0 {

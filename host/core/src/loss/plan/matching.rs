@@ -2,13 +2,13 @@ use serde_json::{Map, Value};
 use tch::{Device, Tensor};
 
 use super::operands::Operands;
-use super::{Side, Term, check_gradient};
+use super::{ModelFeatures, Term, check_gradient};
 use crate::describe::{describe, shape};
 use crate::loss::config::ProjectionSpec;
 use crate::loss::plugins::make_match_loss;
 use crate::loss::{CustomMatch, IntermediateMatch, LossError, MatchLoss, NameAndParameters, PluginLosses};
 use crate::projection::{PROJECTIONS, Projection, projection};
-use crate::{Feature, Features, Result};
+use crate::{Feature, Features, Result, StepContext};
 
 /// A loss between selected layers, or modules, of both sides.
 pub struct MatchTerm {
@@ -72,9 +72,8 @@ impl MatchTerm {
         self.proj.as_ref().map(ProjectionSpec::options).unwrap_or_default()
     }
 
-    /// Says that the step is computed again.
-    pub(super) fn repeat(&self) {
-        self.loss.repeat();
+    pub(super) fn begin_step(&mut self, context: &StepContext) {
+        self.loss.begin_step(context);
     }
 
     pub(super) fn compute(&self, student: &Features, teacher: &Features) -> Result<Tensor> {
@@ -111,7 +110,7 @@ impl MatchTerm {
             .collect()
     }
 
-    pub(super) fn check(&self, student: &Side<'_>, teacher: &Side<'_>) -> Result<()> {
+    pub(super) fn check(&self, student: &ModelFeatures<'_>, teacher: &ModelFeatures<'_>) -> Result<()> {
         let student_shapes = self.operands.shapes(&self.key, student, false)?;
         let teacher_shapes = self.operands.shapes(&self.key, teacher, true)?;
         let projected = self.projected_shapes(&student_shapes)?;
@@ -136,7 +135,7 @@ impl MatchTerm {
 
     /// Whether the mask is one of the positions of every layer that is compared: one that is not would broadcast, and a
     /// loss of `[batch, length, 1]` with a mask of another length is a matrix for each example.
-    fn check_mask(&self, student: &Side<'_>, shapes: &[Vec<i64>]) -> Result<()> {
+    fn check_mask(&self, student: &ModelFeatures<'_>, shapes: &[Vec<i64>]) -> Result<()> {
         let Some(mask) = &student.features.inputs_mask else { return Ok(()) };
         let length = mask.size().last().copied();
         for size in shapes {

@@ -9,14 +9,14 @@ mod weight;
 use indexmap::IndexMap;
 use tch::{Device, Kind, Tensor};
 
-pub use check::{Side, check_features, check_gradients};
+pub use check::{ModelFeatures, check_features, check_gradients};
 use check::{check_gradient, check_hard_labels};
 pub use kd::KdTerm;
 pub use matching::MatchTerm;
 use weight::Weight;
 
 use super::{DistillationConfig, PluginLosses};
-use crate::{Feature, Features, Result};
+use crate::{Feature, Features, Result, StepContext};
 
 /// What a forward step is worth.
 #[derive(Debug)]
@@ -89,14 +89,17 @@ impl LossPlan {
         sum.finish()
     }
 
-    /// Says that the step is computed again, with the same numbers.
-    pub fn repeat(&self) {
-        self.kd.repeat();
-        self.matches.iter().for_each(MatchTerm::repeat);
+    /// Begins a forward step, or the same one again: losses and the temperature scheduler learn its context, and weights that
+    /// are scheduled become those of the optimizer steps done.
+    pub fn begin_step(&mut self, context: &StepContext) -> Result<()> {
+        self.kd.begin_step(context);
+        self.matches.iter_mut().for_each(|term| term.begin_step(context));
+        self.kd_weight.begin_step(context)?;
+        self.hard_label_weight.begin_step(context)
     }
 
     /// Whether the features of a batch are all that the plan needs, before anything is computed from them.
-    pub fn check(&self, student: &Side<'_>, teacher: &Side<'_>) -> Result<()> {
+    pub fn check(&self, student: &ModelFeatures<'_>, teacher: &ModelFeatures<'_>) -> Result<()> {
         for side in [student, teacher] {
             check_features(side)?;
         }
@@ -108,7 +111,7 @@ impl LossPlan {
     }
 
     /// Logits of both sides, or of neither where matches are what the student learns from and no key is about the KD loss.
-    fn check_logits(&self, student: &Side<'_>, teacher: &Side<'_>) -> Result<()> {
+    fn check_logits(&self, student: &ModelFeatures<'_>, teacher: &ModelFeatures<'_>) -> Result<()> {
         if has_logits(student.features, teacher.features) {
             self.kd.check(student, teacher)?;
             if self.kd_weight.is_used() {
@@ -117,7 +120,7 @@ impl LossPlan {
             }
             return Ok(());
         }
-        let has_any = |side: &Side<'_>| !side.features.logits.is_empty();
+        let has_any = |side: &ModelFeatures<'_>| !side.features.logits.is_empty();
         let side = if has_any(student) { teacher } else { student };
         if let Some(key) = self.kd_key {
             return Err(side.missing("logits", &format!("distillation.{key}"), KD_HINT).into());
@@ -137,12 +140,6 @@ impl LossPlan {
     /// The modules of the teacher, or of the student, whose outputs some match compares.
     pub fn modules(&self, of_teacher: bool) -> Vec<String> {
         self.matches.iter().flat_map(|term| term.modules(of_teacher)).cloned().collect()
-    }
-
-    /// Moves scheduled weights on, after an optimizer step; `progress` is the share of steps done.
-    pub fn advance(&mut self, progress: f64) -> Result<()> {
-        self.kd_weight.advance(progress)?;
-        self.hard_label_weight.advance(progress)
     }
 
     /// The summands for these features, in the order in which they are added.

@@ -1,6 +1,6 @@
 use tch::Tensor;
 
-use super::Side;
+use super::ModelFeatures;
 use crate::loss::{CustomMatch, IntermediateMatch, LayerIndex, LossError, ModuleNames};
 use crate::{Feature, Features, Layer, Result};
 
@@ -125,7 +125,7 @@ impl Operands {
     }
 
     /// The shapes of one side's operands; an error says what the adaptor did not return.
-    pub fn shapes(&self, key: &str, side: &Side<'_>, of_teacher: bool) -> Result<Vec<Vec<i64>>> {
+    pub fn shapes(&self, key: &str, side: &ModelFeatures<'_>, of_teacher: bool) -> Result<Vec<Vec<i64>>> {
         let found = self.of(side.features, of_teacher);
         let Operands::Layers { feature, teacher, student } = self else {
             // The engine puts them there or says that the model has none of that name.

@@ -1,13 +1,15 @@
 use std::fmt;
 
-use crate::Result;
 use crate::loss::PluginLosses;
 use crate::loss::plugins::make_weight_scheduler;
 use crate::weight::WeightScheduler;
+use crate::{Result, StepContext};
 
 /// The weight of a loss: the configured number until the first optimizer step, then the scheduler's if there is one.
 pub(super) struct Weight {
     value: f64,
+    /// The optimizer steps done that the value is for.
+    global_step: u64,
     scheduler: Option<Box<dyn WeightScheduler>>,
 }
 
@@ -18,7 +20,7 @@ impl Weight {
             "none" => None,
             name => Some(make_weight_scheduler(&format!("distillation.{key}_scheduler"), name, plugins)?),
         };
-        Ok(Self { value, scheduler })
+        Ok(Self { value, global_step: 0, scheduler })
     }
 
     pub(super) fn value(&self) -> f64 {
@@ -30,9 +32,13 @@ impl Weight {
         self.value != 0.0 || self.scheduler.is_some()
     }
 
-    pub(super) fn advance(&mut self, progress: f64) -> Result<()> {
-        if let Some(scheduler) = &mut self.scheduler {
-            self.value = scheduler.weight(progress)?;
+    /// Asks the scheduler once after each optimizer step, before the weight is used again.
+    pub(super) fn begin_step(&mut self, context: &StepContext) -> Result<()> {
+        if let Some(scheduler) = &mut self.scheduler
+            && context.global_step != self.global_step
+        {
+            self.value = scheduler.weight(context)?;
+            self.global_step = context.global_step;
         }
         Ok(())
     }

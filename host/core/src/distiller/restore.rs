@@ -3,14 +3,14 @@ use std::path::Path;
 
 use tch::Tensor;
 
-use crate::distiller::Trained;
+use super::Trained;
 use crate::loss::LossError;
 use crate::{Result, libtorch};
 
 /// Gives projections the weights of a safetensors file: each parameter of `trained` must be there once, under its own
 /// name (`projections.0.weight`) or under that of TextBrewer's list of projections (`0.weight`, and `0.0.weight` where
 /// an activation follows), and nothing else.
-pub fn restore(path: &Path, trained: &[Trained<'_>]) -> Result<()> {
+pub fn restore_projections(path: &Path, trained: &[Trained<'_>]) -> Result<()> {
     let wrong = |found: String, expected: String| LossError::Value {
         key: format!("student.projections: {}", path.display()),
         found,

@@ -1,0 +1,2 @@
+# Generated from wit/ by `cargo xtask sdk`; do not edit.
+"""What follows from the contract."""
