@@ -123,6 +123,7 @@ impl Inputs {
             ("sum 0 1, keep", x.sum_dim_intlist([0i64, 1].as_slice(), true, None)),
             ("mean", x.mean(None)),
             ("mean 0", x.mean_dim(0, false, None)),
+            ("logsumexp -1, keep", x.logsumexp(-1, true)),
             ("max 1", x.amax(1, false)),
             ("min -1, keep", x.amin(-1, true)),
             ("norm 1 over 1", x.norm_scalaropt_dim(1, 1, false)),

@@ -1,6 +1,9 @@
 //! The contract as Rust: the traits that the host implements and the functions that it calls.
 
-use wasmtime::{Store, component::InstancePre};
+use wasmtime::{
+    Store,
+    component::{Instance, InstancePre},
+};
 
 use crate::{contract::PluginRole, state::State};
 
@@ -17,6 +20,7 @@ wasmtime::component::bindgen!({
             include brewer:plugin/match-loss-plugin@0.1.0;
             include brewer:plugin/temperature-scheduler-plugin@0.1.0;
             include brewer:plugin/weight-scheduler-plugin@0.1.0;
+            include brewer:plugin/stateful@0.1.0;
         }
     ",
     world: "brewer:host/every-role",
@@ -48,8 +52,8 @@ pub(crate) trait Export: Sized {
     /// Whether the component has them, with the contract's types.
     fn check(pre: &InstancePre<State>) -> wasmtime::Result<()>;
 
-    /// Starts the component.
-    fn start(store: &mut Store<State>, pre: &InstancePre<State>) -> wasmtime::Result<Self>;
+    /// Finds them in an instance of the component.
+    fn load(store: &mut Store<State>, pre: &InstancePre<State>, instance: &Instance) -> wasmtime::Result<Self>;
 }
 
 macro_rules! exports {
@@ -61,9 +65,12 @@ macro_rules! exports {
                 exported::$interface::GuestIndices::new(pre).map(drop)
             }
 
-            fn start(store: &mut Store<State>, pre: &InstancePre<State>) -> wasmtime::Result<Self> {
-                let instance = pre.instantiate(&mut *store)?;
-                exported::$interface::GuestIndices::new(pre)?.load(store, &instance)
+            fn load(
+                store: &mut Store<State>,
+                pre: &InstancePre<State>,
+                instance: &Instance,
+            ) -> wasmtime::Result<Self> {
+                exported::$interface::GuestIndices::new(pre)?.load(store, instance)
             }
         }
     )*

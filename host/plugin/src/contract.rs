@@ -15,6 +15,9 @@ const PACKAGE: &str = "brewer:plugin/";
 /// The contract's name, before `@` and its version.
 const CONTRACT: &str = "brewer:plugin";
 
+/// The interface of a plugin that goes into checkpoints with what it remembers.
+const STATE: &str = "state";
+
 /// What a plugin can be in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -65,8 +68,9 @@ pub(crate) fn role_names() -> String {
     PluginRole::ALL.map(|role| format!("`{role}`")).join(", ")
 }
 
-/// The roles of a component that this host can run. Refuses everything else, and says what it is.
-pub(crate) fn inspect(bytes: &[u8]) -> Result<Vec<PluginRole>, LoadProblem> {
+/// The roles of a component that this host can run, and whether it exports what it remembers. Refuses everything else, and
+/// says what it is.
+pub(crate) fn inspect(bytes: &[u8]) -> Result<(Vec<PluginRole>, bool), LoadProblem> {
     // wasmtime's own format for compiled code is an ELF file.
     if bytes.starts_with(b"\x7fELF") {
         return Err(LoadProblem::Precompiled);
@@ -81,14 +85,13 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<Vec<PluginRole>, LoadProblem> {
     let names = interfaces(bytes).map_err(|error| LoadProblem::Damaged(error.to_string()))?;
     check_version(&names)?;
     check_imports(names.imports)?;
-    let roles: Vec<_> = PluginRole::ALL
-        .into_iter()
-        .filter(|role| names.exports.iter().any(|name| interface(name) == Some(role.interface())))
-        .collect();
+    let is_exported = |wanted: &str| names.exports.iter().any(|name| interface(name) == Some(wanted));
+    let roles: Vec<_> = PluginRole::ALL.into_iter().filter(|role| is_exported(role.interface())).collect();
     if roles.is_empty() {
         return Err(LoadProblem::NoRole { exports: names.exports });
     }
-    Ok(roles)
+    let has_state = is_exported(STATE);
+    Ok((roles, has_state))
 }
 
 /// The contract that a component was built for, as its names have it: `brewer:plugin@0.1.0`.

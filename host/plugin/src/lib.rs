@@ -45,6 +45,7 @@ mod permissions;
 mod plugin;
 mod random;
 mod roles;
+mod saved_state;
 mod schema;
 mod source;
 mod state;

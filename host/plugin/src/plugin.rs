@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::InstancePre;
 
 use crate::{
+    bindings::exported::state::GuestIndices as StateExports,
     config,
     contract::{self, PluginRole},
     engine::Engine,
@@ -49,6 +50,7 @@ pub struct Plugin {
     digest: String,
     size: u64,
     roles: Vec<PluginRole>,
+    has_state: bool,
     manifest: Option<Manifest>,
     metrics: Vec<(String, String)>,
     pub(crate) linked: InstancePre<State>,
@@ -114,7 +116,7 @@ impl Plugin {
         if let Some(expected) = options.sha256 {
             check_digest(&expected, &hex::encode(digest))?;
         }
-        let (manifest, roles) = looked_at(bytes)?;
+        let Seen { manifest, roles, has_state } = looked_at(bytes)?;
         let asked = manifest.as_ref().map(Asked::by).transpose().map_err(LoadProblem::Manifest)?;
         if let Some(asked) = &asked {
             let missing: Vec<String> = asked.needed.difference(&options.permissions).map(ToString::to_string).collect();
@@ -130,6 +132,9 @@ impl Plugin {
         let linked = engine.link(&component).map_err(signature)?;
         for role in &roles {
             role.check(&linked).map_err(signature)?;
+        }
+        if has_state {
+            StateExports::new(&linked).map_err(signature)?;
         }
         let name = printable(&path.file_name().unwrap_or(path.as_os_str()).to_string_lossy());
         let PluginOptions { permissions: granted, seed, log, limits, .. } = options;
@@ -151,6 +156,7 @@ impl Plugin {
             digest: hex::encode(digest),
             size: bytes.len() as u64,
             roles,
+            has_state,
             linked,
         })
     }
@@ -177,6 +183,11 @@ impl Plugin {
     /// What it can be in a run; at least one role.
     pub fn roles(&self) -> &[PluginRole] {
         &self.roles
+    }
+
+    /// Whether it exports `state`: what it remembers goes into checkpoints.
+    pub fn has_state(&self) -> bool {
+        self.has_state
     }
 
     /// What the component says of itself, if it does.
@@ -235,14 +246,21 @@ fn check_digest(expected: &str, found: &str) -> Result<(), LoadProblem> {
     Err(LoadProblem::OtherFile { expected: printable(expected), found: found.to_owned() })
 }
 
-/// The manifest and the roles of a component, as far as both fit this host.
-fn looked_at(bytes: &[u8]) -> Result<(Option<Manifest>, Vec<PluginRole>), LoadProblem> {
-    let roles = contract::inspect(bytes)?;
+/// What is known of a component before it is compiled.
+struct Seen {
+    manifest: Option<Manifest>,
+    roles: Vec<PluginRole>,
+    has_state: bool,
+}
+
+/// What a component says of itself, as far as it fits this host.
+fn looked_at(bytes: &[u8]) -> Result<Seen, LoadProblem> {
+    let (roles, has_state) = contract::inspect(bytes)?;
     let manifest = Manifest::of_component(bytes).map_err(|error| LoadProblem::Manifest(format!("{error:#}")))?;
     if let Some(contract) = manifest.as_ref().and_then(|manifest| manifest.contract.as_ref()) {
         contract::check_manifest(contract)?;
     }
-    Ok((manifest, roles))
+    Ok(Seen { manifest, roles, has_state })
 }
 
 /// The scalars that a configuration names.
@@ -272,6 +290,8 @@ pub struct Inspected {
     /// The contract that it was built for.
     pub contract: String,
     pub roles: Vec<PluginRole>,
+    /// Whether it exports `state`.
+    pub has_state: bool,
     pub manifest: Option<Manifest>,
 }
 
@@ -294,12 +314,13 @@ pub fn read_component(path: &Path, limit: u64) -> Result<Vec<u8>> {
 /// Errors: [`Error::Load`] with what is wrong with it.
 pub fn inspect_bytes(path: &Path, bytes: &[u8]) -> Result<Inspected> {
     let look = || -> Result<Inspected, LoadProblem> {
-        let (manifest, roles) = looked_at(bytes)?;
+        let Seen { manifest, roles, has_state } = looked_at(bytes)?;
         Ok(Inspected {
             digest: hex::encode(Sha256::digest(bytes)),
             size: bytes.len() as u64,
             contract: contract::built_for(bytes),
             roles,
+            has_state,
             manifest,
         })
     };

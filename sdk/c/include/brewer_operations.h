@@ -133,6 +133,9 @@ Tensor tensor_where(Tensor self, Tensor condition, Tensor other);
 Tensor tensor_sum(Tensor self, Dims dims, bool keep_dims);
 /* The mean over `dims` of a floating-point tensor. */
 Tensor tensor_mean(Tensor self, Dims dims, bool keep_dims);
+/* The logarithm of the sum of the exponentials over `dims` of a floating-point tensor, computed stably: what a
+ * softmax divides by, for losses that are made of parts of one. */
+Tensor tensor_logsumexp(Tensor self, Dims dims, bool keep_dims);
 /* The largest elements over `dims`; a gradient is shared evenly among equal ones. */
 Tensor tensor_max(Tensor self, Dims dims, bool keep_dims);
 /* The smallest elements over `dims`; a gradient is shared evenly among equal ones. */
@@ -264,6 +267,7 @@ Tensor loss_cosine_similarity(Tensor left, Tensor right, int64_t dim);
 #define tensor_where(...) BREWER_HERE(tensor_where, __VA_ARGS__)
 #define tensor_sum(...) BREWER_HERE(tensor_sum, __VA_ARGS__)
 #define tensor_mean(...) BREWER_HERE(tensor_mean, __VA_ARGS__)
+#define tensor_logsumexp(...) BREWER_HERE(tensor_logsumexp, __VA_ARGS__)
 #define tensor_max(...) BREWER_HERE(tensor_max, __VA_ARGS__)
 #define tensor_min(...) BREWER_HERE(tensor_min, __VA_ARGS__)
 #define tensor_norm(...) BREWER_HERE(tensor_norm, __VA_ARGS__)

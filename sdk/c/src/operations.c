@@ -253,6 +253,12 @@ Tensor tensor_mean(Tensor self, Dims dims, bool keep_dims) {
            brewer_plugin_tensor_method_tensor_mean(of(self), &dims_list, keep_dims, &made, &error));
 }
 
+Tensor tensor_logsumexp(Tensor self, Dims dims, bool keep_dims) {
+    contract_list_s64_t dims_list = list_of(dims);
+    TENSOR(can_ask(self.handle),
+           brewer_plugin_tensor_method_tensor_logsumexp(of(self), &dims_list, keep_dims, &made, &error));
+}
+
 Tensor tensor_max(Tensor self, Dims dims, bool keep_dims) {
     contract_list_s64_t dims_list = list_of(dims);
     TENSOR(can_ask(self.handle),

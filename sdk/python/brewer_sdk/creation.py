@@ -6,17 +6,13 @@ from . import kinds
 from .arguments import integers
 from .errors import ask
 from .generated import creation as generated
-from .generated.creation import *  # noqa: F403
 from .tensor import Tensor
 from .tensor_list import TensorList
-
-__all__ = ["cat", "stack", "tensor", "where"]
-__all__ += generated.__all__
 
 
 def full(size, fill_value, dtype=None) -> Tensor:
     """A tensor of one value; its kind follows from the value, unless given."""
-    return generated.full(size, fill_value, _kind_of(fill_value) if dtype is None else dtype)
+    return generated._full(size, fill_value, _kind_of(fill_value) if dtype is None else dtype)
 
 
 def arange(start, end=None, step=1, dtype=None) -> Tensor:
@@ -26,7 +22,7 @@ def arange(start, end=None, step=1, dtype=None) -> Tensor:
     bounds = (start, end, step)
     if dtype is None:
         dtype = kinds.int64 if all(isinstance(bound, int) for bound in bounds) else kinds.float32
-    return generated.arange(*bounds, dtype)
+    return generated._arange(*bounds, dtype)
 
 
 def tensor(data, dtype=None) -> Tensor:

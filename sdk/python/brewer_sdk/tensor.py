@@ -154,34 +154,34 @@ class Tensor(Operations):
 
     def where(self, condition: Tensor, other: Tensor | builtins.float) -> Tensor:
         """`self` where `condition` (`boolean`) holds and `other`, a tensor or a number, elsewhere."""
-        return super().where(condition, self._number(other) if is_number(other) else other)
+        return super().where(condition, other if isinstance(other, Tensor) else self._number(other))
 
     # Operators that are more than an operation of the contract.
 
     # As torch's: `==` compares elements, tensors are told apart by identity.
     __hash__ = object.__hash__
 
-    def __radd__(self, number) -> Tensor:
+    def __radd__(self, number: builtins.float) -> Tensor:
         return self.__add__(number)
 
-    def __rmul__(self, number) -> Tensor:
+    def __rmul__(self, number: builtins.float) -> Tensor:
         return self.__mul__(number)
 
-    def __rsub__(self, number) -> Tensor:
+    def __rsub__(self, number: builtins.float) -> Tensor:
         return self.neg().add(number) if is_number(number) else NotImplemented
 
-    def __rtruediv__(self, number) -> Tensor:
+    def __rtruediv__(self, number: builtins.float) -> Tensor:
         return self._number(number).div(self) if is_number(number) else NotImplemented
 
-    def __pow__(self, number) -> Tensor:
+    def __pow__(self, number: builtins.float) -> Tensor:
         return self.pow(number) if is_number(number) else NotImplemented
 
     # torch combines the bits of integers, which the contract does not have.
 
-    def __and__(self, other) -> Tensor:
+    def __and__(self, other: Tensor) -> Tensor:
         return _of_booleans("&", self, other).logical_and(other) if isinstance(other, Tensor) else NotImplemented
 
-    def __or__(self, other) -> Tensor:
+    def __or__(self, other: Tensor) -> Tensor:
         return _of_booleans("|", self, other).logical_or(other) if isinstance(other, Tensor) else NotImplemented
 
     def __invert__(self) -> Tensor:

@@ -126,6 +126,7 @@ static void operations(Batch batch, Features features) {
         tensor_sum(x, dims(0, 1), true),
         tensor_mean(x, dims(), false),
         tensor_mean(x, dims(0), false),
+        tensor_logsumexp(x, dims(-1), true),
         tensor_max(x, dims(1), false),
         tensor_min(x, dims(-1), true),
         tensor_norm(x, 1, dims(1), false),

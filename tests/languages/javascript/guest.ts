@@ -83,8 +83,9 @@ function operations(batch: Batch): Features {
         mask.logicalAnd(x.gt(0)), mask.logicalOr(x.gt(0)), mask.logicalNot(), x.where(mask, y),
     ];
     const reductions = [
-        x.sum(), index.sum(), x.sum(1), x.sum([0, 1], true), x.mean(), x.mean(0), x.max(1), x.min(-1, true),
-        x.norm(1, 1), mask.any(0), mask.all(1), x.argmax(1), x.softmax(-1), logs, x.matmul(w),
+        x.sum(), index.sum(), x.sum(1), x.sum([0, 1], true), x.mean(), x.mean(0),
+        x.logsumexp(-1, true), x.max(1), x.min(-1, true), x.norm(1, 1), mask.any(0), mask.all(1), x.argmax(1),
+        x.softmax(-1), logs, x.matmul(w),
     ];
     const selections = [x.gather(1, index), x.indexSelect(1, pick), x.maskedFill(mask, -1), x.maskedSelect(mask)];
     const views = [

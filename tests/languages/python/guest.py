@@ -91,9 +91,9 @@ class Guest:
             mask & (x > 0), mask | (x > 0), ~mask, x.where(mask, y),
         ]  # fmt: skip
         reductions = [
-            x.sum(), index.sum(), x.sum(1), x.sum((0, 1), keepdim=True), x.mean(), x.mean(0), x.amax(1),
-            x.amin(-1, keepdim=True), x.norm(1, dim=1), mask.any(0), mask.all(1), x.argmax(1), x.softmax(-1), logs,
-            x @ w,
+            x.sum(), index.sum(), x.sum(1), x.sum((0, 1), keepdim=True), x.mean(), x.mean(0),
+            x.logsumexp(-1, keepdim=True), x.amax(1), x.amin(-1, keepdim=True), x.norm(1, dim=1), mask.any(0),
+            mask.all(1), x.argmax(1), x.softmax(-1), logs, x @ w,
         ]  # fmt: skip
         selections = [x.gather(1, index), x.index_select(1, pick), x.masked_fill(mask, -1), x[mask]]
         views = [

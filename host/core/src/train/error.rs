@@ -61,6 +61,13 @@ pub enum TrainError {
     #[error("cannot resume the run in {}: {problem}", path.display())]
     Resume { path: PathBuf, problem: String },
 
+    /// What a role remembered at a checkpoint and cannot take up again.
+    #[error(
+        "cannot resume with the memory of {owner} as `{place}`: {problem}. Resume with the plugin as it was, or run without \
+         --resume"
+    )]
+    RoleState { owner: String, place: String, problem: String },
+
     /// A folder that another run writes.
     #[error(
         "{} is the folder of a run that is under way ({holder}); wait for its end, or name another folder in \
@@ -88,6 +95,7 @@ impl TrainError {
             | TrainError::NoSteps { .. }
             | TrainError::NoGradient { .. }
             | TrainError::Resume { .. }
+            | TrainError::RoleState { .. }
             | TrainError::Locked { .. }
             | TrainError::OutputFolder { .. } => Fault::Input,
             // The check before step 0 has seen what the user gave.

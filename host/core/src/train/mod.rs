@@ -17,6 +17,7 @@ mod output_folder;
 mod placement;
 mod rehearsal;
 mod resume;
+mod role_states;
 mod run_folder;
 mod run_record;
 mod schedule;

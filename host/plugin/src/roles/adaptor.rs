@@ -1,6 +1,6 @@
 //! The role `adaptor`.
 
-use brewer::{Adaptor, Batch, Features, Outputs, StepContext};
+use brewer::{Adaptor, Batch, Features, Outputs, RoleState, StepContext};
 
 use super::{guest_context, place, returned, whose};
 use crate::{
@@ -75,6 +75,10 @@ impl Adaptor for PluginAdaptor {
 
     fn is_plugin(&self) -> bool {
         true
+    }
+
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.0.state()
     }
 
     fn adapt(&mut self, context: &StepContext, batch: &Batch, outputs: &Outputs) -> brewer::Result<Features> {

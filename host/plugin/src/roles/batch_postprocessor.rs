@@ -1,6 +1,6 @@
 //! The role `batch-postprocessor`.
 
-use brewer::{Batch, BatchPostprocessor, StepContext, model::ModelSpec};
+use brewer::{Batch, BatchPostprocessor, RoleState, StepContext, model::ModelSpec};
 use tch::{Tensor, no_grad};
 
 use super::{guest_context, place, returned, unlike};
@@ -111,5 +111,9 @@ fn check(batch: Batch) -> Result<Batch, Cause> {
 impl BatchPostprocessor for PluginBatchPostprocessor {
     fn process(&mut self, context: &StepContext, batch: Batch) -> brewer::Result<Batch> {
         Ok(no_grad(|| self.call(context, &batch))?)
+    }
+
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.guest.state()
     }
 }

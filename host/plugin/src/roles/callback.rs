@@ -3,7 +3,7 @@
 use std::{rc::Rc, sync::atomic::AtomicBool};
 
 use brewer::{
-    Callback, StepContext, Student,
+    Callback, RoleState, StepContext, Student,
     callback::{Action, DataSplit, Scalars},
 };
 use tch::no_grad;
@@ -81,6 +81,10 @@ impl Callback for PluginCallback {
         _interrupt: &AtomicBool,
     ) -> brewer::Result<Action> {
         Ok(no_grad(|| self.call(student, context, scalars))?)
+    }
+
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.guest.state()
     }
 
     fn check_scalars(&self, known: &[String]) -> brewer::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use brewer::{StepContext, loss::KdLoss};
+use brewer::{RoleState, StepContext, loss::KdLoss};
 use tch::Tensor;
 
 use super::{returned, take_loss};
@@ -60,6 +60,10 @@ impl KdLoss for PluginKdLoss {
     /// It may: what it does with them only the plugin knows.
     fn uses_labels(&self) -> bool {
         true
+    }
+
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.guest.get_mut().state()
     }
 
     fn begin_step(&mut self, context: &StepContext) {

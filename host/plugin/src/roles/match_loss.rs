@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use brewer::{StepContext, loss::MatchLoss};
+use brewer::{RoleState, StepContext, loss::MatchLoss};
 use tch::{Device, Tensor};
 
 use super::{returned, take_loss, unlike};
@@ -84,6 +84,10 @@ impl MatchLoss for PluginMatchLoss {
     /// What shapes it takes only the plugin knows: it is asked by the first loss, which is part of the check before step 0.
     fn check(&self, _student: &[Vec<i64>], _teacher: &[Vec<i64>]) -> Result<(), String> {
         Ok(())
+    }
+
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.guest.get_mut().state()
     }
 
     fn begin_step(&mut self, context: &StepContext) {

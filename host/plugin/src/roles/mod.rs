@@ -58,11 +58,11 @@ fn place(context: &StepContext) -> String {
 }
 
 /// A message that the guest returned as its error.
-fn returned(message: String) -> Cause {
+pub(crate) fn returned(message: String) -> Cause {
     Cause::Returned(clean(&message))
 }
 
-fn unlike(found: impl Into<String>, expected: impl Into<String>) -> Cause {
+pub(crate) fn unlike(found: impl Into<String>, expected: impl Into<String>) -> Cause {
     Cause::Result { found: found.into(), expected: expected.into() }
 }
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use brewer::{
-    StepContext,
+    RoleState, StepContext,
     temperature::{Temperature, TemperatureScheduler},
 };
 use tch::{Tensor, no_grad};
@@ -92,6 +92,10 @@ fn first_unusable(values: &Tensor) -> Result<Option<f64>, tch::TchError> {
 impl TemperatureScheduler for PluginTemperatureScheduler {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.guest.get_mut().state()
     }
 
     fn begin_step(&mut self, context: &StepContext) {

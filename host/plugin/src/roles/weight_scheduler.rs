@@ -1,6 +1,6 @@
 //! The role `weight-scheduler`.
 
-use brewer::{StepContext, weight::WeightScheduler};
+use brewer::{RoleState, StepContext, weight::WeightScheduler};
 use tch::{Device, no_grad};
 
 use super::{returned, unlike};
@@ -42,6 +42,10 @@ impl PluginWeightScheduler {
 impl WeightScheduler for PluginWeightScheduler {
     fn name(&self) -> &str {
         self.0.name()
+    }
+
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.0.state()
     }
 
     fn weight(&mut self, context: &StepContext) -> brewer::Result<f64> {

@@ -96,6 +96,8 @@ fn along() -> Vec<(&'static str, Operation)> {
         of!(sum, vec![-1], false),
         of!(sum, vec![0], false),
         of!(mean, vec![-1], false),
+        of!(logsumexp, vec![-1], false),
+        of!(logsumexp, vec![0], false),
         of!(max, vec![-1], false),
         of!(max, vec![0], false),
         of!(argmax, -1, false),

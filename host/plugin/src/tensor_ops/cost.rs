@@ -65,6 +65,8 @@ impl Each {
     pub(super) const NORM: Self = Self { work: 120, temporaries: 1, gradients: 4, row: PART };
     /// Softmax and its logarithm.
     pub(super) const SOFTMAX: Self = Self { work: 280, temporaries: 0, gradients: 2, row: PART };
+    /// The logarithm of a sum of exponentials: libtorch makes them beside the result, and once more for the gradient.
+    pub(super) const LOG_SUM: Self = Self { work: 120, temporaries: 1, gradients: 3, row: PART };
     /// A loss that libtorch computes in one go.
     pub(super) const LOSS: Self = Self { work: 40, temporaries: 1, gradients: 3, row: 0 };
     /// A loss that libtorch puts together.

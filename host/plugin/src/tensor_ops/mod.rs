@@ -251,6 +251,10 @@ impl tensor::HostTensor for State {
         self.float_reduce(this, &dims, Each::SIMPLE, |this, dims| this.f_mean_dim(dims, keep_dims, None))
     }
 
+    fn logsumexp(&mut self, this: Handle, dims: Vec<i64>, keep_dims: bool) -> OpResult<Handle> {
+        self.float_reduce(this, &dims, Each::LOG_SUM, |this, dims| this.f_logsumexp(dims, keep_dims))
+    }
+
     fn max(&mut self, this: Handle, dims: Vec<i64>, keep_dims: bool) -> OpResult<Handle> {
         self.reduce_some(this, &dims, Each::EXTREME, |this, dims| this.f_amax(dims, keep_dims))
     }

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::{
     contract::{Argument, Contract, Function},
-    signature::{Language, Parameter, Signature},
+    signature::{Language, Parameter, Signature, refined},
     text::{Words, camel, comment, header},
 };
 
@@ -202,5 +202,8 @@ fn docs(contract: &Contract, function: &Function, signature: &Signature, indent:
 pub fn shown(function: &Function) -> Result<String> {
     let signature = Signature::of(function, Language::JavaScript)?;
     let place = if function.interface == "losses" { "losses." } else { "" };
-    Ok(format!("`{place}{}`", written(&signature)))
+    Ok(format!(
+        "`{place}{}`",
+        refined(function, Language::JavaScript).map_or_else(|| written(&signature), str::to_owned)
+    ))
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::{
     contract::{Argument, Contract, Function},
-    signature::{Language, Parameter, Signature},
+    signature::{Language, Parameter, Signature, refined},
     table::OPERATORS,
     text::{Words, comment, header, snake},
 };
@@ -84,18 +84,33 @@ fn operator_method(operator: &str, name: &str, signature: &Signature, takes_numb
 fn losses_or_creation(contract: &Contract, module: &Module<'_>) -> Result<String> {
     let (mut body, mut names) = (String::new(), vec![]);
     for function in &module.functions {
-        let signature = Signature::of(function, Language::Python)?;
+        let signature = of_module(function)?;
         body.push_str(&format!("\n\ndef {}:\n", signature.written(Language::Python, &[])));
         body.push_str(&docs(contract, function, &signature, "    "));
         let asked = asked(&format!("contract.{}", snake(&function.name)), &signature);
         body.push_str(&returned("Tensor", &asked, "    "));
-        names.push(format!("\"{}\"", signature.name));
+        names.push(signature.name);
     }
     let mut text = header("#", "") + &format!("\"\"\"{}\"\"\"\n\n", module.about);
     text.push_str(&format!("from wit_world.imports import {} as contract\n\n", module.interface));
     text.push_str(&imports(&body, "."));
-    text.push_str(&format!("from ..tensor import Tensor\n\n__all__ = [{}]\n", names.join(", ")));
+    text.push_str(&format!("from ..tensor import Tensor\n\n{}", public(&names)));
     Ok(text + &body)
+}
+
+/// A function of a module. What is refined by hand has an underscore, so that the module beside it can have the name.
+fn of_module(function: &Function) -> Result<Signature> {
+    let mut signature = Signature::of(function, Language::Python)?;
+    if refined(function, Language::Python).is_some() {
+        signature.name.insert(0, '_');
+    }
+    Ok(signature)
+}
+
+/// The names that a module gives away.
+fn public(names: &[String]) -> String {
+    let names = names.iter().filter(|name| !name.starts_with('_'));
+    format!("__all__ = [{}]\n", names.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", "))
 }
 
 /// The imports from the package that a body needs.
@@ -173,27 +188,21 @@ fn operation_types(contract: &Contract) -> Result<String> {
 fn types(contract: &Contract, module: &Module<'_>) -> Result<String> {
     let (mut body, mut names) = (String::new(), vec![]);
     for function in &module.functions {
-        let signature = Signature::of(function, Language::Python)?;
+        let signature = of_module(function)?;
         let parameters = typed(contract, &signature, false).join(", ");
         body.push_str(&format!("def {}({parameters}) -> Tensor: ...\n", signature.name));
-        names.push(format!("\"{}\"", signature.name));
+        names.push(signature.name);
     }
-    Ok(stub(&format!("__all__ = [{}]\n\n{body}", names.join(", "))))
+    Ok(stub(&format!("{}\n{body}", public(&names))))
 }
 
 /// A stub with the imports that its body needs.
 fn stub(body: &str) -> String {
-    let mut text = header("#", "");
-    for (name, import) in [
-        ("Sequence[", "from collections.abc import Sequence\n"),
-        ("Literal[", "from typing import Literal\n"),
-        (": Kind", "\nfrom ..kinds import Kind\n"),
-    ] {
-        if body.contains(name) {
-            text.push_str(import);
-        }
-    }
-    text + "from ..tensor import Tensor\n\n" + body
+    let used = |name: &str, import: &str| if body.contains(name) { import.to_owned() } else { String::new() };
+    let sequence = used("Sequence[", "from collections.abc import Sequence\n");
+    let literal = used("Literal[", "from typing import Literal\n");
+    let kind = used(": Kind", "from ..kinds import Kind\n");
+    header("#", "") + &sequence + &literal + "\n" + &kind + "from ..tensor import Tensor\n\n" + body
 }
 
 fn typed(contract: &Contract, signature: &Signature, takes_number: bool) -> Vec<String> {
@@ -226,7 +235,8 @@ pub fn shown(function: &Function) -> Result<String> {
     let place = if function.interface == "losses" { "functional." } else { "" };
     let operator = OPERATORS.iter().find(|(name, _)| *name == function.name).and_then(|(_, method)| symbol(method));
     let operator = operator.map(|symbol| format!(", `{symbol}`")).unwrap_or_default();
-    Ok(format!("`{place}{}`{operator}", signature.written(Language::Python, &[]).replace("kinds.", "")))
+    let written = signature.written(Language::Python, &[]).replace("kinds.", "");
+    Ok(format!("`{place}{}`{operator}", refined(function, Language::Python).unwrap_or(&written)))
 }
 
 /// The operator that a method of Python's is.

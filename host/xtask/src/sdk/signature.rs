@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::{
     contract::{Argument, Contract, Function},
-    table::{C_FORMS, Form, OPERATORS, PARAMETERS, RUST_FORMS, SIGNATURES},
+    table::{C_FORMS, Form, OPERATORS, PARAMETERS, REFINED, RUST_FORMS, SIGNATURES},
     text::{camel, snake},
 };
 
@@ -80,6 +80,12 @@ impl Signature {
     }
 }
 
+/// How a function is called that the language refines by hand.
+pub fn refined(function: &Function, language: Language) -> Option<&'static str> {
+    let row = REFINED.iter().find(|row| row.function == function.name)?;
+    Some(language.pick(row.python, row.javascript)).filter(|written| !written.is_empty())
+}
+
 impl Language {
     fn pick<'a>(self, python: &'a str, javascript: &'a str) -> &'a str {
         match self {
@@ -117,7 +123,8 @@ pub fn forms(
 
 /// Checks that every row of the tables is about a function of the contract.
 pub fn check_tables(contract: &Contract) -> Result<()> {
-    let rows = SIGNATURES.iter().map(|row| row.function).chain(OPERATORS.iter().map(|(function, _)| *function));
+    let rows =
+        SIGNATURES.iter().chain(REFINED).map(|row| row.function).chain(OPERATORS.iter().map(|(function, _)| *function));
     for name in rows.chain(RUST_FORMS.iter().chain(C_FORMS).map(|form| form.function)) {
         ensure!(
             contract.functions.iter().any(|function| function.name == name),

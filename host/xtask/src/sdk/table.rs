@@ -43,6 +43,18 @@ pub const SIGNATURES: &[Signature] = &[
     row("cosine-similarity", "cosine_similarity(x1, x2, dim=1)", "cosineSimilarity(left, right, dim = 1)"),
 ];
 
+/// Functions that Python or JavaScript refine by hand, as they are called there; empty where the language does not.
+pub const REFINED: &[Signature] = &[
+    row("argmax", "argmax(dim=None, keepdim=False)", "argmax(dim = undefined, keepdim = false)"),
+    row("full", "full(size, fill_value, dtype=None)", ""),
+    row(
+        "arange",
+        "arange(start, end=None, step=1, dtype=None)",
+        "arange(start, end = undefined, step = 1, kind = undefined)",
+    ),
+    row("kl-divergence", "kl_div(input, target, reduction=\"mean\", log_target=False)", ""),
+];
+
 /// Parameters that are the same in every function, unless its row says otherwise: in WIT, in Python, in JavaScript.
 pub const PARAMETERS: &[(&str, &str, &str)] = &[
     ("dims", "dim=None", "dim = undefined"),

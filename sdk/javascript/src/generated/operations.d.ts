@@ -89,6 +89,11 @@ export class Operations {
     sum(dim?: Dims, keepdim?: boolean): Tensor;
     /** The mean over `dim` of a floating-point tensor. */
     mean(dim?: Dims, keepdim?: boolean): Tensor;
+    /**
+     * The logarithm of the sum of the exponentials over `dim` of a floating-point tensor, computed stably: what a
+     * softmax divides by, for losses that are made of parts of one.
+     */
+    logsumexp(dim?: Dims, keepdim?: boolean): Tensor;
     /** The largest elements over `dim`; a gradient is shared evenly among equal ones. */
     max(dim?: Dims, keepdim?: boolean): Tensor;
     /** The smallest elements over `dim`; a gradient is shared evenly among equal ones. */

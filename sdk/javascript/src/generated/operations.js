@@ -189,6 +189,10 @@ export class Operations extends TensorHandle {
         return computed(this, (self) => self.mean(dimensions(dim), Boolean(keepdim)));
     }
 
+    logsumexp(dim = undefined, keepdim = false) {
+        return computed(this, (self) => self.logsumexp(dimensions(dim), Boolean(keepdim)));
+    }
+
     max(dim = undefined, keepdim = false) {
         return computed(this, (self) => self.max(dimensions(dim), Boolean(keepdim)));
     }

@@ -8,7 +8,7 @@ from ..arguments import integers, scalar, spread
 from ..errors import ask
 from ..tensor import Tensor
 
-__all__ = ["zeros", "ones", "full", "arange"]
+__all__ = ["zeros", "ones"]
 
 
 def zeros(*size, dtype=kinds.float32):
@@ -21,12 +21,12 @@ def ones(*size, dtype=kinds.float32):
     return Tensor(ask(contract.ones, spread(size), kinds.checked(dtype)))
 
 
-def full(size, fill_value, dtype):
+def _full(size, fill_value, dtype):
     """A tensor of one value."""
     return Tensor(ask(contract.full, integers(size), scalar(fill_value), kinds.checked(dtype)))
 
 
-def arange(start, end, step, dtype):
+def _arange(start, end, step, dtype):
     """
     `start`, `start + step`, … below `end` (above it for a negative step), as `[n]`.
 

@@ -7,7 +7,7 @@ from ..arguments import handle, integer, reduction_of
 from ..errors import ask
 from ..tensor import Tensor
 
-__all__ = ["cross_entropy", "mse_loss", "kl_div", "binary_cross_entropy_with_logits", "cosine_similarity"]
+__all__ = ["cross_entropy", "mse_loss", "binary_cross_entropy_with_logits", "cosine_similarity"]
 
 
 def cross_entropy(input, target, ignore_index=-100, reduction="mean"):
@@ -32,7 +32,7 @@ def mse_loss(input, target, reduction="mean"):
     return Tensor(ask(contract.mean_squared_error, handle(input), handle(target), reduction_of(reduction)))
 
 
-def kl_div(input, target, log_target=False, reduction="mean"):
+def _kl_div(input, target, log_target=False, reduction="mean"):
     """
     `target * (log(target) - input)`: `input` holds log-probabilities, `target` of the same shape probabilities, or
     log-probabilities if `log_target`. `"mean"` divides by the number of elements; for the mean over a batch divide the

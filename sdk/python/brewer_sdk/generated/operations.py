@@ -234,6 +234,13 @@ class Operations:
         """The mean over `dim` of a floating-point tensor."""
         return type(self)(ask(self._handle.mean, dimensions(dim), bool(keepdim)))
 
+    def logsumexp(self, dim=None, keepdim=False):
+        """
+        The logarithm of the sum of the exponentials over `dim` of a floating-point tensor, computed stably: what a
+        softmax divides by, for losses that are made of parts of one.
+        """
+        return type(self)(ask(self._handle.logsumexp, dimensions(dim), bool(keepdim)))
+
     def amax(self, dim=None, keepdim=False):
         """The largest elements over `dim`; a gradient is shared evenly among equal ones."""
         return type(self)(ask(self._handle.max, dimensions(dim), bool(keepdim)))

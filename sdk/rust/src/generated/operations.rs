@@ -272,6 +272,12 @@ impl Tensor {
         Ok(Tensor::new(self.handle().mean(dims, keep_dims)?))
     }
 
+    /// The logarithm of the sum of the exponentials over `dims` of a floating-point tensor, computed stably: what a
+    /// softmax divides by, for losses that are made of parts of one.
+    pub fn logsumexp(&self, dims: &[i64], keep_dims: bool) -> Result<Tensor> {
+        Ok(Tensor::new(self.handle().logsumexp(dims, keep_dims)?))
+    }
+
     /// The largest elements over `dims`; a gradient is shared evenly among equal ones.
     pub fn max(&self, dims: &[i64], keep_dims: bool) -> Result<Tensor> {
         Ok(Tensor::new(self.handle().max(dims, keep_dims)?))

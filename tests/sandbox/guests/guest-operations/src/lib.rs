@@ -74,7 +74,7 @@ fn reduction() -> Reduction {
 fn operate(pool: &[Tensor]) -> Result<Tensor> {
     let (a, b, c) = (&pool[below(pool.len())], &pool[below(pool.len())], &pool[below(pool.len())]);
     let (dim, keep) = (wild(), below(2) == 0);
-    match below(56) {
+    match below(57) {
         0 => a.select(dim, wild()),
         1 => a.narrow(dim, wild(), wild()),
         2 => a.reshape(&wild_shape()),
@@ -130,6 +130,7 @@ fn operate(pool: &[Tensor]) -> Result<Tensor> {
         52 => losses::kl_divergence(a, b, reduction()),
         53 => losses::cosine_similarity(a, b, dim),
         54 => values::read_range::<f32>(a, wild() as usize, wild() as usize).map(|_| a.clone()),
+        55 => a.logsumexp(&wild_shape(), keep),
         _ => values::write(&[1.5f32, wild_float() as f32], &wild_shape()),
     }
 }
