@@ -338,9 +338,12 @@ fn a_run_that_a_callback_stopped_stays_stopped() {
 
 #[test]
 fn another_number_of_threads_is_said() {
-    let workspace = workspace();
+    let mut workspace = workspace();
     workspace.run();
+    assert_eq!(read_json(&workspace.path("out/run.json"))["teacher_devices"], json!({ "teacher": "cpu" }));
     interrupt(&workspace, 6);
+    // The device that it was on, by another key.
+    workspace.set("teacher.device", json!("cpu"));
     let mut command = workspace.command(&["run", "--resume"]);
     let finished = Finished::new(command.env("OMP_NUM_THREADS", "2").output().unwrap());
     assert_eq!(finished.code, 0, "{}", finished.stderr);

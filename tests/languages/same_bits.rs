@@ -1,6 +1,6 @@
 //! The adaptor of sequence classification, in Rust and in every language.
 
-use brewer::{Adaptor, Features, Layers, Outputs};
+use brewer::{Adaptor, Features, Layer, OutputId, Outputs};
 use brewer_plugin_host::{PluginAdaptor, PluginOptions};
 use tch::{Device, Kind, Tensor};
 
@@ -33,8 +33,8 @@ fn passes_lists_on(adaptor: &mut PluginAdaptor) {
     let mut outputs = outputs();
     outputs.insert_list("hidden_states", vec![None, None, None]);
     let found = adaptor.adapt(&teacher(0), &batch(), &outputs).unwrap();
-    assert_eq!(found.hidden.iter().filter(|layer| layer.is_none()).count(), 3);
-    assert!(outputs.missed().is_nothing());
+    assert_eq!(found.hidden.iter().filter(|layer| layer.tensor.is_none()).count(), 3);
+    assert!(outputs.missed().is_empty());
     assert!(!outputs.read().wants("hidden_states") && !outputs.read().wants("loss"));
 }
 
@@ -43,7 +43,7 @@ fn reports_what_it_misses(adaptor: &mut PluginAdaptor) {
     outputs.insert("logits", None);
     let error = adaptor.adapt(&teacher(0), &batch(), &outputs).unwrap_err().to_string();
     assert!(error.contains("the output `logits` was not computed"), "{error}");
-    assert!(outputs.missed().wants("logits"));
+    assert_eq!(Vec::from_iter(outputs.missed()), [OutputId::Tensor("logits".into())]);
 }
 
 fn assert_same(left: &Features, right: &Features) {
@@ -52,9 +52,17 @@ fn assert_same(left: &Features, right: &Features) {
     assert_equal("labels", &left.labels, &right.labels);
     assert_equal("losses", &left.losses, &right.losses);
     assert_equal("inputs_mask", left.inputs_mask.as_slice(), right.inputs_mask.as_slice());
-    let computed = |layers: &Layers| -> Vec<Tensor> { layers.iter().flatten().map(Tensor::shallow_clone).collect() };
-    assert_equal("hidden", &computed(&left.hidden), &computed(&right.hidden));
-    assert_equal("attention", &computed(&left.attention), &computed(&right.attention));
+    assert_layers("hidden", &left.hidden, &right.hidden);
+    assert_layers("attention", &left.attention, &right.attention);
+}
+
+fn assert_layers(name: &str, left: &[Layer], right: &[Layer]) {
+    let origins = |layers: &[Layer]| layers.iter().map(|layer| layer.origin.clone()).collect::<Vec<_>>();
+    assert_eq!(origins(left), origins(right), "{name}");
+    let computed = |layers: &[Layer]| -> Vec<Tensor> {
+        layers.iter().filter_map(|layer| layer.tensor.as_ref()).map(Tensor::shallow_clone).collect()
+    };
+    assert_equal(name, &computed(left), &computed(right));
 }
 
 fn assert_equal(name: &str, left: &[Tensor], right: &[Tensor]) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use brewer::assemble::{preparation, task_of, tokenizer_in};
+use brewer::assemble::{device_of, preparation, task_of, tokenizer_in};
 use brewer::data::{DataConfig, Dataset, Loader, Order};
 use brewer::device::device;
 use brewer::evaluation::{Preparation, evaluate};
@@ -58,7 +58,7 @@ pub struct EvalOptions {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 
-    /// auto, cpu, cuda or cuda:N, in place of training.device [default: auto]
+    /// auto, cpu, cuda or cuda:N, in place of training.device, or of a teacher's own [default: auto]
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
 
@@ -109,7 +109,7 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
         Some(file) => file.clone(),
         None => options.split_in(&config)?.to_owned(),
     };
-    let name = options.device.as_deref().or(experiment.as_ref().map(|experiment| experiment.training.device.as_str()));
+    let name = options.device.as_deref().or(experiment.as_ref().map(|experiment| device_of(experiment, &folder)));
     let device = device(name.unwrap_or("auto")).map_err(brewer::Error::from)?;
 
     let model = model::load(&folder, &LoadOptions::frozen(device))?.model;
@@ -126,7 +126,7 @@ pub fn eval(options: &EvalOptions) -> Result<ExitCode> {
     Dataset::check_columns(&config, &[&dataset]).map_err(brewer::Error::from)?;
     let loader = Loader::new(Arc::new(dataset), config.eval_batch_size(), Order::ByLength);
     sources.write_lock()?;
-    let evaluation = evaluate(model.as_ref(), &loader, &mut preparation, device, &AtomicBool::new(false))?;
+    let evaluation = evaluate(model.as_ref(), &loader, &mut preparation, &AtomicBool::new(false))?;
 
     if options.json {
         output::json(&json::eval(&folder, &data, model.as_ref(), &evaluation))?;

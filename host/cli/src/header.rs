@@ -19,12 +19,17 @@ use crate::table::{counted, grouped, laid_out, magnitude};
 pub fn print(command: &str, experiment: &Experiment, assembled: &Assembled, terms: &[Term], timetable: &Timetable) {
     let session = &assembled.session;
     let title = format!("brewer-host {} · {command} · {}", env!("CARGO_PKG_VERSION"), experiment.distiller);
-    output::note(&format!("{} · {}", style(title).bold().for_stderr(), device_name(session.device)));
+    output::note(&format!("{} · {}", style(title).bold().for_stderr(), device_name(session.student.device())));
     output::note("");
     let mut rows = vec![];
     let teachers = session.tasks.iter().flat_map(|task| &task.teachers);
     for (teacher, spec) in teachers.zip(experiment.teachers()) {
-        rows.push(model_row(&teacher.label(), shown(&spec.model), teacher.model.as_ref()));
+        let mut row = model_row(&teacher.label(), shown(&spec.model), teacher.model.as_ref());
+        let device = teacher.model.device();
+        if device != session.student.device() {
+            row.push(format!("on {}", device_key(device)));
+        }
+        rows.push(row);
     }
     for (task, model) in session.student.models() {
         let label = task.map_or("student".to_owned(), |task| format!("student of {task}"));

@@ -89,7 +89,7 @@ pub fn check(experiment: &Experiment, assembled: &Assembled, checked: &Checked, 
         json!({
             "command": "check",
             "distiller": experiment.distiller.to_string(),
-            "device": device_key(session.device),
+            "device": device_key(session.student.device()),
             "models": models,
             "data": data.collect::<Vec<_>>(),
             "features": features,
@@ -114,6 +114,7 @@ fn model(name: &str, folder: Option<&Path>, model: &dyn Model) -> Value {
         "num_layers": spec.num_layers,
         "hidden_size": spec.hidden_size,
         "parameters": model.parameters().num_elements(),
+        "device": device_key(model.device()),
     })
 }
 

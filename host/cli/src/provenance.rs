@@ -54,6 +54,7 @@ impl Provenance<'_> {
                     },
                     "internalParameters": {
                         "device": self.record.device(),
+                        "teacherDevices": self.record.teacher_devices(),
                         "threads": self.record.threads(),
                         "cpu": processor(),
                         "libtorch": libtorch_version(),

@@ -88,7 +88,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
         let place = header::shown(folder.path());
         output::warning(&format!("{place} cannot be locked ({error}); see to it that no other run writes there"));
     }
-    let record = RunRecord::of(&given, assembled.session.device)?;
+    let record = RunRecord::of(&given)?;
     sources.write_lock()?;
     let mut metrics = match &resume {
         Some(resume) => continue_run(&folder, &given, resume)?,
@@ -108,6 +108,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     let observers: &mut [&mut dyn Observer] = &mut [&mut metrics, &mut progress];
     let end = session.train(&assembled.settings, start, &folder, observers, interrupt);
     progress.finish();
+    session.repeats().iter().for_each(|repeats| output::warning(repeats));
     let end = end?;
     let elapsed = begun.elapsed();
     let result =

@@ -80,10 +80,9 @@ pub fn evaluate(
     model: &dyn Model,
     loader: &Loader,
     preparation: &mut Preparation,
-    device: Device,
     interrupt: &AtomicBool,
 ) -> Result<Evaluation> {
-    evaluate_batches(model, loader, preparation, device, interrupt, usize::MAX)
+    evaluate_batches(model, loader, preparation, interrupt, usize::MAX)
 }
 
 /// The same on the first `most` batches alone.
@@ -91,7 +90,6 @@ fn evaluate_batches(
     model: &dyn Model,
     loader: &Loader,
     preparation: &mut Preparation,
-    device: Device,
     interrupt: &AtomicBool,
     most: usize,
 ) -> Result<Evaluation> {
@@ -105,7 +103,7 @@ fn evaluate_batches(
         if interrupt.load(Ordering::Relaxed) {
             break;
         }
-        let batch = preparation.prepare(&batch?, device)?;
+        let batch = preparation.prepare(&batch?, model.device())?;
         let measured = libtorch::guarded(|| {
             let with_arguments = preparation.arguments.with(&batch)?;
             let mut pass = Pass::evaluation(&request);
@@ -127,21 +125,20 @@ pub struct SplitEvaluator {
     split: String,
     loader: Loader,
     preparation: Preparation,
-    device: Device,
     task: Task,
 }
 
 impl SplitEvaluator {
     /// `task` is what the student predicts of the data.
-    pub fn new(split: &str, loader: Loader, preparation: Preparation, device: Device, task: Task) -> Self {
-        Self { split: split.to_owned(), loader, preparation, device, task }
+    pub fn new(split: &str, loader: Loader, preparation: Preparation, task: Task) -> Self {
+        Self { split: split.to_owned(), loader, preparation, task }
     }
 
     /// The metrics of the student on the first `most` batches.
     fn measure(&mut self, student: &Student, interrupt: &AtomicBool, most: usize) -> Result<Scalars> {
         let model = student.of_task(self.preparation.task.as_deref())?;
         let (loader, preparation) = (&self.loader, &mut self.preparation);
-        let found = evaluate_batches(model.as_ref(), loader, preparation, self.device, interrupt, most)?;
+        let found = evaluate_batches(model.as_ref(), loader, preparation, interrupt, most)?;
         Ok(found.metrics.into_iter().map(|(metric, value)| (format!("{}_{metric}", self.split), value)).collect())
     }
 }

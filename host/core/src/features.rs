@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use tch::{Device, Tensor};
 
 use crate::describe::describe;
-use crate::{Layers, Result};
+use crate::{OutputId, Result};
 
 /// What an adaptor returns: the tensors that the losses are computed from, under TextBrewer's keys. Each may be
 /// absent (an empty list), not all of them.
@@ -22,14 +22,38 @@ pub struct Features {
     /// Losses that the model or the adaptor computed; each is averaged to a scalar, then they are summed.
     pub losses: Vec<Tensor>,
     /// `[batch, length, hidden]` each: the hidden states that a match selects by its position in this list.
-    pub hidden: Layers,
+    pub hidden: Vec<Layer>,
     /// `[batch, heads, length, length]` each: the attention maps that a match selects by position.
-    pub attention: Layers,
+    pub attention: Vec<Layer>,
     /// `[batch, length]`, 1 for tokens and 0 for padding: the mask of every match.
     pub inputs_mask: Option<Tensor>,
     /// The outputs of modules that custom matches compare, by the module's name. Not the adaptor's: the engine takes
     /// them from the model.
     pub modules: IndexMap<String, Tensor>,
+}
+
+/// A hidden state or an attention map among features.
+#[derive(Debug)]
+pub struct Layer {
+    /// `None` if the model did not compute it, because no loss uses it.
+    pub tensor: Option<Tensor>,
+    /// The output of the model that it is, unchanged. `None` if an adaptor computed it: what it was computed from was read
+    /// then.
+    pub origin: Option<OutputId>,
+}
+
+impl Layer {
+    /// The same tensor under another handle.
+    pub fn shallow_clone(&self) -> Self {
+        Self { tensor: self.tensor.as_ref().map(Tensor::shallow_clone), origin: self.origin.clone() }
+    }
+}
+
+/// A layer that an adaptor computed.
+impl From<Tensor> for Layer {
+    fn from(tensor: Tensor) -> Self {
+        Self { tensor: Some(tensor), origin: None }
+    }
 }
 
 /// What is the same for every batch in the features that an adaptor returns.
@@ -61,7 +85,7 @@ impl fmt::Display for Feature {
 
 impl Features {
     /// The layers of one feature.
-    pub fn layers(&self, feature: Feature) -> &Layers {
+    pub fn layers(&self, feature: Feature) -> &[Layer] {
         match feature {
             Feature::Hidden => &self.hidden,
             Feature::Attention => &self.attention,
@@ -81,8 +105,12 @@ impl Features {
 
     fn map<E>(&self, change: impl Fn(&Tensor) -> Result<Tensor, E>) -> Result<Self, E> {
         let list = |tensors: &[Tensor]| tensors.iter().map(&change).collect::<Result<Vec<_>, E>>();
-        let layers = |layers: &Layers| -> Result<Layers, E> {
-            layers.iter().map(|layer| layer.as_ref().map(&change).transpose()).collect()
+        let layers = |layers: &[Layer]| -> Result<Vec<Layer>, E> {
+            let layer = |layer: &Layer| {
+                let tensor = layer.tensor.as_ref().map(&change).transpose()?;
+                Ok(Layer { tensor, origin: layer.origin.clone() })
+            };
+            layers.iter().map(layer).collect()
         };
         let modules = self.modules.iter().map(|(name, tensor)| Ok((name.clone(), change(tensor)?)));
         Ok(Self {
@@ -99,7 +127,7 @@ impl Features {
 
     /// The tensors through which a loss reaches the model.
     pub(crate) fn differentiable(&self) -> impl Iterator<Item = &Tensor> {
-        let layers = self.hidden.iter().chain(&self.attention).flatten();
+        let layers = self.hidden.iter().chain(&self.attention).filter_map(|layer| layer.tensor.as_ref());
         let tensors = self.logits.iter().chain(&self.losses).chain(layers).chain(self.modules.values());
         tensors.filter(|tensor| tensor.requires_grad())
     }
@@ -122,13 +150,16 @@ impl Features {
             Some(first) => format!("{length} × {}", describe(first)),
             None => format!("{length}, none of them used"),
         };
+        fn computed(layers: &[Layer]) -> Vec<&Tensor> {
+            layers.iter().filter_map(|layer| layer.tensor.as_ref()).collect()
+        }
         let lists = [
             ("logits", self.logits.iter().collect(), self.logits.len()),
             ("logits_mask", self.logits_mask.iter().collect(), self.logits_mask.len()),
             ("labels", self.labels.iter().collect(), self.labels.len()),
             ("losses", self.losses.iter().collect(), self.losses.len()),
-            ("hidden", self.hidden.iter().flatten().collect(), self.hidden.len()),
-            ("attention", self.attention.iter().flatten().collect(), self.attention.len()),
+            ("hidden", computed(&self.hidden), self.hidden.len()),
+            ("attention", computed(&self.attention), self.attention.len()),
             ("inputs_mask", self.inputs_mask.iter().collect(), usize::from(self.inputs_mask.is_some())),
         ];
         let present = lists.into_iter().filter(|(_, _, length)| *length > 0);

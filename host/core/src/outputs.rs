@@ -1,23 +1,20 @@
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use tch::{Device, Tensor};
 
-use crate::{OutputRequest, Result};
-
-/// A list of tensors, one a layer. `None` stands for one that the model did not compute because the request left it
-/// out.
-pub type Layers = Vec<Option<Tensor>>;
+use crate::{Layer, OutputId, OutputRequest, Result};
 
 /// One named output of a model.
 #[derive(Debug)]
 pub enum Output {
     /// A single tensor, `None` if the request left it out.
     Tensor(Option<Tensor>),
-    /// A list, such as `hidden_states` (position 0 is the embeddings' output) or `attentions`. It has its full length
-    /// whatever was computed of it.
-    List(Layers),
+    /// A list of one tensor a layer, such as `hidden_states` (position 0 is the embeddings' output) or `attentions`. It
+    /// has its full length whatever was computed of it: `None` stands for a layer that the request left out.
+    List(Vec<Option<Tensor>>),
 }
 
 /// The outputs of modules inside a model.
@@ -39,7 +36,7 @@ pub struct Outputs {
     outputs: IndexMap<String, Output>,
     modules: Modules,
     read: RefCell<OutputRequest>,
-    missed: RefCell<OutputRequest>,
+    missed: RefCell<BTreeSet<OutputId>>,
 }
 
 impl Default for Outputs {
@@ -48,7 +45,7 @@ impl Default for Outputs {
             outputs: IndexMap::new(),
             modules: Modules::default(),
             read: RefCell::new(OutputRequest::nothing()),
-            missed: RefCell::new(OutputRequest::nothing()),
+            missed: RefCell::default(),
         }
     }
 }
@@ -91,7 +88,7 @@ impl Outputs {
     }
 
     /// Adds the list `name`.
-    pub fn insert_list(&mut self, name: impl Into<String>, layers: Layers) {
+    pub fn insert_list(&mut self, name: impl Into<String>, layers: Vec<Option<Tensor>>) {
         self.outputs.insert(name.into(), Output::List(layers));
     }
 
@@ -117,15 +114,7 @@ impl Outputs {
     /// The output of the module `name`, as its parameters are named: `bert.encoder.layer.0.output`. `None` as in
     /// [`Outputs::tensor`].
     pub fn module(&self, name: &str) -> Option<&Tensor> {
-        if !self.modules.offered.iter().any(|offered| offered == name) {
-            return None;
-        }
-        self.read.borrow_mut().add_module(name);
-        let computed = self.modules.computed.get(name);
-        if computed.is_none() {
-            self.missed.borrow_mut().add_module(name);
-        }
-        computed
+        self.take(&OutputId::Module(name.into()))
     }
 
     /// The names of all that the model can return for this batch, computed or not.
@@ -154,47 +143,32 @@ impl Outputs {
 
     /// The single tensor `name`; `None` if there is none of that name, if it is a list, or if it was not computed.
     pub fn tensor(&self, name: &str) -> Option<&Tensor> {
-        let Some(Output::Tensor(tensor)) = self.outputs.get(name) else { return None };
-        self.read.borrow_mut().add(name);
-        if tensor.is_none() {
-            self.missed.borrow_mut().add(name);
-        }
-        tensor.as_ref()
-    }
-
-    /// The list `name` to be passed on whole: what is used of it is recorded later, by [`Outputs::record_use`].
-    pub fn list(&self, name: &str) -> Option<&Layers> {
-        match self.outputs.get(name) {
-            Some(Output::List(layers)) => Some(layers),
-            _ => None,
-        }
+        self.take(&OutputId::Tensor(name.into()))
     }
 
     /// The tensor at `layer` of the list `name`; `None` as in [`Outputs::tensor`], or if the list is shorter.
     pub fn layer(&self, name: &str, layer: usize) -> Option<&Tensor> {
-        let tensor = self.list(name)?.get(layer)?;
-        self.record_layer(name, layer);
-        tensor.as_ref()
+        self.take(&OutputId::Layer(name.into(), layer))
     }
 
-    /// Records that `layer` of the list `name` is used.
-    pub fn record_layer(&self, name: &str, layer: usize) {
-        self.read.borrow_mut().add_layer(name, layer);
-        if let Some(None) = self.list(name).and_then(|layers| layers.get(layer)) {
-            self.missed.borrow_mut().add_layer(name, layer);
-        }
+    /// The list `name` to be passed on whole, each layer with its origin: a layer is read when the loss uses it. What is
+    /// computed from a layer reads it by [`Outputs::layer`].
+    pub fn list(&self, name: &str) -> Option<Vec<Layer>> {
+        let Some(Output::List(layers)) = self.outputs.get(name) else { return None };
+        let name: Arc<str> = name.into();
+        let layer = |(position, tensor): (usize, &Option<Tensor>)| Layer {
+            tensor: tensor.as_ref().map(Tensor::shallow_clone),
+            origin: Some(OutputId::Layer(name.clone(), position)),
+        };
+        Some(layers.iter().enumerate().map(layer).collect())
     }
 
-    /// Records that `tensor`, which an adaptor returned, is used by the loss: if it is one of a list's layers, that
-    /// layer counts as read.
-    pub fn record_use(&self, tensor: &Tensor) {
-        for (name, output) in &self.outputs {
-            let Output::List(layers) = output else { continue };
-            for (position, layer) in layers.iter().enumerate() {
-                if layer.as_ref().is_some_and(|layer| is_same(layer, tensor)) {
-                    self.record_layer(name, position);
-                }
-            }
+    /// Records that an output is read. One that the model does not have is not.
+    pub fn record(&self, output: &OutputId) {
+        let Some(tensor) = self.find(output) else { return };
+        self.read.borrow_mut().add_output(output);
+        if tensor.is_none() {
+            self.missed.borrow_mut().insert(output.clone());
         }
     }
 
@@ -204,12 +178,59 @@ impl Outputs {
     }
 
     /// What was read but had not been computed.
-    pub fn missed(&self) -> OutputRequest {
+    pub fn missed(&self) -> BTreeSet<OutputId> {
         self.missed.borrow().clone()
+    }
+
+    fn take(&self, output: &OutputId) -> Option<&Tensor> {
+        self.record(output);
+        self.find(output).flatten()
+    }
+
+    /// What there is of an output: `None` if the model has none of that name, `Some(None)` if it was not computed.
+    fn find(&self, output: &OutputId) -> Option<Option<&Tensor>> {
+        match output {
+            OutputId::Tensor(name) => match self.outputs.get(&**name) {
+                Some(Output::Tensor(tensor)) => Some(tensor.as_ref()),
+                _ => None,
+            },
+            OutputId::Layer(list, layer) => match self.outputs.get(&**list) {
+                Some(Output::List(layers)) => layers.get(*layer).map(Option::as_ref),
+                _ => None,
+            },
+            OutputId::Module(name) => {
+                let is_offered = self.modules.offered.iter().any(|offered| **offered == **name);
+                is_offered.then(|| self.modules.computed.get(&**name))
+            }
+        }
     }
 }
 
-/// Whether two handles name the same elements in memory.
-fn is_same(left: &Tensor, right: &Tensor) -> bool {
-    left.data_ptr() == right.data_ptr() && left.size() == right.size() && left.stride() == right.stride()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_that_are_one_tensor_are_told_apart() {
+        let tensor = Tensor::from(1.0);
+        let mut outputs = Outputs::new();
+        outputs.insert_list("hidden_states", vec![Some(tensor.shallow_clone()), Some(tensor)]);
+        let passed_on = outputs.list("hidden_states").unwrap().swap_remove(1);
+        outputs.record(&passed_on.origin.unwrap());
+        let mut expected = OutputRequest::nothing();
+        expected.add_layer("hidden_states", 1);
+        assert_eq!(outputs.read(), expected);
+    }
+
+    #[test]
+    fn what_a_model_does_not_have_is_not_read() {
+        let mut outputs = Outputs::new();
+        outputs.insert("logits", None);
+        outputs.insert_list("attentions", vec![None]);
+        assert!(outputs.tensor("attentions").is_none() && outputs.layer("attentions", 1).is_none());
+        assert!(outputs.layer("logits", 0).is_none() && outputs.module("pooler").is_none());
+        assert!(outputs.read().is_nothing() && outputs.missed().is_empty());
+        assert!(outputs.tensor("logits").is_none());
+        assert_eq!(Vec::from_iter(outputs.missed()), [OutputId::Tensor("logits".into())]);
+    }
 }

@@ -1,4 +1,36 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+/// One output of a model: what is asked for, what is read, and where a layer comes from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OutputId {
+    /// The tensor of that name: `logits`.
+    Tensor(Arc<str>),
+    /// The tensor at that position of the list of that name: `hidden_states` or `attentions`.
+    Layer(Arc<str>, usize),
+    /// The output of the module of that name: `bert.encoder.layer.0.attention.self.query`.
+    Module(Arc<str>),
+}
+
+impl OutputId {
+    /// The name of the tensor, of the list or of the module.
+    pub fn name(&self) -> &str {
+        match self {
+            OutputId::Tensor(name) | OutputId::Layer(name, _) | OutputId::Module(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for OutputId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OutputId::Tensor(name) => write!(formatter, "the output `{name}`"),
+            OutputId::Layer(list, layer) => write!(formatter, "layer {layer} of `{list}`"),
+            OutputId::Module(name) => write!(formatter, "the output of the module `{name}`"),
+        }
+    }
+}
 
 /// What a forward must return. A model computes what is asked for and may leave out everything else: attention maps
 /// that nobody reads, layers above the last one read.
@@ -49,17 +81,12 @@ impl OutputRequest {
         self.modules.insert(name.to_owned());
     }
 
-    /// Asks for all that `other` asks for, too.
-    pub fn extend(&mut self, other: &OutputRequest) {
-        self.modules.extend(other.modules.iter().cloned());
-        match (&mut self.wanted, &other.wanted) {
-            (Wanted::Everything, _) => {}
-            (wanted, Wanted::Everything) => *wanted = Wanted::Everything,
-            (Wanted::Only(names), Wanted::Only(more)) => {
-                for (name, layers) in more {
-                    names.entry(name.clone()).or_default().extend(layers);
-                }
-            }
+    /// Asks for one output.
+    pub fn add_output(&mut self, output: &OutputId) {
+        match output {
+            OutputId::Tensor(name) => self.add(name),
+            OutputId::Layer(list, layer) => self.add_layer(list, *layer),
+            OutputId::Module(name) => self.add_module(name),
         }
     }
 
@@ -76,6 +103,15 @@ impl OutputRequest {
         match &self.wanted {
             Wanted::Everything => true,
             Wanted::Only(names) => names.get(name).is_some_and(|layers| layers.contains(&layer)),
+        }
+    }
+
+    /// Whether one output is asked for.
+    pub fn wants_output(&self, output: &OutputId) -> bool {
+        match output {
+            OutputId::Tensor(name) => self.wants(name),
+            OutputId::Layer(list, layer) => self.wants_layer(list, *layer),
+            OutputId::Module(name) => self.wants_module(name),
         }
     }
 

@@ -8,7 +8,7 @@ use common::{
     Scratch, as_class, batch_of, computed, load_error, load_recorded, options, read_tensors, recorded, request, run,
 };
 use serde_json::Value;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// A model of each family, what its layers' parameters begin with, and the class for whole examples.
 const FAMILIES: [(&str, &str, &str); 7] = [
@@ -69,7 +69,7 @@ fn every_module_that_is_offered_is_there() {
 fn a_student_of_some_layers_is_made_of_any_family() {
     for (name, layers, _) in FAMILIES {
         let teacher = load_recorded(name).model;
-        let student = from_layers(&*teacher, &[2]).unwrap();
+        let student = from_layers(&*teacher, &[2], Device::Cpu).unwrap();
         assert_eq!(student.spec().num_layers, Some(1));
         for (parameter, tensor) in student.parameters().iter() {
             let of_teacher = parameter.replace(&format!("{layers}0."), &format!("{layers}2."));
@@ -81,7 +81,7 @@ fn a_student_of_some_layers_is_made_of_any_family() {
     }
     // Its layers are one, so a student of some of them runs it less often.
     let teacher = load_recorded("albert_sequence_classification").model;
-    let student = from_layers(&*teacher, &[0]).unwrap();
+    let student = from_layers(&*teacher, &[0], Device::Cpu).unwrap();
     let batch = recorded_batch("albert_sequence_classification");
     let wanted = request(&[], &[("hidden_states", 1)]);
     let hidden = |outputs: brewer::Outputs| outputs.layer("hidden_states", 1).unwrap().shallow_clone();

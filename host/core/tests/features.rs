@@ -4,7 +4,7 @@
 mod adapted;
 
 use adapted::{Adapt, assembled, mask, without_masks};
-use brewer::{Features, Side};
+use brewer::{Features, Layer, Side};
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};
 
@@ -42,16 +42,17 @@ fn masks_have_the_shape_of_what_they_mask() {
     let crossed: Adapt = |_, _, outputs| {
         let mut features = without_masks(outputs);
         let layers = [[4, -1, 1], [4, 1, -1]];
-        let hidden = features.hidden.iter().zip(layers).map(|(layer, shape)| layer.as_ref().unwrap().reshape(shape));
+        let hidden =
+            features.hidden.iter().zip(layers).map(|(layer, shape)| layer.tensor.as_ref().unwrap().reshape(shape));
         let hidden: Vec<Tensor> = hidden.collect();
         let mask = Tensor::ones([4, hidden[0].size()[1]], (Kind::Int64, tch::Device::Cpu));
-        features.hidden = hidden.into_iter().map(Some).collect();
+        features.hidden = hidden.into_iter().map(Layer::from).collect();
         Features { inputs_mask: Some(mask), ..features }
     };
     refused(one_match("hidden", "hidden_mse"), crossed, &["`inputs_mask` int64 [4, ", "expected [4, 1] for the layer"]);
     let narrow: Adapt = |_, batch, outputs| {
         let features = without_masks(outputs);
-        let keys = features.attention.iter().map(|layer| layer.as_ref().map(|layer| layer.narrow(-1, 0, 1)));
+        let keys = features.attention.iter().map(|layer| layer.tensor.as_ref().unwrap().narrow(-1, 0, 1).into());
         Features { attention: keys.collect(), inputs_mask: mask(batch), ..features }
     };
     for loss in ["attention_mse", "attention_ce"] {
@@ -125,7 +126,7 @@ fn keys_of_a_loss_that_is_not_computed_are_refused() {
 fn what_the_student_learns_from_has_a_gradient() {
     let detached: Adapt = |_, _, outputs| {
         let features = without_masks(outputs);
-        let hidden = features.hidden.iter().map(|layer| layer.as_ref().map(Tensor::detach)).collect();
+        let hidden = features.hidden.iter().map(|layer| layer.tensor.as_ref().unwrap().detach().into()).collect();
         Features { hidden, ..features }
     };
     let expected = ["the adaptor of the test returned for the student `hidden[1]` float32 [4, ", "without a gradient"];

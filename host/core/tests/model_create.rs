@@ -11,7 +11,7 @@ use common::{
     SEQUENCE, Scratch, TOKEN, as_class, batch_of, load_error, load_recorded, options, read_tensors, recorded, run,
 };
 use serde_json::Value;
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 fn parameter<'a>(model: &'a dyn Model, name: &str) -> &'a Tensor {
     model.parameters().get(name).unwrap()
@@ -128,7 +128,7 @@ fn a_config_alone_gives_random_weights() {
 #[test]
 fn a_student_of_some_layers() {
     let teacher = load_recorded(SEQUENCE).model;
-    let student = from_layers(&*teacher, &[2, 0]).unwrap();
+    let student = from_layers(&*teacher, &[2, 0], Device::Cpu).unwrap();
     assert_eq!(student.spec().num_layers, Some(2));
     for (of_student, of_teacher) in [
         ("bert.encoder.layer.0.attention.self.query.weight", "bert.encoder.layer.2.attention.self.query.weight"),
@@ -152,7 +152,7 @@ fn a_student_of_some_layers() {
 #[test]
 fn a_student_of_all_layers_computes_the_same() {
     let teacher = load_recorded(TOKEN).model;
-    let student = from_layers(&*teacher, &[0, 1, 2]).unwrap();
+    let student = from_layers(&*teacher, &[0, 1, 2], Device::Cpu).unwrap();
     let batch = batch_of(&read_tensors(&recorded(TOKEN).join("io.safetensors")));
     let logits = |model: &dyn Model| {
         let outputs = run(model, &batch, &OutputRequest::everything());
@@ -168,7 +168,7 @@ fn a_layer_that_is_not_there() {
         (vec![0, 3], "the model that the student is made of has no layer 3: it has 3, 0 to 2"),
         (vec![], "no layers were chosen for the student; name at least one of the teacher's 3, 0 to 2"),
     ] {
-        let error = from_layers(&*teacher, &layers).err().unwrap();
+        let error = from_layers(&*teacher, &layers, Device::Cpu).err().unwrap();
         assert_eq!((error.to_string().as_str(), error.fault()), (expected, Fault::Input));
     }
 }

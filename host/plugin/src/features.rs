@@ -1,13 +1,13 @@
 //! What an adaptor builds up to return.
 
-use brewer::{Features, Layers, loss::matching::MinilmRelations};
+use brewer::{Features, Layer, loss::matching::MinilmRelations};
 use tch::{Kind, TchError, Tensor};
 use wasmtime::component::Resource;
 
 use crate::{
     bindings::types,
     error::OpResult,
-    handles::{Element, Entry, TensorList},
+    handles::{Entry, TensorList},
     limits::Cost,
     state::State,
     tensor_ops::{bytes, is_float},
@@ -41,8 +41,8 @@ pub struct Draft {
     logits_mask: Vec<Tensor>,
     labels: Vec<Tensor>,
     losses: Vec<Tensor>,
-    hidden: Vec<Element>,
-    attention: Vec<Element>,
+    hidden: Vec<Layer>,
+    attention: Vec<Layer>,
     inputs_mask: Option<Tensor>,
 }
 
@@ -70,8 +70,8 @@ impl Draft {
         let tensors = [&self.logits, &self.logits_mask, &self.labels, &self.losses].into_iter().flatten();
         let tensors: Vec<&Tensor> = tensors.chain(&self.inputs_mask).collect();
         // Layers that the model made are its own, however often they are returned: a match takes one.
-        let layers = self.hidden.iter().chain(&self.attention).filter(|element| element.source.is_none());
-        let layers: Vec<&Tensor> = layers.filter_map(|element| element.tensor.as_ref()).collect();
+        let layers = self.hidden.iter().chain(&self.attention).filter(|layer| layer.origin.is_none());
+        let layers: Vec<&Tensor> = layers.filter_map(|layer| layer.tensor.as_ref()).collect();
         let pairs = layers.iter().map(|layer| pairs(&layer.size()).saturating_sub(given.pairs));
         let pairs = pairs.fold(0, u64::saturating_add);
         let excess = elements(&tensors).saturating_sub(given.tensors);
@@ -91,14 +91,13 @@ impl Draft {
 
     /// Layers that were not computed stay absent: whether they matter is for the loss plan to say.
     pub(crate) fn finish(self) -> Features {
-        let layers = |elements: Vec<Element>| elements.into_iter().map(|element| element.tensor).collect::<Layers>();
         Features {
             logits: self.logits,
             logits_mask: self.logits_mask,
             labels: self.labels,
             losses: self.losses,
-            hidden: layers(self.hidden),
-            attention: layers(self.attention),
+            hidden: self.hidden,
+            attention: self.attention,
             inputs_mask: self.inputs_mask,
             modules: Default::default(),
         }
@@ -114,12 +113,25 @@ impl State {
         &mut self,
         features: Resource<Draft>,
         tensor: Resource<Tensor>,
-        put: impl FnOnce(&mut Draft, Tensor),
+        field: fn(&mut Draft) -> &mut Vec<Tensor>,
     ) -> OpResult<()> {
         self.operation()?;
         let tensor = self.tensor(&tensor)?;
         self.handles.reserve(&self.limits, 1)?;
-        put(self.handles.grow(&features, 1)?, tensor);
+        field(self.handles.grow(&features, 1)?).push(tensor);
+        Ok(())
+    }
+
+    fn push_layer(
+        &mut self,
+        features: Resource<Draft>,
+        tensor: Resource<Tensor>,
+        field: fn(&mut Draft) -> &mut Vec<Layer>,
+    ) -> OpResult<()> {
+        self.operation()?;
+        let layer = self.layer(&tensor)?;
+        self.handles.reserve(&self.limits, 1)?;
+        field(self.handles.grow(&features, 1)?).push(layer);
         Ok(())
     }
 
@@ -127,12 +139,12 @@ impl State {
         &mut self,
         features: Resource<Draft>,
         list: Resource<TensorList>,
-        field: fn(&mut Draft) -> &mut Vec<Element>,
+        field: fn(&mut Draft) -> &mut Vec<Layer>,
     ) -> OpResult<()> {
         self.operation()?;
-        let elements: Vec<_> = self.handles.get(&list)?.0.iter().map(Element::share).collect();
-        self.handles.reserve(&self.limits, elements.len())?;
-        field(self.handles.grow(&features, elements.len())?).extend(elements);
+        let layers: Vec<_> = self.handles.get(&list)?.0.iter().map(Layer::shallow_clone).collect();
+        self.handles.reserve(&self.limits, layers.len())?;
+        field(self.handles.grow(&features, layers.len())?).extend(layers);
         Ok(())
     }
 }
@@ -144,23 +156,23 @@ impl types::HostFeatures for State {
     }
 
     fn push_logits(&mut self, this: Resource<Draft>, tensor: Resource<Tensor>) -> OpResult<()> {
-        self.push(this, tensor, |draft, tensor| draft.logits.push(tensor))
+        self.push(this, tensor, |draft| &mut draft.logits)
     }
 
     fn push_logits_mask(&mut self, this: Resource<Draft>, tensor: Resource<Tensor>) -> OpResult<()> {
-        self.push(this, tensor, |draft, tensor| draft.logits_mask.push(tensor))
+        self.push(this, tensor, |draft| &mut draft.logits_mask)
     }
 
     fn push_labels(&mut self, this: Resource<Draft>, tensor: Resource<Tensor>) -> OpResult<()> {
-        self.push(this, tensor, |draft, tensor| draft.labels.push(tensor))
+        self.push(this, tensor, |draft| &mut draft.labels)
     }
 
     fn push_loss(&mut self, this: Resource<Draft>, tensor: Resource<Tensor>) -> OpResult<()> {
-        self.push(this, tensor, |draft, tensor| draft.losses.push(tensor))
+        self.push(this, tensor, |draft| &mut draft.losses)
     }
 
     fn push_hidden(&mut self, this: Resource<Draft>, tensor: Resource<Tensor>) -> OpResult<()> {
-        self.push(this, tensor, |draft, tensor| draft.hidden.push(Element { tensor: Some(tensor), source: None }))
+        self.push_layer(this, tensor, |draft| &mut draft.hidden)
     }
 
     fn extend_hidden(&mut self, this: Resource<Draft>, list: Resource<TensorList>) -> OpResult<()> {
@@ -168,7 +180,7 @@ impl types::HostFeatures for State {
     }
 
     fn push_attention(&mut self, this: Resource<Draft>, tensor: Resource<Tensor>) -> OpResult<()> {
-        self.push(this, tensor, |draft, tensor| draft.attention.push(Element { tensor: Some(tensor), source: None }))
+        self.push_layer(this, tensor, |draft| &mut draft.attention)
     }
 
     fn extend_attention(&mut self, this: Resource<Draft>, list: Resource<TensorList>) -> OpResult<()> {
@@ -187,5 +199,66 @@ impl types::HostFeatures for State {
     fn drop(&mut self, this: Resource<Draft>) -> wasmtime::Result<()> {
         self.handles.remove(&this);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use brewer::{OutputId, Outputs};
+    use tch::Device;
+
+    use super::*;
+    use crate::{
+        bindings::{
+            tensor::{HostTensor as _, HostTensorList},
+            types::{HostFeatures, HostOutputs},
+        },
+        limits::Limits,
+        outputs::ModelOutputs,
+        plugin::Settings,
+    };
+
+    fn borrowed<T: 'static>(handle: &Resource<T>) -> Resource<T> {
+        Resource::new_borrow(handle.rep())
+    }
+
+    /// A layer that a guest passes on is the model's; one that it makes of it, also at the same place in memory, is not.
+    #[test]
+    fn layers_know_which_output_they_are() {
+        let mut state = State::new(Arc::new(Settings::of_tests()), Arc::new(Limits::default()));
+        let layer = || Some(Tensor::randn([2, 3, 4], (Kind::Float, Device::Cpu)));
+        let mut outputs = Outputs::new();
+        outputs.insert("pooled", layer());
+        outputs.insert_list("hidden_states", vec![layer(), layer(), None]);
+        let entry = Entry::Outputs(ModelOutputs::new(&outputs));
+        let outputs: Resource<ModelOutputs> = state.handles.insert(&state.limits, entry).unwrap();
+        let list = HostOutputs::list(&mut state, borrowed(&outputs), "hidden_states".into()).unwrap();
+        let first = HostTensorList::get(&mut state, borrowed(&list), 1).unwrap();
+        let pooled = HostOutputs::tensor(&mut state, borrowed(&outputs), "pooled".into()).unwrap();
+
+        let features = HostFeatures::new(&mut state).unwrap();
+        let shared = state.share(borrowed(&first)).unwrap();
+        let turned = state.transpose(borrowed(&first), 1, 2).unwrap();
+        let turned_back = state.transpose(borrowed(&turned), 1, 2).unwrap();
+        let of_same_kind = state.to_kind(borrowed(&first), crate::bindings::tensor::Kind::Float32).unwrap();
+        let detached = state.detach(borrowed(&first)).unwrap();
+        let own = HostTensorList::new(&mut state).unwrap();
+        HostTensorList::push(&mut state, borrowed(&own), borrowed(&shared)).unwrap();
+        let taken_out = HostTensorList::get(&mut state, borrowed(&own), 0).unwrap();
+        for tensor in [&first, &shared, &taken_out, &pooled, &turned_back, &of_same_kind, &detached] {
+            state.push_hidden(borrowed(&features), borrowed(tensor)).unwrap();
+        }
+        state.extend_attention(borrowed(&features), borrowed(&list)).unwrap();
+
+        let Some(Entry::Features(draft)) = state.handles.remove(&features) else { panic!("no features") };
+        let Features { hidden, attention, .. } = draft.finish();
+        let of_list = |layer| Some(OutputId::Layer("hidden_states".into(), layer));
+        let origins = |layers: Vec<Layer>| layers.into_iter().map(|layer| layer.origin).collect::<Vec<_>>();
+        let pooled = Some(OutputId::Tensor("pooled".into()));
+        let expected = [of_list(1), of_list(1), of_list(1), pooled, None, None, None];
+        assert_eq!(origins(hidden), expected);
+        assert_eq!(origins(attention), [of_list(0), of_list(1), of_list(2)]);
     }
 }

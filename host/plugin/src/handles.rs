@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use brewer::schedule::temperature::Temperature;
+use brewer::{Layer, OutputId, schedule::temperature::Temperature};
 use tch::Tensor;
 use wasmtime::component::Resource;
 
@@ -15,28 +15,15 @@ use crate::{
     outputs::ModelOutputs,
 };
 
-/// A tensor of a list. One that came out of a model's outputs knows from where: taking it out of the list is a read.
-#[derive(Debug)]
-pub struct Element {
-    /// `None` if the model did not compute it.
-    pub tensor: Option<Tensor>,
-    pub source: Option<(Arc<str>, usize)>,
-}
-
-impl Element {
-    pub(crate) fn share(&self) -> Self {
-        Self { tensor: self.tensor.as_ref().map(Tensor::shallow_clone), source: self.source.clone() }
-    }
-}
-
-/// Tensors in order.
+/// Tensors in order. Taking one out that is an output of the model is a read.
 #[derive(Debug, Default)]
-pub struct TensorList(pub Vec<Element>);
+pub struct TensorList(pub Vec<Layer>);
 
 /// What a handle stands for.
 #[derive(Debug)]
 pub enum Entry {
-    Tensor(Tensor),
+    /// With the output of the model that it is, unchanged. What is computed from it is none.
+    Tensor(Tensor, Option<OutputId>),
     List(TensorList),
     Batch(Columns),
     /// Of a model: what the guest reads of them has handles of its own.
@@ -54,7 +41,7 @@ impl Entry {
             Entry::List(list) => 1 + list.0.len(),
             Entry::Features(draft) => 1 + draft.len(),
             Entry::Batch(columns) => 1 + columns.len(),
-            Entry::Tensor(_)
+            Entry::Tensor(..)
             | Entry::Outputs(_)
             | Entry::Temperature(_)
             | Entry::KdInputs(_)
@@ -87,7 +74,7 @@ macro_rules! held {
     };
 }
 
-held!(Tensor, "tensor", Entry::Tensor(tensor) => tensor);
+held!(Tensor, "tensor", Entry::Tensor(tensor, _) => tensor);
 held!(TensorList, "tensor list", Entry::List(list) => list);
 held!(Columns, "batch", Entry::Batch(columns) => columns);
 held!(ModelOutputs, "outputs", Entry::Outputs(outputs) => outputs);
@@ -140,6 +127,14 @@ impl Handles {
 
     pub(crate) fn get<H: Held>(&self, handle: &Resource<H>) -> Result<&H, Released> {
         self.slot(handle.rep()).and_then(H::of).ok_or(Released(H::NAME))
+    }
+
+    /// The output of the model that a tensor is, unchanged.
+    pub(crate) fn origin(&self, handle: &Resource<Tensor>) -> Option<&OutputId> {
+        match self.slot(handle.rep()) {
+            Some(Entry::Tensor(_, origin)) => origin.as_ref(),
+            _ => None,
+        }
     }
 
     /// Changes what a handle stands for, after room for `more` tensors in it was reserved.
@@ -196,7 +191,7 @@ mod tests {
     use super::*;
 
     fn tensor(handles: &mut Handles) -> Resource<Tensor> {
-        handles.insert(&Limits::default(), Entry::Tensor(Tensor::from(1.0))).unwrap()
+        handles.insert(&Limits::default(), Entry::Tensor(Tensor::from(1.0), None)).unwrap()
     }
 
     #[test]
@@ -217,8 +212,8 @@ mod tests {
         let limits = Limits { handles: 1, ..Limits::default() };
         let mut handles = Handles::default();
         for _ in 0..10 {
-            let handle: Resource<Tensor> = handles.insert(&limits, Entry::Tensor(Tensor::from(1.0))).unwrap();
-            assert!(handles.insert::<Tensor>(&limits, Entry::Tensor(Tensor::from(2.0))).is_err());
+            let handle: Resource<Tensor> = handles.insert(&limits, Entry::Tensor(Tensor::from(1.0), None)).unwrap();
+            assert!(handles.insert::<Tensor>(&limits, Entry::Tensor(Tensor::from(2.0), None)).is_err());
             assert!(handles.remove(&handle).is_some());
         }
     }

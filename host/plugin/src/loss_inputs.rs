@@ -1,5 +1,6 @@
 //! What losses get from the host.
 
+use brewer::Layer;
 pub use brewer::schedule::temperature::Temperature;
 use tch::Tensor;
 use wasmtime::component::Resource;
@@ -7,7 +8,7 @@ use wasmtime::component::Resource;
 use crate::{
     bindings::{loss_inputs, tensor::ErrorCode},
     error::{OpError, OpResult},
-    handles::{Element, Entry, TensorList},
+    handles::{Entry, TensorList},
     state::State,
 };
 
@@ -38,8 +39,8 @@ pub(crate) fn share(temperature: &Temperature) -> Temperature {
 
 impl State {
     fn hold_layers(&mut self, layers: Vec<Tensor>) -> OpResult<Resource<TensorList>> {
-        let elements = layers.into_iter().map(|layer| Element { tensor: Some(layer), source: None });
-        Ok(self.handles.insert(&self.limits, Entry::List(TensorList(elements.collect())))?)
+        let layers = layers.into_iter().map(Layer::from).collect();
+        Ok(self.handles.insert(&self.limits, Entry::List(TensorList(layers)))?)
     }
 }
 

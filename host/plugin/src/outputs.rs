@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use brewer::{Output, Outputs};
+use brewer::{Layer, Output, OutputId, Outputs};
 use tch::Tensor;
 use wasmtime::component::Resource;
 
@@ -10,7 +10,7 @@ use crate::{
     bindings::{tensor::ErrorCode, types},
     error::{OpError, OpResult},
     features::{Given, pairs},
-    handles::{Element, Entry, TensorList},
+    handles::{Entry, TensorList},
     state::State,
 };
 
@@ -21,7 +21,7 @@ pub struct ModelOutputs(Vec<(Arc<str>, OutputValue)>);
 #[derive(Debug)]
 enum OutputValue {
     Tensor(Option<Tensor>),
-    List(Vec<Element>),
+    List(Vec<Layer>),
 }
 
 impl ModelOutputs {
@@ -29,7 +29,10 @@ impl ModelOutputs {
     pub(crate) fn new(outputs: &Outputs) -> Self {
         let values = outputs.names().filter_map(|name| {
             let name: Arc<str> = name.into();
-            let value = OutputValue::new(&name, outputs.peek(&name)?);
+            let value = match outputs.peek(&name)? {
+                Output::Tensor(tensor) => OutputValue::Tensor(tensor.as_ref().map(Tensor::shallow_clone)),
+                Output::List(_) => OutputValue::List(outputs.list(&name)?),
+            };
             Some((name, value))
         });
         Self(values.collect())
@@ -71,27 +74,9 @@ impl OutputValue {
     fn computed(&self) -> Vec<&Tensor> {
         match self {
             Self::Tensor(tensor) => tensor.iter().collect(),
-            Self::List(elements) => elements.iter().filter_map(|element| element.tensor.as_ref()).collect(),
+            Self::List(layers) => layers.iter().filter_map(|layer| layer.tensor.as_ref()).collect(),
         }
     }
-
-    fn new(name: &Arc<str>, output: &Output) -> Self {
-        match output {
-            Output::Tensor(tensor) => Self::Tensor(tensor.as_ref().map(Tensor::shallow_clone)),
-            Output::List(layers) => {
-                let element = |(position, tensor): (usize, &Option<Tensor>)| Element {
-                    tensor: tensor.as_ref().map(Tensor::shallow_clone),
-                    source: Some((name.clone(), position)),
-                };
-                Self::List(layers.iter().enumerate().map(element).collect())
-            }
-        }
-    }
-}
-
-/// The error for something that the model was not asked for. The read is on record, so the engine asks for it.
-pub(crate) fn not_computed(what: &str) -> OpError {
-    OpError::new(ErrorCode::NotComputed, format!("{what} was not computed"))
 }
 
 impl types::HostOutputs for State {
@@ -113,21 +98,20 @@ impl types::HostOutputs for State {
                 return Err(OpError::argument(format!("`{name}` is a list of {} tensors, not a tensor", list.len())));
             }
         };
-        self.call.reads.push((name.clone(), None));
-        self.call.usage.is_repeated |= tensor.is_none();
-        let tensor = tensor.ok_or_else(|| not_computed(&format!("the output `{name}`")))?;
-        self.hold_foreign(&name, tensor)
+        let output = OutputId::Tensor(name);
+        let tensor = self.read(&output, tensor)?;
+        self.hold_from(Some(output), tensor)
     }
 
     fn list(&mut self, this: Resource<ModelOutputs>, name: String) -> OpResult<Resource<TensorList>> {
         self.operation()?;
-        let elements = match self.handles.get(&this)?.find(&name)? {
-            (_, OutputValue::List(list)) => list.iter().map(Element::share).collect(),
+        let layers = match self.handles.get(&this)?.find(&name)? {
+            (_, OutputValue::List(list)) => list.iter().map(Layer::shallow_clone).collect(),
             (_, OutputValue::Tensor(_)) => {
                 return Err(OpError::argument(format!("`{name}` is a single tensor, not a list")));
             }
         };
-        Ok(self.handles.insert(&self.limits, Entry::List(TensorList(elements)))?)
+        Ok(self.handles.insert(&self.limits, Entry::List(TensorList(layers)))?)
     }
 
     fn drop(&mut self, this: Resource<ModelOutputs>) -> wasmtime::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use brewer::StepContext;
+use brewer::{Layer, OutputId, StepContext};
 use tch::{Device, Tensor};
 use wasmtime::component::Resource;
 
@@ -38,8 +38,8 @@ pub(crate) struct Call {
     pub(crate) random: Random,
     /// Where new tensors are made: where the model's are.
     pub(crate) device: Device,
-    /// What the guest read of a model's outputs: a name, and a position if it is a list.
-    pub(crate) reads: Vec<(Arc<str>, Option<usize>)>,
+    /// What the guest read of a model's outputs.
+    pub(crate) reads: Vec<OutputId>,
     /// What a callback may ask for.
     pub(crate) checkpoint: Option<Checkpoint>,
 }
@@ -83,12 +83,33 @@ impl State {
         Ok(self.handles.get(handle)?.shallow_clone())
     }
 
-    /// Makes a handle to a tensor that takes no new memory.
-    pub(crate) fn hold(&mut self, tensor: Tensor) -> OpResult<Resource<Tensor>> {
-        Ok(self.handles.insert(&self.limits, Entry::Tensor(tensor))?)
+    /// The tensor of a handle with the output that it is: what may become another handle or a layer among features.
+    pub(crate) fn layer(&self, handle: &Resource<Tensor>) -> OpResult<Layer> {
+        Ok(Layer { tensor: Some(self.tensor(handle)?), origin: self.handles.origin(handle).cloned() })
     }
 
-    /// Makes a handle to a tensor of the model or of the batch.
+    /// Makes a handle to a tensor that takes no new memory and is no output of the model.
+    pub(crate) fn hold(&mut self, tensor: Tensor) -> OpResult<Resource<Tensor>> {
+        self.hold_from(None, tensor)
+    }
+
+    /// Makes a handle to a tensor that is an output of the model, if `origin` names one.
+    pub(crate) fn hold_from(&mut self, origin: Option<OutputId>, tensor: Tensor) -> OpResult<Resource<Tensor>> {
+        Ok(self.handles.insert(&self.limits, Entry::Tensor(tensor, origin))?)
+    }
+
+    /// Notes that an output of the model is read, and returns its tensor. The read is on record also where it was not
+    /// computed, so that the engine asks for it.
+    pub(crate) fn read(&mut self, output: &OutputId, tensor: Option<Tensor>) -> OpResult<Tensor> {
+        self.call.reads.push(output.clone());
+        self.call.usage.is_repeated |= tensor.is_none();
+        let tensor =
+            tensor.ok_or_else(|| OpError::new(tensor::ErrorCode::NotComputed, format!("{output} was not computed")))?;
+        check_foreign(output.name(), &tensor)?;
+        Ok(tensor)
+    }
+
+    /// Makes a handle to a tensor of the batch, or of what a loss is given.
     pub(crate) fn hold_foreign(&mut self, name: &str, tensor: Tensor) -> OpResult<Resource<Tensor>> {
         check_foreign(name, &tensor)?;
         self.hold(tensor)
@@ -96,7 +117,7 @@ impl State {
 }
 
 /// Refuses a tensor of the model or of the batch that is of a kind which the contract does not have.
-pub(crate) fn check_foreign(name: &str, tensor: &Tensor) -> OpResult<()> {
+fn check_foreign(name: &str, tensor: &Tensor) -> OpResult<()> {
     if !tensor.defined() {
         return Err(OpError::new(tensor::ErrorCode::NotFound, format!("`{name}` holds no tensor")));
     }

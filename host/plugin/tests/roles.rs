@@ -235,8 +235,7 @@ fn a_callback_runs_the_head_of_the_task_whose_data_it_reads() {
     };
     let losses = ["first", "second"].map(|task| {
         let model = student.of_task(Some(task)).unwrap();
-        let found =
-            evaluate(model.as_ref(), &loader, &mut Preparation::none(), Device::Cpu, &AtomicBool::new(false)).unwrap();
+        let found = evaluate(model.as_ref(), &loader, &mut Preparation::none(), &AtomicBool::new(false)).unwrap();
         let (loss, expected) = (call(Some(task)).unwrap(), found.metrics["loss"]);
         assert!((loss - expected).abs() < 1e-5, "{task}: {loss}, {expected}");
         loss

@@ -133,7 +133,7 @@ fn first_difference(left: &[Map<String, Value>], right: &[Map<String, Value>]) -
 /// What the two were computed on, as far as it differs.
 fn machines(left: &Value, right: &Value) -> Map<String, Value> {
     let mut differing = Map::new();
-    for what in ["device", "threads", "cpu", "libtorch"] {
+    for what in ["device", "teacherDevices", "threads", "cpu", "libtorch"] {
         let of = |side: &Value| side.pointer(INTERNAL).map(|found| found[what].clone()).unwrap_or_default();
         let (left, right) = (of(left), of(right));
         if left != right {

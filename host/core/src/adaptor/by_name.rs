@@ -22,16 +22,13 @@ impl Adaptor for ByName {
             .collect();
         let is_per_token = logits.iter().any(|logits| logits.dim() == 3);
         let mask = batch.get("attention_mask").map(|mask| mask.shallow_clone());
-        let layers = |name| {
-            let layers = outputs.list(name).map(Vec::as_slice).unwrap_or_default();
-            layers.iter().map(|layer| layer.as_ref().map(|layer| layer.shallow_clone())).collect()
-        };
         let mut features = Features {
             logits_mask: if is_per_token { mask.iter().map(|mask| mask.shallow_clone()).collect() } else { vec![] },
             logits,
             labels: batch.get("labels").map(|labels| labels.shallow_clone()).into_iter().collect(),
-            hidden: layers("hidden_states"),
-            attention: layers("attentions"),
+            // A model that has no such list has no such features.
+            hidden: outputs.list("hidden_states").unwrap_or_default(),
+            attention: outputs.list("attentions").unwrap_or_default(),
             inputs_mask: mask,
             losses: vec![],
             modules: Default::default(),

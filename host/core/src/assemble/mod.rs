@@ -12,17 +12,16 @@ use tch::Device;
 
 pub use notes::Note;
 pub use plugins::PluginSource;
-pub use tasks::{preparation, task_of};
+pub use tasks::{device_of, preparation, task_of};
 
 use crate::Result;
 use crate::callback::{Callback, DataSplit};
 use crate::data::{Dataset, Loader, Order, ReadProgress};
-use crate::device::device;
 use crate::distiller::{Basic, Distiller, General, MultiTeacher, Trainer, restore_projections};
 use crate::evaluation::SplitEvaluator;
 use crate::experiment::{DistillerName, Experiment, split_name};
 use crate::model::ModelSpec;
-use crate::train::{Evaluator, Session, Settings, TaskOrder, Timetable};
+use crate::train::{Evaluator, Placement, Session, Settings, TaskOrder, Timetable};
 use plugins::NamedPlugins;
 use tasks::{Assembler, TaskParts};
 
@@ -85,11 +84,11 @@ pub fn assemble(
 ) -> Result<Assembled> {
     experiment.check_effects()?;
     let training = &experiment.training;
-    let device = device(&training.device)?;
+    let placement = Placement::of(experiment)?;
     // Before the first random weight is drawn.
     tch::manual_seed(training.seed as i64);
-    let all_teachers = tasks::load_teachers(experiment, device)?;
-    let student = student::load_student(experiment, &all_teachers, device)?;
+    let all_teachers = tasks::load_teachers(experiment, &placement)?;
+    let student = student::load_student(experiment, &all_teachers, placement.student)?;
 
     let mut assembler = Assembler { experiment, student: &student, plugins: &mut *plugins, on_read };
     let mut tasks = vec![];
@@ -110,7 +109,7 @@ pub fn assemble(
             let preparation = assembler.preparation(&parts)?;
             let model = task.student.model.spec().clone();
             let predicted = model.task.clone();
-            evaluators.push(Box::new(SplitEvaluator::new(&name, loader.clone(), preparation, device, predicted)));
+            evaluators.push(Box::new(SplitEvaluator::new(&name, loader.clone(), preparation, predicted)));
             let split = DataSplit { name, task: task.name.clone(), loader };
             evaluated.push(Evaluated { split, path: path.to_owned(), model });
         }
@@ -126,7 +125,7 @@ pub fn assemble(
     for spec in &experiment.plugins.callbacks {
         callbacks.push(plugins.callback(spec, &splits)?);
     }
-    let distiller = distiller(experiment, device, plugins)?;
+    let distiller = distiller(experiment, placement.student, plugins)?;
     if let Some(path) = &experiment.student.projections {
         restore_projections(path, &distiller.trained())?;
     }
@@ -145,7 +144,7 @@ pub fn assemble(
     let notes = notes::notes(&student, &tasks);
     Ok(Assembled {
         notes,
-        session: Session { student: student.student, tasks, task_order, distiller, evaluators, callbacks, device },
+        session: Session { student: student.student, tasks, task_order, distiller, evaluators, callbacks },
         settings,
         evaluated,
         new_parameters: student.new,

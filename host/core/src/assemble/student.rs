@@ -84,12 +84,12 @@ pub(super) fn load_origin(experiment: &Experiment, teacher: Option<&dyn Model>, 
     let Some(init) = init else { unreachable!("a student without an origin passed the experiment's check") };
     match (init.is_from_teacher(), teacher, teacher_folder) {
         (true, Some(teacher), Some(folder)) => {
-            let model = model::from_layers(teacher, &init.layers)?;
+            let model = model::from_layers(teacher, &init.layers, device)?;
             Ok(Origin { has_teachers_classes: true, ..Origin::made(model, folder) })
         }
         _ => {
             let whole = model::load(&init.from, &LoadOptions::frozen(device))?.model;
-            Ok(Origin::made(model::from_layers(whole.as_ref(), &init.layers)?, init.from.clone()))
+            Ok(Origin::made(model::from_layers(whole.as_ref(), &init.layers, device)?, init.from.clone()))
         }
     }
 }

@@ -16,8 +16,8 @@ use crate::experiment::{
     Experiment, ExperimentError, HeadsSpec, PluginSpec, PluginSpecs, StudentSpec, TaskSpec, TeacherSpec,
 };
 use crate::model::{self, LoadOptions, ModelConfig, ModelSpec};
-use crate::train::{Branch, CacheRequest, ForwardArguments, TrainingTask};
-use crate::{Adaptor, Device, Model, Result, Side, adaptor};
+use crate::train::{Branch, CacheRequest, ForwardArguments, Placement, TrainingTask};
+use crate::{Adaptor, Model, Result, Side, adaptor};
 
 /// What the experiment says of one task.
 pub(super) struct TaskParts<'a> {
@@ -56,6 +56,12 @@ pub fn task_of<'e>(experiment: &'e Experiment, folder: &Path) -> Option<(&'e str
         is_same_folder(&task.teacher.model, &folder) || (is_saved && folder.file_name() == Some(name.as_ref()))
     };
     experiment.tasks.iter().find(is_its).map(|(name, task)| (name.as_str(), task))
+}
+
+/// The name of the device for the model in `folder`: its own if it is a teacher's, or else `training.device`.
+pub fn device_of<'e>(experiment: &'e Experiment, folder: &Path) -> &'e str {
+    let teacher = experiment.teachers().find(|teacher| is_same_folder(&teacher.model, folder));
+    teacher.and_then(|teacher| teacher.device.as_deref()).unwrap_or(&experiment.training.device)
 }
 
 /// What batches pass through before the model in `folder` is evaluated on them, as in the experiment's run: the batch
@@ -114,10 +120,17 @@ fn student_classes(experiment: &Experiment) -> Result<Option<Vec<String>>> {
 }
 
 /// The teachers of each task.
-pub(super) fn load_teachers(experiment: &Experiment, device: Device) -> Result<Vec<Vec<Rc<dyn Model>>>> {
-    let load = |teacher: &TeacherSpec| Ok(model::load(&teacher.model, &LoadOptions::frozen(device))?.model.into());
-    let of_task = |parts: TaskParts<'_>| parts.teachers.into_iter().map(load).collect();
-    TaskParts::of(experiment).into_iter().map(of_task).collect()
+pub(super) fn load_teachers(experiment: &Experiment, placement: &Placement) -> Result<Vec<Vec<Rc<dyn Model>>>> {
+    let mut devices = placement.teachers.iter();
+    let mut tasks = vec![];
+    for parts in TaskParts::of(experiment) {
+        let mut teachers: Vec<Rc<dyn Model>> = vec![];
+        for (spec, device) in parts.teachers.into_iter().zip(&mut devices) {
+            teachers.push(model::load(&spec.model, &LoadOptions::frozen(*device))?.model.into());
+        }
+        tasks.push(teachers);
+    }
+    Ok(tasks)
 }
 
 /// What all tasks are made with.

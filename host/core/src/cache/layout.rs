@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::{CacheDtype, CacheError};
-use crate::Features;
 use crate::describe::describe;
+use crate::{Feature, Features, Layer};
 
 /// Which tensors of a teacher's features a cache holds, and their shape for one example.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,18 +132,22 @@ pub(crate) struct Probe<'a> {
 
 impl Layout {
     /// Finds out which dimensions are the batch and which the length, from two batches that differ in both. Of the
-    /// first batch's layers only those in `used_layers` are kept.
+    /// first batch's layers only those at the positions in `used_layers` are kept.
     pub fn find(
         teacher: &str,
         first: &Probe<'_>,
         second: &Probe<'_>,
-        used_layers: &[&Tensor],
+        used_layers: &[(Feature, usize)],
     ) -> Result<Self, CacheError> {
         let mut entries = vec![];
         let others = tensors(second.features);
         for (slot, tensor) in tensors(first.features) {
-            let is_layer = matches!(slot, Slot::Hidden(_) | Slot::Attention(_));
-            if is_layer && !used_layers.iter().any(|used| used.data_ptr() == tensor.data_ptr()) {
+            let layer = match slot {
+                Slot::Hidden(index) => Some((Feature::Hidden, index)),
+                Slot::Attention(index) => Some((Feature::Attention, index)),
+                _ => None,
+            };
+            if layer.is_some_and(|layer| !used_layers.contains(&layer)) {
                 continue;
             }
             let other = others.iter().find(|(other, _)| *other == slot).map(|(_, tensor)| *tensor);
@@ -166,15 +170,15 @@ impl Layout {
 
     /// The features that the tensors of all entries make.
     pub fn features(&self, tensors: Vec<Tensor>) -> Features {
-        let none = |length| (0..length).map(|_| None).collect();
+        let none = |length| (0..length).map(|_| Layer { tensor: None, origin: None }).collect();
         let mut features =
             Features { hidden: none(self.hidden), attention: none(self.attention), ..Features::default() };
         for (entry, tensor) in self.entries.iter().zip(tensors) {
             match &entry.slot {
                 Slot::Logits(_) => features.logits.push(tensor),
                 Slot::LogitsMask(_) => features.logits_mask.push(tensor),
-                Slot::Hidden(layer) => features.hidden[*layer] = Some(tensor),
-                Slot::Attention(layer) => features.attention[*layer] = Some(tensor),
+                Slot::Hidden(layer) => features.hidden[*layer] = tensor.into(),
+                Slot::Attention(layer) => features.attention[*layer] = tensor.into(),
                 Slot::InputsMask => features.inputs_mask = Some(tensor),
                 Slot::Module(name) => {
                     features.modules.insert(name.clone(), tensor);
@@ -235,8 +239,8 @@ impl Entry {
 
 /// What a loss reads of a teacher: not its labels and its losses.
 fn tensors(features: &Features) -> Vec<(Slot, &Tensor)> {
-    fn present(layers: &crate::Layers) -> impl Iterator<Item = (usize, &Tensor)> {
-        layers.iter().enumerate().filter_map(|(index, layer)| Some((index, layer.as_ref()?)))
+    fn present(layers: &[Layer]) -> impl Iterator<Item = (usize, &Tensor)> {
+        layers.iter().enumerate().filter_map(|(index, layer)| Some((index, layer.tensor.as_ref()?)))
     }
     let mut all = vec![];
     all.extend(features.logits.iter().enumerate().map(|(index, tensor)| (Slot::Logits(index), tensor)));

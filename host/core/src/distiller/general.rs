@@ -1,8 +1,8 @@
-use tch::{Device, Tensor};
+use tch::Device;
 
 use super::{Distiller, Trained};
 use crate::loss::{DistillationConfig, Loss, LossPlan, ModelFeatures, PluginLosses, Term};
-use crate::{Features, Result, RoleState, Side, StepContext};
+use crate::{Feature, Features, Result, RoleState, Side, StepContext};
 
 /// One teacher for each task, with a KD loss, intermediate matches and hard labels, each where the features have them.
 pub struct General {
@@ -37,7 +37,7 @@ impl Distiller for General {
         self.plan.terms(student, &teachers[0])
     }
 
-    fn used_layers<'f>(&self, features: &'f Features, side: Side) -> Vec<&'f Tensor> {
+    fn used_layers(&self, features: &Features, side: Side) -> Vec<(Feature, usize)> {
         self.plan.used_layers(features, side != Side::Student)
     }
 

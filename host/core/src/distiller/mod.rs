@@ -7,7 +7,6 @@ mod restore;
 mod trainer;
 
 use serde_json::{Map, Value};
-use tch::Tensor;
 
 pub use basic::Basic;
 pub use general::General;
@@ -16,7 +15,7 @@ pub use restore::restore_projections;
 pub use trainer::Trainer;
 
 use crate::loss::{DistillationConfig, Loss, LossError, LossPlan, ModelFeatures, PluginLosses, Term};
-use crate::{Features, Parameters, Result, RoleState, Side, StepContext};
+use crate::{Feature, Features, Parameters, Result, RoleState, Side, StepContext};
 
 /// A way to train a student. The engine runs the models, the adaptors and the optimizer; a distiller turns features
 /// into a loss.
@@ -37,8 +36,8 @@ pub trait Distiller {
     /// The summands of the loss for these features, for people.
     fn terms(&self, student: &Features, teachers: &[Features]) -> Vec<Term>;
 
-    /// The layers among a model's features that the loss uses; the others need not be computed.
-    fn used_layers<'f>(&self, _features: &'f Features, _side: Side) -> Vec<&'f Tensor> {
+    /// The layers among a model's features that the loss uses, by their positions; the others need not be computed.
+    fn used_layers(&self, _features: &Features, _side: Side) -> Vec<(Feature, usize)> {
         vec![]
     }
 

@@ -21,6 +21,10 @@ pub enum ExperimentError {
     #[error("{key}: {message}")]
     Combination { key: &'static str, message: String },
 
+    /// A device that a key names and that is not there.
+    #[error("{key}.device: {source}")]
+    Device { key: String, source: crate::device::DeviceError },
+
     /// A key that changes nothing beside the others.
     #[error("{key} has no effect {reason}")]
     NoEffect { key: String, reason: String },

@@ -132,6 +132,9 @@ pub struct TeacherSpec {
     /// Keeps on disk what the model returns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheSpec>,
+    /// The device of its own that it computes on, in place of `training.device`: `auto`, `cpu`, `cuda` or `cuda:N`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
 }
 
 /// The model that is trained: exactly one of `model`, `config` and `init`.
@@ -217,5 +220,19 @@ impl Experiment {
     /// The teachers in order, whichever key names them.
     pub fn teachers(&self) -> impl Iterator<Item = &TeacherSpec> {
         self.teacher.iter().chain(&self.teachers).chain(self.tasks.values().map(|task| &task.teacher))
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn teachers_mut(&mut self) -> impl Iterator<Item = &mut TeacherSpec> {
+        let of_tasks = self.tasks.values_mut().map(|task| &mut task.teacher);
+        self.teacher.iter_mut().chain(&mut self.teachers).chain(of_tasks)
+    }
+
+    /// The keys of the teachers in the same order: `teacher`, `teachers.0`, `tasks.reviews.teacher`.
+    pub(crate) fn teacher_keys(&self) -> Vec<String> {
+        let one = self.teacher.iter().map(|_| "teacher".to_owned());
+        let several = (0..self.teachers.len()).map(|index| format!("teachers.{index}"));
+        let of_tasks = self.tasks.keys().map(|task| format!("tasks.{task}.teacher"));
+        one.chain(several).chain(of_tasks).collect()
     }
 }

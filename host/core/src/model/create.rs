@@ -103,13 +103,13 @@ pub fn from_config(file: &Path, options: &LoadOptions) -> Result<Box<dyn Model>>
 }
 
 /// Makes a student of a teacher: copies of its embeddings, its pooler and its head, and of the layers named, in that
-/// order. It is trainable and lies on the teacher's device.
+/// order. It is trainable and lies on `device`.
 ///
 /// # Errors
 ///
 /// A layer that the teacher does not have, no layers at all, or a teacher that was not loaded from Hugging Face layout
 /// (its layers have no names).
-pub fn from_layers(teacher: &dyn Model, layers: &[usize]) -> Result<Box<dyn Model>> {
+pub fn from_layers(teacher: &dyn Model, layers: &[usize], device: Device) -> Result<Box<dyn Model>> {
     let spec = teacher.spec();
     let (Some(architecture), Some(config), Some(num_layers)) =
         (families::find(&spec.architecture), teacher.config(), spec.num_layers)
@@ -125,7 +125,6 @@ pub fn from_layers(teacher: &dyn Model, layers: &[usize]) -> Result<Box<dyn Mode
     let family = architecture.family;
     let mut config = config.clone();
     config.set(family.num_layers, layers.len());
-    let device = teacher.device();
     let draft = Draft::new(architecture, &config, device)?;
     tch::no_grad(|| -> Result<()> {
         for (name, tensor) in draft.unfilled.parameters().iter() {

@@ -10,17 +10,17 @@ use crate::loss::{Loss, Term};
 use crate::{Features, Outputs, Result, StepContext};
 
 impl Session {
-    /// The error of a batch whose loss is finite and whose gradient is not. Random numbers must stand where they stood
-    /// before the batch was run, so that it is the same again.
+    /// The error of a batch whose loss is finite and whose gradient is not; `seed` is that of its dropout.
     pub(super) fn blame(
         &mut self,
         task: usize,
         batch: &Prepared,
         context: &StepContext,
+        seed: i64,
         stepper: &Stepper,
         found: &NotFinite,
     ) -> TrainError {
-        let origin = match self.origins(task, batch, context, stepper) {
+        let origin = match self.origins(task, batch, context, seed, stepper) {
             Ok(origins) if origins.is_empty() => {
                 "no part of the loss has such a gradient by itself: their sum is too large".to_owned()
             }
@@ -36,10 +36,11 @@ impl Session {
         task: usize,
         batch: &Prepared,
         context: &StepContext,
+        seed: i64,
         stepper: &Stepper,
     ) -> Result<Vec<String>> {
         self.distiller.begin_step(context)?;
-        let adapted = self.tasks[task].adapt(batch, context, true)?;
+        let adapted = self.tasks[task].adapt(batch, context, Some(seed))?;
         let (features, outputs) = adapted.student;
         let teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
         let loss = self.distiller.loss(&features, &teachers)?;

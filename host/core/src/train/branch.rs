@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use super::ForwardArguments;
 use crate::classes::{ClassMatching, Classes};
 use crate::features::FeaturesForm;
 use crate::loss::{LossError, ModelFeatures};
-use crate::{Adaptor, Batch, Features, Model, OutputRequest, Outputs, Pass, Result, Side, StepContext, Task};
+use crate::{Adaptor, Batch, Features, Model, OutputId, OutputRequest, Outputs, Pass, Result, Side, StepContext, Task};
 
 /// A model and its adaptor: from a batch to features.
 pub struct Branch {
@@ -24,10 +25,18 @@ pub struct Branch {
     has_labels: bool,
     arguments: ForwardArguments,
     request: OutputRequest,
+    repeats: Repeats,
     /// The modules whose outputs go into the features.
     modules: Vec<String>,
     /// That of the features that the check before step 0 saw.
     form: Option<FeaturesForm>,
+}
+
+/// Forwards that were made again because the adaptor read what had not been asked for.
+#[derive(Default)]
+struct Repeats {
+    forwards: u64,
+    outputs: BTreeSet<OutputId>,
 }
 
 impl Branch {
@@ -49,6 +58,7 @@ impl Branch {
             arguments,
             adaptor,
             request,
+            repeats: Repeats::default(),
             modules: vec![],
             form: None,
         }
@@ -76,12 +86,12 @@ impl Branch {
         }
     }
 
-    /// The features of a batch, and the outputs that they were made from. A teacher runs without grad, and is never in
-    /// training.
-    pub fn features(&mut self, batch: &Batch, context: &StepContext, is_training: bool) -> Result<(Features, Outputs)> {
+    /// The features of a batch, and the outputs that they were made from. `seed` is that of the student's dropout, `None`
+    /// in evaluation. A teacher runs without grad, and is never in training.
+    pub fn features(&mut self, batch: &Batch, context: &StepContext, seed: Option<i64>) -> Result<(Features, Outputs)> {
         match self.side {
-            Side::Student => self.forward(batch, context, is_training),
-            Side::Teacher(_) => tch::no_grad(|| self.forward(batch, context, false)),
+            Side::Student => self.forward(batch, context, seed),
+            Side::Teacher(_) => tch::no_grad(|| self.forward(batch, context, None)),
         }
     }
 
@@ -93,7 +103,7 @@ impl Branch {
         Ok((Features { modules, ..features }, outputs))
     }
 
-    fn forward(&mut self, batch: &Batch, context: &StepContext, is_training: bool) -> Result<(Features, Outputs)> {
+    fn forward(&mut self, batch: &Batch, context: &StepContext, seed: Option<i64>) -> Result<(Features, Outputs)> {
         let context = context.of(self.task.as_ref(), self.side);
         let unlabelled = (!self.has_labels).then(|| batch.without("labels"));
         let seen = unlabelled.as_ref().unwrap_or(batch);
@@ -102,18 +112,25 @@ impl Branch {
         let with_arguments = (!self.arguments.is_empty()).then(|| self.arguments.with(seen)).transpose()?;
         let seen = with_arguments.as_ref().unwrap_or(seen);
         loop {
-            let mut pass = Pass::new(&self.request, is_training);
+            // A forward that is repeated draws what it drew before: a resumed run may repeat it at another step.
+            if let Some(seed) = seed {
+                tch::manual_seed(seed);
+            }
+            let mut pass = Pass::new(&self.request, seed.is_some());
             self.model.forward(seen, &mut pass)?;
             let mut outputs = pass.into_outputs();
             self.put_in_order(&mut outputs)?;
             let features = self.adaptor.adapt(&context, batch, &outputs);
             let modules = self.module_outputs(&outputs)?;
             // An adaptor may read at some step what it did not read in the check: it is computed from now on.
-            let before = self.request.clone();
-            self.request.extend(&outputs.missed());
-            if self.request == before {
+            let missed: Vec<OutputId> =
+                outputs.missed().into_iter().filter(|output| !self.request.wants_output(output)).collect();
+            if missed.is_empty() {
                 return features.map(|features| (Features { modules, ..features }, outputs));
             }
+            missed.iter().for_each(|output| self.request.add_output(output));
+            self.repeats.forwards += 1;
+            self.repeats.outputs.extend(missed);
         }
     }
 
@@ -200,5 +217,23 @@ impl Branch {
     /// From now on only what was read of `outputs` is computed.
     pub fn narrow(&mut self, outputs: &Outputs) {
         self.request = outputs.read();
+        self.repeats = Repeats::default();
+    }
+
+    /// How many forwards were made twice since [`Branch::narrow`] and why, as a sentence; `None` if none was.
+    pub fn repeats(&self) -> Option<String> {
+        let Repeats { forwards, outputs } = &self.repeats;
+        let times = match forwards {
+            0 => return None,
+            1 => "once".to_owned(),
+            times => format!("{times} times"),
+        };
+        let outputs: Vec<String> = outputs.iter().map(OutputId::to_string).collect();
+        Some(format!(
+            "the forward of the {} was repeated {times}: {} read {}, and did not in the check before step 0",
+            self.label(),
+            self.adaptor.name(),
+            outputs.join(", ")
+        ))
     }
 }

@@ -11,7 +11,7 @@ use crate::cache::{CacheError, CacheKey, CacheSpec, TeacherCache};
 use crate::data::{ModelBatches, TeacherView};
 use crate::distiller::Distiller;
 use crate::out_of_memory::{CACHE_KEYS, OutOfMemory, described};
-use crate::{Device, Features, Result, StepContext};
+use crate::{Features, Result, StepContext};
 
 /// How a teacher's features are kept.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ impl Session {
     pub fn open_caches(&mut self) -> Result<()> {
         for task in &mut self.tasks {
             for index in 0..task.teachers.len() {
-                task.open_cache(index, self.distiller.as_mut(), self.device)?;
+                task.open_cache(index, self.distiller.as_mut())?;
             }
         }
         Ok(())
@@ -52,7 +52,7 @@ impl Session {
     pub fn fill_caches(&mut self, on_batch: &mut dyn FnMut(&Filled), interrupt: &AtomicBool) -> Result<()> {
         for task in &mut self.tasks {
             for index in 0..task.teachers.len() {
-                task.fill_cache(index, self.device, on_batch, interrupt)?;
+                task.fill_cache(index, on_batch, interrupt)?;
             }
         }
         Ok(())
@@ -79,7 +79,7 @@ impl Session {
                 return Ok(true);
             }
             let (task, batches) = feed.next()?;
-            match self.tasks[task].fill_caches_with(batches, &timetable.context(step), self.device) {
+            match self.tasks[task].fill_caches_with(batches, &timetable.context(step)) {
                 // The batch was left out.
                 Err(error) if start.skipped > 0 && is_of_plugin(&error) => {}
                 filled => filled?,
@@ -96,7 +96,7 @@ impl TrainingTask {
     }
 
     /// Runs those teachers on a batch that have a cache and find something in the batch that is not there.
-    fn fill_caches_with(&mut self, batches: ModelBatches, context: &StepContext, device: Device) -> Result<()> {
+    fn fill_caches_with(&mut self, batches: ModelBatches, context: &StepContext) -> Result<()> {
         let is_missing =
             |view: &TeacherView| view.cache.as_ref().is_some_and(|cache| !cache.has_all(&batches.examples));
         let missing: Vec<usize> =
@@ -104,7 +104,7 @@ impl TrainingTask {
         if missing.is_empty() {
             return Ok(());
         }
-        let batch = self.prepare(batches, context, device)?;
+        let batch = self.prepare(batches, context)?;
         missing.into_iter().try_for_each(|index| self.teacher_features(index, &batch, context).map(drop))
     }
 
@@ -114,11 +114,11 @@ impl TrainingTask {
         branches.filter_map(|(branch, view)| Some((branch.label(), view.cache.as_deref()?)))
     }
 
-    fn open_cache(&mut self, index: usize, distiller: &mut dyn Distiller, device: Device) -> Result<()> {
+    fn open_cache(&mut self, index: usize, distiller: &mut dyn Distiller) -> Result<()> {
         let Some(request) = self.cache_requests.get(index).cloned().flatten() else { return Ok(()) };
         let lengths = self.views.of_teacher(index).lengths();
-        let layout = self.layout(index, &lengths, distiller, device)?;
-        self.check_padding(index, &layout, &lengths, distiller, device)?;
+        let layout = self.layout(index, &lengths, distiller)?;
+        self.check_padding(index, &layout, &lengths, distiller)?;
         let cache = match request {
             CacheRequest::Memory => TeacherCache::in_memory(layout, lengths)?,
             CacheRequest::Folder { spec, key } => TeacherCache::open(&spec, key, layout, lengths)?,
@@ -129,19 +129,13 @@ impl TrainingTask {
 
     /// Which tensors a teacher's features have, found by two batches: the shortest example twice, and once with a
     /// token more of padding.
-    fn layout(
-        &mut self,
-        index: usize,
-        lengths: &[usize],
-        distiller: &mut dyn Distiller,
-        device: Device,
-    ) -> Result<Layout> {
+    fn layout(&mut self, index: usize, lengths: &[usize], distiller: &mut dyn Distiller) -> Result<Layout> {
         let (shortest, length) = shortest(lengths);
         let limit = self.teachers[index].model.spec().inputs.max_length;
         let more = usize::from(limit.is_none_or(|limit| length < limit));
         let context = StepContext::default();
         let mut features = |examples: &[usize], more| {
-            let batch = self.prepare(self.views.padded_batches(examples, more)?, &context, device)?;
+            let batch = self.prepare(self.views.padded_batches(examples, more)?, &context)?;
             Ok::<Features, crate::Error>(self.teacher_features(index, &batch, &context)?.0)
         };
         let (twice, padded) = (features(&[shortest, shortest], 0)?, features(&[shortest], more)?);
@@ -159,7 +153,6 @@ impl TrainingTask {
         layout: &Layout,
         lengths: &[usize],
         distiller: &mut dyn Distiller,
-        device: Device,
     ) -> Result<()> {
         let (shortest, short) = shortest(lengths);
         let Some((longest, long)) = lengths.iter().copied().enumerate().max_by_key(|(_, length)| *length) else {
@@ -169,8 +162,8 @@ impl TrainingTask {
             return Ok(());
         }
         let context = StepContext::default().of_task(self.name.as_ref());
-        let batch = self.prepare(self.views.padded_batches(&[shortest, longest], 0)?, &context, device)?;
-        let adapted = tch::no_grad(|| self.adapt(&batch, &context, false))?;
+        let batch = self.prepare(self.views.padded_batches(&[shortest, longest], 0)?, &context)?;
+        let adapted = tch::no_grad(|| self.adapt(&batch, &context, None))?;
         let student = adapted.student.0;
         let mut teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
         distiller.begin_step(&context)?;
@@ -178,7 +171,7 @@ impl TrainingTask {
 
         let cache = TeacherCache::in_memory(layout.clone(), vec![short, long])?;
         cache.write(&[0, 1], &teachers[index])?;
-        teachers[index] = cache.read(&[0, 1])?.to_device(device)?;
+        teachers[index] = cache.read(&[0, 1])?.to_device(self.student.model.device())?;
         distiller.begin_step(&context)?;
         let cached = scalars(&tch::no_grad(|| distiller.loss(&student, &teachers))?, 0)?;
         for (part, live) in live.into_iter().rev() {
@@ -192,13 +185,7 @@ impl TrainingTask {
         Ok(())
     }
 
-    fn fill_cache(
-        &mut self,
-        index: usize,
-        device: Device,
-        on_batch: &mut dyn FnMut(&Filled),
-        interrupt: &AtomicBool,
-    ) -> Result<()> {
+    fn fill_cache(&mut self, index: usize, on_batch: &mut dyn FnMut(&Filled), interrupt: &AtomicBool) -> Result<()> {
         let Some(cache) = self.views.teachers[index].cache.clone() else { return Ok(()) };
         cache.check()?;
         let lengths = self.views.of_teacher(index).lengths();
@@ -216,7 +203,7 @@ impl TrainingTask {
                 break;
             }
             let context = StepContext::default();
-            let batch = self.prepare(self.views.padded_batches(examples, 0)?, &context, device)?;
+            let batch = self.prepare(self.views.padded_batches(examples, 0)?, &context)?;
             self.teacher_features(index, &batch, &context).map_err(|error| {
                 let during = format!("filling the cache of the {}", filled.teacher);
                 OutOfMemory::or_else(error, during, described(batch.student()), CACHE_KEYS, |error| error)

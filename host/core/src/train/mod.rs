@@ -17,6 +17,7 @@ mod metrics_log;
 mod observer;
 pub mod optimizer;
 mod output_folder;
+mod placement;
 mod resume;
 mod role_states;
 mod run_folder;
@@ -45,6 +46,7 @@ pub use events::{
 pub use metrics_log::MetricsLog;
 pub use observer::Observer;
 pub use output_folder::check_output_folder;
+pub use placement::Placement;
 pub use resume::Resume;
 pub use run_folder::{RunFolder, TokenizerFiles};
 pub use run_record::RunRecord;

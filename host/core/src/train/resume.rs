@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::checkpoint_manifest::CheckpointManifest;
 use super::{RunFolder, RunRecord, TrainError, TrainingState};
 use crate::Result;
-use crate::device::device;
 use crate::experiment::{Experiment, StudentSpec};
 
 /// An interrupted run, and the checkpoint that it is resumed from.
@@ -54,7 +53,7 @@ impl Resume {
         }
         let recorded = RunRecord::read(&folder.record())
             .map_err(|problem| refused(format!("it is not known what it was made of: {problem}")))?;
-        let present = RunRecord::of(experiment, device(&experiment.training.device)?)?;
+        let present = RunRecord::of(experiment)?;
         let changes = recorded.changes(&present);
         if !changes.is_empty() {
             return Err(other(format!("what it reads has changed: {}", changes.join(", "))).into());
@@ -117,14 +116,15 @@ fn lines_of(checkpoint: &Path, state: &TrainingState) -> Option<CheckpointLines>
 /// What keeps a run of `earlier` from being resumed as one of `own`. Differences that a run may have on the way are
 /// put into `notes`.
 ///
-/// Paths and digests of plugins are not compared, because [`RunRecord`] compares the files; neither is the device, which is
-/// compared as what it is.
+/// Paths and digests of plugins are not compared, because [`RunRecord`] compares the files; neither are devices, which
+/// are compared as what they are.
 fn difference(earlier: &Experiment, own: &Experiment, notes: &mut Vec<String>) -> Option<String> {
     let comparable = |experiment: &Experiment| {
         let mut experiment = experiment.clone();
         experiment.paths_mut().into_iter().for_each(|(.., path)| *path = PathBuf::new());
         experiment.plugins_mut().for_each(|spec| spec.sha256 = None);
         experiment.training.device = String::new();
+        experiment.teachers_mut().for_each(|teacher| teacher.device = None);
         serde_json::from_str::<Value>(&experiment.to_json()).ok()
     };
     let (earlier, own) = (comparable(earlier), comparable(own));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
+use super::Placement;
 use crate::device::num_threads;
 use crate::digest::{self, shortened};
 use crate::experiment::{Experiment, HeadsSpec, PathKind};
@@ -15,8 +16,10 @@ use crate::{DigestError, Result, os_reason};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunRecord {
-    /// `cpu` or `cuda`. The other one's results differ in their last bits.
+    /// The student's: `cpu` or `cuda`. The other one's results differ in their last bits.
     device: String,
+    /// Those of the teachers by their keys.
+    teacher_devices: BTreeMap<String, String>,
     /// The threads of an operation on the CPU. Another number's results differ in their last bits.
     threads: i32,
     /// The digests of files by name, by the key of the experiment that names them or their folder.
@@ -25,7 +28,8 @@ pub struct RunRecord {
 
 impl RunRecord {
     /// Of the files as they are now. What is not there is left out.
-    pub fn of(experiment: &Experiment, device: Device) -> Result<Self> {
+    pub fn of(experiment: &Experiment) -> Result<Self> {
+        let placement = Placement::of(experiment)?;
         let output = experiment.training.output_dir.clone();
         let mut experiment = experiment.clone();
         // A student with heads by task may be a folder of folders.
@@ -59,12 +63,23 @@ impl RunRecord {
                 sources.insert(key, digests);
             }
         }
-        Ok(Self { device: device_kind(device).to_owned(), threads: num_threads(), sources })
+        let devices = placement.teachers.into_iter().map(device_kind);
+        Ok(Self {
+            device: device_kind(placement.student),
+            teacher_devices: experiment.teacher_keys().into_iter().zip(devices).collect(),
+            threads: num_threads(),
+            sources,
+        })
     }
 
-    /// `cpu` or `cuda`.
+    /// The student's device: `cpu` or `cuda`.
     pub fn device(&self) -> &str {
         &self.device
+    }
+
+    /// The devices of the teachers by their keys: `teacher`, `teachers.0`, `tasks.reviews.teacher`.
+    pub fn teacher_devices(&self) -> &BTreeMap<String, String> {
+        &self.teacher_devices
     }
 
     /// The threads of an operation on the CPU.
@@ -118,6 +133,11 @@ impl RunRecord {
         if self.device != present.device {
             warn(format!("on {}", self.device), format!("on {}", present.device), format!("--device {}", self.device));
         }
+        for (key, recorded) in &self.teacher_devices {
+            let Some(found) = present.teacher_devices.get(key).filter(|found| *found != recorded) else { continue };
+            let (began, resumes) = (format!("with {key} on {recorded}"), format!("with it on {found}"));
+            warn(began, resumes, format!("set {key}.device to {recorded}"));
+        }
         if self.threads != present.threads {
             let threads = |number: i32| if number == 1 { "1 thread".to_owned() } else { format!("{number} threads") };
             let (recorded, found) = (threads(self.threads), threads(present.threads));
@@ -140,11 +160,12 @@ fn model_files(folder: &Path) -> Result<Vec<PathBuf>, DigestError> {
     }
 }
 
-fn device_kind(device: Device) -> &'static str {
-    match device {
+fn device_kind(device: Device) -> String {
+    let kind = match device {
         Device::Cpu => "cpu",
         Device::Cuda(_) => "cuda",
         Device::Mps => "mps",
         Device::Vulkan => "vulkan",
-    }
+    };
+    kind.to_owned()
 }

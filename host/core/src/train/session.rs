@@ -9,8 +9,8 @@ use super::saving::{Saved, Saving};
 use super::stepper::Stepper;
 use super::task::Prepared;
 use super::{
-    EndEvent, EvaluationConfig, Evaluator, Event, Observer, Outcome, RunFolder, ScheduleConfig, StartEvent, StepEvent,
-    TaskOrder, Timetable, TrainError, TrainingConfig, TrainingState, TrainingTask,
+    Branch, EndEvent, EvaluationConfig, Evaluator, Event, Observer, Outcome, RunFolder, ScheduleConfig, StartEvent,
+    StepEvent, TaskOrder, Timetable, TrainError, TrainingConfig, TrainingState, TrainingTask,
 };
 use crate::callback::Scalars;
 use crate::data::ModelBatches;
@@ -32,7 +32,6 @@ pub struct Session {
     pub evaluators: Vec<Box<dyn Evaluator>>,
     /// Run at each checkpoint, after the evaluation, in this order.
     pub callbacks: Vec<Box<dyn Callback>>,
-    pub device: Device,
 }
 
 /// How a run trains.
@@ -70,8 +69,8 @@ impl Session {
             let examples = task.loader.examples(0);
             let first = &examples[..examples.len().min(task.loader.batch_size())];
             let context = StepContext::default().of_task(task.name.as_ref());
-            let batch = task.prepare(task.views.batches(first)?, &context, self.device)?;
-            let adapted = libtorch::guarded(|| task.adapt(&batch, &context, false)).map_err(|error| {
+            let batch = task.prepare(task.views.batches(first)?, &context)?;
+            let adapted = libtorch::guarded(|| task.adapt(&batch, &context, None)).map_err(|error| {
                 let during = "the check of the first batch".to_owned();
                 OutOfMemory::or_else(error, during, described(batch.student()), TRAINING_KEYS, |error| error)
             })?;
@@ -93,6 +92,12 @@ impl Session {
         }
         self.check_states()?;
         Ok(checked)
+    }
+
+    /// Which forwards were made twice since the check, and why: a sentence for each model.
+    pub fn repeats(&self) -> Vec<String> {
+        let branches = self.tasks.iter().flat_map(|task| task.teachers.iter().chain([&task.student]));
+        branches.filter_map(Branch::repeats).collect()
     }
 
     /// Batches in an epoch of all tasks together.
@@ -193,7 +198,6 @@ impl Session {
             }
             // Dropout follows from the seed and the step, so that a resumed run draws what an unbroken one draws.
             let seed = split_mix(settings.training.seed, step as u64) as i64;
-            tch::manual_seed(seed);
             let (task, batches) = feed.next()?;
             let context = timetable.context(step as u64).of_task(self.tasks[task].name.as_ref());
             self.distiller.begin_step(&context)?;
@@ -264,23 +268,22 @@ impl Session {
         stepper: &mut Stepper,
     ) -> Result<(Scalars, usize)> {
         let step = context.step;
-        let batch = self.tasks[task].prepare(batches, context, self.device)?;
+        let batch = self.tasks[task].prepare(batches, context)?;
         let in_step = |source: crate::Error| {
             let other = |source| -> crate::Error { TrainError::Step { step, source: Box::new(source) }.into() };
             OutOfMemory::or_else(source, format!("step {step}"), described(batch.student()), TRAINING_KEYS, other)
         };
-        let loss = libtorch::guarded(|| self.loss(task, &batch, context)).map_err(in_step)?;
+        let loss = libtorch::guarded(|| self.loss(task, &batch, context, seed)).map_err(in_step)?;
         let losses = scalars(&loss, step)?;
         if let Some(found) = libtorch::guarded(|| stepper.backward(&loss.total)).map_err(in_step)? {
             drop(loss);
-            tch::manual_seed(seed);
-            return Err(self.blame(task, &batch, context, stepper, &found).into());
+            return Err(self.blame(task, &batch, context, seed, stepper, &found).into());
         }
         Ok((losses, batch.student().len()))
     }
 
-    fn loss(&mut self, task: usize, batch: &Prepared, context: &StepContext) -> Result<Loss> {
-        let adapted = self.tasks[task].adapt(batch, context, true)?;
+    fn loss(&mut self, task: usize, batch: &Prepared, context: &StepContext, seed: i64) -> Result<Loss> {
+        let adapted = self.tasks[task].adapt(batch, context, Some(seed))?;
         self.tasks[task].verify(self.distiller.as_ref(), batch, &adapted)?;
         let teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
         self.distiller.loss(&adapted.student.0, &teachers)

@@ -24,7 +24,7 @@ pub struct TrainingTask {
     pub loader: Loader,
 }
 
-/// Batches on the device, after the post-processor.
+/// Batches on the devices of their models, after the post-processor.
 pub(super) struct Prepared(ModelBatches);
 
 impl Prepared {
@@ -48,61 +48,69 @@ pub(super) struct Adapted {
 }
 
 impl TrainingTask {
-    /// The batches on the device, after the post-processor; it sees a teacher's batch only where that is not the
-    /// student's.
-    pub(super) fn prepare(&mut self, batches: ModelBatches, context: &StepContext, device: Device) -> Result<Prepared> {
-        let mut prepare = |side, batch: Batch| -> Result<Batch> {
+    /// The batches on the devices of their models, after the post-processor; it sees a teacher's batch only where that is
+    /// not the student's.
+    pub(super) fn prepare(&mut self, batches: ModelBatches, context: &StepContext) -> Result<Prepared> {
+        let of_student = self.student.model.device();
+        let mut prepare = |side, batch: Batch, device: Device| -> Result<Batch> {
             let batch = batch.to_device(device)?;
             match &mut self.postprocessor {
                 Some(postprocessor) => postprocessor.process(&context.of(self.name.as_ref(), side), batch),
                 None => Ok(batch),
             }
         };
-        let student = prepare(Side::Student, batches.student)?;
+        let student = prepare(Side::Student, batches.student, of_student)?;
         let mut teachers = vec![];
-        for (index, TeacherInput { batch, ready }) in batches.teachers.into_iter().enumerate() {
-            let batch = batch.map(|batch| prepare(Side::Teacher(index), batch)).transpose()?;
-            let ready = match ready {
+        for (index, (teacher, input)) in self.teachers.iter().zip(batches.teachers).enumerate() {
+            let device = teacher.model.device();
+            let ready = match input.ready {
                 Ready::Nothing => Ready::Nothing,
                 Ready::Outputs(outputs) => Ready::Outputs(outputs.to_device(device)?),
-                Ready::Features(features) => Ready::Features(features.to_device(device)?),
+                Ready::Features(features) => Ready::Features(features.to_device(of_student)?),
+            };
+            let batch = match (input.batch, &ready) {
+                (Some(batch), _) => Some(prepare(Side::Teacher(index), batch, device)?),
+                (None, Ready::Nothing | Ready::Outputs(_)) if device != of_student => Some(student.to_device(device)?),
+                (None, _) => None,
             };
             teachers.push(TeacherInput { batch, ready });
         }
         Ok(Prepared(ModelBatches { student, teachers, ..batches }))
     }
 
-    pub(super) fn adapt(&mut self, batch: &Prepared, context: &StepContext, is_training: bool) -> Result<Adapted> {
+    /// The features of student and teachers; `seed` is that of the student's dropout, `None` in evaluation.
+    pub(super) fn adapt(&mut self, batch: &Prepared, context: &StepContext, seed: Option<i64>) -> Result<Adapted> {
         let mut teachers = vec![];
         for index in 0..self.teachers.len() {
             teachers.push(self.teacher_features(index, batch, context)?);
         }
-        Ok(Adapted { student: self.student.features(batch.student(), context, is_training)?, teachers })
+        Ok(Adapted { student: self.student.features(batch.student(), context, seed)?, teachers })
     }
 
-    /// A teacher's features of a batch: out of its cache, or else made and put there.
+    /// A teacher's features of a batch, on the student's device: out of its cache, or else made and put there.
     pub(super) fn teacher_features(
         &mut self,
         index: usize,
         batch: &Prepared,
         context: &StepContext,
     ) -> Result<(Features, Outputs)> {
+        let device = self.student.model.device();
         let teacher = &mut self.teachers[index];
-        let made = match batch.ready(index) {
+        let (features, outputs) = match batch.ready(index) {
             Ready::Features(features) => return Ok((features.shallow_clone(), Outputs::new())),
             Ready::Outputs(outputs) => {
                 teacher.adapt(batch.of_teacher(index), outputs.to_device(teacher.model.device())?, context)?
             }
-            Ready::Nothing => teacher.features(batch.of_teacher(index), context, false)?,
+            Ready::Nothing => teacher.features(batch.of_teacher(index), context, None)?,
         };
         if let Some(cache) = self.views.teachers.get(index).and_then(|view| view.cache.as_ref()) {
-            cache.write(&batch.0.examples, &made.0)?;
+            cache.write(&batch.0.examples, &features)?;
             if cache.dtype() != CacheDtype::Float32 {
                 // The numbers are rounded from the first time on, not from the second.
-                return Ok((cache.read(&batch.0.examples)?.to_device(teacher.model.device())?, made.1));
+                return Ok((cache.read(&batch.0.examples)?.to_device(device)?, outputs));
             }
         }
-        Ok(made)
+        Ok((features.to_device(device)?, outputs))
     }
 
     /// Has each model return the outputs of the modules that the distiller reads.
@@ -118,8 +126,10 @@ impl TrainingTask {
         self.verify(distiller, batch, adapted)?;
         let branches = self.teachers.iter_mut().chain([&mut self.student]);
         for (branch, (features, outputs)) in branches.zip(adapted.teachers.iter().chain([&adapted.student])) {
-            for used in distiller.used_layers(features, branch.side) {
-                outputs.record_use(used);
+            for (feature, position) in distiller.used_layers(features, branch.side) {
+                if let Some(origin) = &features.layers(feature)[position].origin {
+                    outputs.record(origin);
+                }
             }
             branch.narrow(outputs);
             branch.fix_form(features);

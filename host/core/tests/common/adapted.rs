@@ -11,7 +11,8 @@ use tempfile::TempDir;
 /// What an adaptor makes of a model's outputs.
 pub type Adapt = fn(Side, &Batch, &Outputs) -> Features;
 
-struct Adapted(Adapt);
+/// An adaptor that is a function.
+pub struct Adapted(pub Adapt);
 
 impl PluginSource for Adapted {
     fn digest(&mut self, _: &PluginSpec) -> Result<String> {
@@ -59,14 +60,10 @@ pub fn assembled(keys: &[(&str, Value)], adapt: Adapt) -> Result<(Assembled, Tem
 
 /// All that the built-in adaptor returns, but the masks.
 pub fn without_masks(outputs: &Outputs) -> Features {
-    let list = |name| {
-        let layers = outputs.list(name).unwrap();
-        layers.iter().map(|layer| layer.as_ref().map(|tensor| tensor.shallow_clone())).collect()
-    };
     Features {
         logits: vec![outputs.tensor("logits").unwrap().shallow_clone()],
-        hidden: list("hidden_states"),
-        attention: list("attentions"),
+        hidden: outputs.list("hidden_states").unwrap(),
+        attention: outputs.list("attentions").unwrap(),
         losses: outputs.tensor("loss").map(|loss| vec![loss.shallow_clone()]).unwrap_or_default(),
         ..Features::default()
     }

@@ -93,7 +93,7 @@ pub fn request(names: &[&str], layers: &[(&str, usize)]) -> OutputRequest {
 
 /// Which layers of the list `name` were computed.
 pub fn computed(outputs: &Outputs, name: &str) -> Vec<bool> {
-    outputs.list(name).unwrap().iter().map(Option::is_some).collect()
+    outputs.list(name).unwrap().iter().map(|layer| layer.tensor.is_some()).collect()
 }
 
 /// Fails unless every element is within `absolute + relative·|expected|`.

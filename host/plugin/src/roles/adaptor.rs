@@ -40,12 +40,7 @@ impl PluginAdaptor {
             let answer = exports.call_adapt(&mut *store, &guest_context(context), batch, of_model);
             let state = store.data_mut();
             // Also of a call that failed: what was not computed is asked for next time.
-            for (name, position) in state.call.reads.drain(..) {
-                match position {
-                    None => _ = outputs.tensor(&name),
-                    Some(position) => outputs.record_layer(&name, position),
-                }
-            }
+            state.call.reads.drain(..).for_each(|output| outputs.record(&output));
             let features = match answer? {
                 Ok(features) => features,
                 Err(message) => return Ok(Err(returned(message))),

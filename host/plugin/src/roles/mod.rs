@@ -210,7 +210,7 @@ fn take_loss(
     student: &[Tensor],
     rows: Option<i64>,
 ) -> Result<Tensor, Cause> {
-    let Some(Entry::Tensor(loss)) = state.handles.remove(loss) else {
+    let Some(Entry::Tensor(loss, _)) = state.handles.remove(loss) else {
         return Err(Cause::Released(Released("tensor").to_string()));
     };
     let is_of_rows = rows.is_some_and(|rows| loss.size() == [rows]);

@@ -32,8 +32,8 @@ impl PluginTemperatureScheduler {
         self.0.call(PluginRole::TemperatureScheduler.to_string(), call, |store, exports| {
             let shape = student.size();
             let state = store.data_mut();
-            let student = state.handles.insert(&state.limits, Entry::Tensor(student))?;
-            let teacher = state.handles.insert(&state.limits, Entry::Tensor(teacher))?;
+            let student = state.handles.insert(&state.limits, Entry::Tensor(student, None))?;
+            let teacher = state.handles.insert(&state.limits, Entry::Tensor(teacher, None))?;
             let chosen = match exports.call_choose(&mut *store, student, teacher, base)? {
                 Ok(chosen) => chosen,
                 Err(message) => return Ok(Err(returned(message))),

@@ -1,6 +1,6 @@
 //! New tensors: filled ones, ranges, and lists joined into one.
 
-use brewer::libtorch::guarded;
+use brewer::{Layer, libtorch::guarded};
 use tch::{Device, Kind, TchError, Tensor};
 use wasmtime::component::Resource;
 
@@ -12,9 +12,8 @@ use super::{
 use crate::{
     bindings::tensor,
     error::{OpError, OpResult},
-    handles::{Element, Entry, TensorList},
-    outputs::not_computed,
-    state::{State, check_foreign},
+    handles::{Entry, TensorList},
+    state::State,
 };
 
 type Handle = Resource<Tensor>;
@@ -34,29 +33,21 @@ impl State {
         self.hold(guarded(|| op(shape, options))?)
     }
 
-    /// Notes that an element of a list is read, and returns its tensor.
-    fn read(&mut self, element: &Element) -> OpResult<Tensor> {
-        if let Some((name, position)) = &element.source {
-            self.call.reads.push((name.clone(), Some(*position)));
-            self.call.usage.is_repeated |= element.tensor.is_none();
-        }
-        match (&element.tensor, &element.source) {
-            (Some(tensor), Some((name, _))) => {
-                check_foreign(name, tensor)?;
-                Ok(tensor.shallow_clone())
-            }
-            (Some(tensor), None) => Ok(tensor.shallow_clone()),
-            (None, Some((name, position))) => Err(not_computed(&format!("layer {position} of `{name}`"))),
-            // An element without a source was pushed, and only tensors can be.
-            (None, None) => Err(OpError::argument("the list holds no tensor there")),
+    /// The tensor of an element of a list; that of an output is read.
+    fn element(&mut self, element: &Layer) -> OpResult<Tensor> {
+        let tensor = element.tensor.as_ref().map(Tensor::shallow_clone);
+        match &element.origin {
+            Some(output) => self.read(output, tensor),
+            // An element without an origin was pushed, and only tensors can be.
+            None => tensor.ok_or_else(|| OpError::argument("the list holds no tensor there")),
         }
     }
 
     /// Reads all tensors of a list. All are on record before the first that was not computed is an error, so that the
     /// next forward computes them all.
     fn read_all(&mut self, list: &Resource<TensorList>) -> OpResult<Vec<Tensor>> {
-        let elements: Vec<_> = self.handles.get(list)?.0.iter().map(Element::share).collect();
-        let read: Vec<_> = elements.iter().map(|element| self.read(element)).collect();
+        let elements: Vec<_> = self.handles.get(list)?.0.iter().map(Layer::shallow_clone).collect();
+        let read: Vec<_> = elements.iter().map(|element| self.element(element)).collect();
         read.into_iter().collect()
     }
 
@@ -169,16 +160,16 @@ impl tensor::HostTensorList for State {
         let Some(element) = list.get(index as usize) else {
             return Err(OpError::argument(format!("there is no tensor {index} in a list of {}", list.len())));
         };
-        let element = element.share();
-        let tensor = self.read(&element)?;
-        self.hold(tensor)
+        let element = element.shallow_clone();
+        let tensor = self.element(&element)?;
+        self.hold_from(element.origin, tensor)
     }
 
     fn push(&mut self, this: Resource<TensorList>, tensor: Handle) -> OpResult<()> {
         self.operation()?;
-        let tensor = self.tensor(&tensor)?;
+        let layer = self.layer(&tensor)?;
         self.handles.reserve(&self.limits, 1)?;
-        self.handles.grow(&this, 1)?.0.push(Element { tensor: Some(tensor), source: None });
+        self.handles.grow(&this, 1)?.0.push(layer);
         Ok(())
     }
 
@@ -190,7 +181,7 @@ impl tensor::HostTensorList for State {
             let range = format!("{length} tensors from {start} on");
             return Err(OpError::argument(format!("{range} are not within a list of {}", list.len())));
         };
-        let range = TensorList(range.iter().map(Element::share).collect());
+        let range = TensorList(range.iter().map(Layer::shallow_clone).collect());
         Ok(self.handles.insert(&self.limits, Entry::List(range))?)
     }
 

@@ -45,8 +45,8 @@ impl tensor::HostTensor for State {
 
     fn share(&mut self, this: Handle) -> OpResult<Handle> {
         self.operation()?;
-        let this = self.tensor(&this)?;
-        self.hold(this)
+        let (tensor, origin) = (self.tensor(&this)?, self.handles.origin(&this).cloned());
+        self.hold_from(origin, tensor)
     }
 
     fn detach(&mut self, this: Handle) -> OpResult<Handle> {

@@ -99,8 +99,12 @@ pub fn assert_same(left: &Features, right: &Features) {
     assert!(all(left.inputs_mask.as_slice(), right.inputs_mask.as_slice()), "inputs_mask");
     for (left, right) in [(&left.hidden, &right.hidden), (&left.attention, &right.attention)] {
         assert_eq!(left.len(), right.len());
-        for pair in left.iter().zip(right) {
-            assert!(matches!(pair, (Some(left), Some(right)) if same(left, right)) || matches!(pair, (None, None)));
+        for (left, right) in left.iter().zip(right) {
+            assert_eq!(left.origin, right.origin);
+            match (&left.tensor, &right.tensor) {
+                (Some(left), Some(right)) => assert!(same(left, right)),
+                (left, right) => assert!(left.is_none() && right.is_none()),
+            }
         }
     }
 }

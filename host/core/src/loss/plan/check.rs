@@ -76,7 +76,7 @@ pub fn check_features(side: &ModelFeatures<'_>) -> Result<()> {
     }
     for (key, layers) in [("hidden", &features.hidden), ("attention", &features.attention)] {
         for (index, layer) in layers.iter().enumerate() {
-            if let Some(layer) = layer.as_ref().filter(|layer| !is_float(layer) || !of_batch(layer)) {
+            if let Some(layer) = layer.tensor.as_ref().filter(|layer| !is_float(layer) || !of_batch(layer)) {
                 let expected = format!("floats of [{batch}, …]");
                 return Err(side.wrong(&format!("{key}[{index}]"), describe(layer), expected).into());
             }

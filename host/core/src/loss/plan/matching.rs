@@ -8,7 +8,7 @@ use crate::loss::config::ProjectionSpec;
 use crate::loss::matching::{MatchLoss, MatchLossConfig};
 use crate::loss::{CustomMatch, IntermediateMatch, LossError, PluginLosses};
 use crate::projection::{PROJECTIONS, Projection, projection};
-use crate::{Features, Result, RoleState, StepContext};
+use crate::{Feature, Features, Result, RoleState, StepContext};
 
 /// A loss between selected layers, or modules, of both sides.
 pub struct MatchTerm {
@@ -91,8 +91,9 @@ impl MatchTerm {
         self.loss.loss(&of_student, &of_teacher, student.inputs_mask.as_ref())?.mean()
     }
 
-    pub(super) fn used_layers<'f>(&self, features: &'f Features, of_teacher: bool) -> Vec<&'f Tensor> {
-        self.operands.of(features, of_teacher).into_iter().flatten().collect()
+    /// The positions of the layers that it compares.
+    pub(super) fn used_layers(&self, features: &Features, of_teacher: bool) -> Vec<(Feature, usize)> {
+        self.operands.positions(features, of_teacher)
     }
 
     /// The modules whose output it compares.

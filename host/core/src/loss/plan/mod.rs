@@ -19,7 +19,7 @@ pub use rows::{probability_shift, select_logits};
 use weight::Weight;
 
 use super::{DistillationConfig, PluginLosses};
-use crate::{Features, Result, RoleState, StepContext};
+use crate::{Feature, Features, Result, RoleState, StepContext};
 
 /// The loss of one batch.
 #[derive(Debug)]
@@ -147,8 +147,8 @@ impl LossPlan {
         Ok(())
     }
 
-    /// The layers of the teacher's features, or of the student's, that some match uses.
-    pub fn used_layers<'f>(&self, features: &'f Features, of_teacher: bool) -> Vec<&'f Tensor> {
+    /// The layers of the teacher's features, or of the student's, that some match uses, by their positions.
+    pub fn used_layers(&self, features: &Features, of_teacher: bool) -> Vec<(Feature, usize)> {
         self.matches.iter().flat_map(|term| term.used_layers(features, of_teacher)).collect()
     }
 

@@ -2,7 +2,7 @@ use tch::Tensor;
 
 use super::ModelFeatures;
 use crate::loss::{CustomMatch, IntermediateMatch, LayerIndex, LossError, ModuleNames};
-use crate::{Feature, Features, Layers, Result};
+use crate::{Feature, Features, Layer, Result};
 
 /// What a match compares.
 pub(super) enum Operands {
@@ -92,13 +92,22 @@ impl Operands {
             Operands::Layers { feature, teacher, student } => {
                 let layers = features.layers(*feature);
                 let indices = if of_teacher { teacher } else { student };
-                let find = |index: &i64| layers.get(position(*index, layers)?)?.as_ref();
+                let find = |index: &i64| layers[position(*index, layers)?].tensor.as_ref();
                 indices.as_slice().iter().map(find).collect()
             }
             Operands::Modules { .. } => {
                 self.modules(of_teacher).iter().map(|name| features.modules.get(name)).collect()
             }
         }
+    }
+
+    /// The layers of one side by their positions among the features; none of modules.
+    pub fn positions(&self, features: &Features, of_teacher: bool) -> Vec<(Feature, usize)> {
+        let Operands::Layers { feature, teacher, student } = self else { return vec![] };
+        let indices = if of_teacher { teacher } else { student };
+        let layers = features.layers(*feature);
+        let positions = indices.as_slice().iter().filter_map(|index| position(*index, layers));
+        positions.map(|position| (*feature, position)).collect()
     }
 
     /// Whether they are attention maps, whose last dimensions are positions both.
@@ -149,7 +158,7 @@ impl Operands {
 }
 
 /// The position that an index means in a list, counting from the end if it is negative.
-fn position(index: i64, layers: &Layers) -> Option<usize> {
+fn position(index: i64, layers: &[Layer]) -> Option<usize> {
     let length = layers.len() as i64;
     let position = if index < 0 { index + length } else { index };
     (0..length).contains(&position).then_some(position as usize)
