@@ -4,8 +4,8 @@ use crate::{Batch, Features, Outputs, Result};
 /// The adaptor when no plugin is given: outputs and batch columns under their own names.
 ///
 /// `logits` (or `start_logits` and `end_logits`), `hidden_states` as `hidden`, `attentions` as `attention`; from the
-/// batch `attention_mask` as `inputs_mask`, and as `logits_mask` of per-token logits, and `labels`; from the student
-/// `loss` as `losses`.
+/// batch `attention_mask` as `inputs_mask`, and as `logits_mask` of per-token logits, and `labels`, one for each of
+/// `start_logits` and `end_logits`; from the student `loss` as `losses`.
 #[derive(Debug, Default)]
 pub struct ByName;
 
@@ -26,10 +26,14 @@ impl Adaptor for ByName {
             let layers = outputs.list(name).map(Vec::as_slice).unwrap_or_default();
             layers.iter().map(|layer| layer.as_ref().map(|layer| layer.shallow_clone())).collect()
         };
+        let labels = match batch.get("labels") {
+            Some(spans) if logits.len() == 2 => spans.f_unbind(1)?,
+            labels => labels.map(|labels| labels.shallow_clone()).into_iter().collect(),
+        };
         let mut features = Features {
             logits_mask: if is_per_token { mask.iter().map(|mask| mask.shallow_clone()).collect() } else { vec![] },
             logits,
-            labels: batch.get("labels").map(|labels| labels.shallow_clone()).into_iter().collect(),
+            labels,
             hidden: layers("hidden_states"),
             attention: layers("attentions"),
             inputs_mask: mask,
