@@ -94,9 +94,10 @@ fn evaluate_batches(
     most: usize,
 ) -> Result<Evaluation> {
     let mut request = OutputRequest::nothing();
-    request.add("logits");
+    let task = &model.spec().task;
+    task.logits().iter().for_each(|name| request.add(name));
     request.add("loss");
-    let mut metrics = metrics(&model.spec().task);
+    let mut metrics = metrics(task);
     let mut num_examples = 0;
     let start = Instant::now();
     for batch in loader.epoch(0).take(most) {

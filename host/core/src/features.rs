@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use tch::{Device, Tensor};
 
 use crate::describe::describe;
-use crate::{OutputId, Result};
+use crate::{OutputId, Result, Task};
 
 /// What an adaptor returns: the tensors that the losses are computed from, under TextBrewer's keys. Each may be
 /// absent (an empty list), not all of them.
@@ -59,8 +59,8 @@ impl From<Tensor> for Layer {
 /// What is the same for every batch in the features that an adaptor returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FeaturesForm {
-    /// The dimensions and classes of each.
-    pub logits: Vec<(usize, i64)>,
+    /// The dimensions and classes of each; no classes where these are the positions of a batch, as many as it is long.
+    pub logits: Vec<(usize, Option<i64>)>,
     pub losses: usize,
 }
 
@@ -133,11 +133,11 @@ impl Features {
     }
 
     /// What is the same for every batch: how many tensors of logits there are and of how many dimensions and classes, and
-    /// how many losses.
-    pub(crate) fn form(&self) -> FeaturesForm {
+    /// how many losses. `task` is what the model predicts.
+    pub(crate) fn form(&self, task: &Task) -> FeaturesForm {
         let of_logits = |logits: &Tensor| {
             let size = logits.size();
-            (size.len(), size.last().copied().unwrap_or_default())
+            (size.len(), size.last().copied().filter(|_| !matches!(task, Task::Spans)))
         };
         FeaturesForm { logits: self.logits.iter().map(of_logits).collect(), losses: self.losses.len() }
     }

@@ -10,15 +10,19 @@ use common::{
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
+const DEBERTA: &str = "deberta_v2_token_classification";
+const MODERNBERT: &str = "modernbert_masked_lm";
+
 /// A model of each family, what its layers' parameters begin with, and the class for whole examples.
-const FAMILIES: [(&str, &str, &str); 7] = [
+const FAMILIES: [(&str, &str, &str); 8] = [
     ("bert_masked_lm", "bert.encoder.layer.", "BertForSequenceClassification"),
     ("roberta_masked_lm", "roberta.encoder.layer.", "RobertaForSequenceClassification"),
     ("xlm_roberta_token_classification", "roberta.encoder.layer.", "XLMRobertaForSequenceClassification"),
     ("camembert_sequence_classification", "roberta.encoder.layer.", "CamembertForTokenClassification"),
     ("distilbert_masked_lm", "distilbert.transformer.layer.", "DistilBertForSequenceClassification"),
     ("electra_masked_lm", "electra.encoder.layer.", "ElectraForSequenceClassification"),
-    ("mpnet_sequence_classification", "mpnet.encoder.layer.", "MPNetForSequenceClassification"),
+    ("mpnet_masked_lm", "mpnet.encoder.layer.", "MPNetForSequenceClassification"),
+    ("deberta_v2_token_classification", "deberta.encoder.layer.", "DebertaV2ForSequenceClassification"),
 ];
 
 fn recorded_batch(name: &str) -> Batch {
@@ -88,6 +92,33 @@ fn a_student_of_some_layers_is_made_of_any_family() {
     assert_eq!(hidden(run(&*student, &batch, &wanted)), hidden(run(&*teacher, &batch, &wanted)));
 }
 
+/// Its layers are of two kinds, and its first layer has no norm before its attention.
+#[test]
+fn a_student_of_modernbert_has_layers_of_the_kinds_chosen() {
+    let teacher = load_recorded("modernbert_masked_lm").model;
+    let student = from_layers(&*teacher, &[2, 3, 0]).unwrap();
+    let types = serde_json::json!(["sliding_attention", "full_attention", "full_attention"]);
+    assert_eq!(student.config().unwrap().get("layer_types"), Some(&types));
+    assert!(student.parameters().get("model.layers.0.attn_norm.weight").is_none());
+    let norm = |layer: usize| student.parameters().get(&format!("model.layers.{layer}.attn_norm.weight")).unwrap();
+    assert_eq!(norm(1), teacher.parameters().get("model.layers.3.attn_norm.weight").unwrap());
+    assert_eq!(norm(2), &norm(2).ones_like(), "the teacher's first layer has none");
+    let folder = tempfile::tempdir().unwrap();
+    student.save(folder.path()).unwrap();
+    assert_same_parameters(&*load(folder.path(), &options(false)).unwrap().model, &*student);
+
+    let batch = recorded_batch("modernbert_masked_lm");
+    let outputs = run(&*teacher, &batch, &request(&[], &[("hidden_states", 2), ("attentions", 1)]));
+    assert_eq!(computed(&outputs, "hidden_states"), [false, false, true, false, false]);
+    let new =
+        load(&recorded("modernbert_masked_lm"), &as_class("ModernBertForTokenClassification", &["a", "b"])).unwrap();
+    assert_eq!(
+        new.new,
+        ["classifier.weight", "classifier.bias"],
+        "the norm and the dense layer of the head are shared"
+    );
+}
+
 #[test]
 fn any_body_gets_another_head() {
     for (name, _, class) in FAMILIES {
@@ -152,6 +183,16 @@ fn configs_that_a_family_does_not_support_are_refused() {
         ("albert_masked_lm", "num_hidden_groups", Value::from(2), "only 1 is supported, with which all layers are one"),
         ("albert_masked_lm", "num_hidden_layers", Value::from(i64::MAX), "expected at most 1024"),
         ("bert_masked_lm", "tie_word_embeddings", Value::from("yes"), "expected true or false"),
+        (DEBERTA, "pos_att_type", Value::from("c2p|p2p"), "`pos_att_type`: `p2p`; only `c2p` and `p2c` are supported"),
+        (DEBERTA, "attention_head_size", Value::from(8), "only `hidden_size` by heads is supported, 6"),
+        (DEBERTA, "conv_kernel_size", Value::from(4), "expected an odd number"),
+        (DEBERTA, "conv_groups", Value::from(5), "`hidden_size` 24 is not a multiple of `conv_groups` 5"),
+        (DEBERTA, "position_buckets", Value::from(1), "leave none for far ones"),
+        (MODERNBERT, "layer_types", Value::from(vec!["full_attention"]), "`layer_types` has 1 items; expected 4"),
+        (MODERNBERT, "classifier_pooling", Value::from("max"), "unknown variant `max`, expected `cls` or `mean`"),
+        (MODERNBERT, "num_attention_heads", Value::from(8), "a head has 3 elements"),
+        (MODERNBERT, "rope_parameters", serde_json::json!({ "full_attention": { "rope_type": "yarn" } }), "`yarn`"),
+        (MODERNBERT, "rope_scaling", serde_json::json!({ "type": "linear", "factor": 2.0 }), "are both given"),
     ] {
         let checkpoint = Scratch::of(name);
         checkpoint.set(key, value);
@@ -161,12 +202,14 @@ fn configs_that_a_family_does_not_support_are_refused() {
 }
 
 /// Models over the vocabulary: the word embeddings, and their other name.
-const TIED: [(&str, &str, &str); 5] = [
+const TIED: [(&str, &str, &str); 7] = [
     ("bert_masked_lm", "bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"),
     ("roberta_masked_lm", "roberta.embeddings.word_embeddings.weight", "lm_head.decoder.weight"),
     ("distilbert_masked_lm", "distilbert.embeddings.word_embeddings.weight", "vocab_projector.weight"),
     ("electra_masked_lm", "electra.embeddings.word_embeddings.weight", "generator_lm_head.weight"),
     ("albert_masked_lm", "albert.embeddings.word_embeddings.weight", "predictions.decoder.weight"),
+    ("mpnet_masked_lm", "mpnet.embeddings.word_embeddings.weight", "lm_head.decoder.weight"),
+    ("modernbert_masked_lm", "model.embeddings.tok_embeddings.weight", "decoder.weight"),
 ];
 
 fn assert_same_parameters(found: &dyn Model, expected: &dyn Model) {

@@ -170,7 +170,7 @@ impl Reading {
         let of_token = width.saturating_mul(12).saturating_add(length.saturating_mul(2));
         let of_layer = hidden_state.saturating_mul(of_token);
         let places = match spec.task {
-            Task::TokenLabels { .. } | Task::MaskedLm { .. } => tokens,
+            Task::TokenLabels { .. } | Task::Spans | Task::MaskedLm { .. } => tokens,
             Task::SingleLabel { .. } | Task::MultiLabel { .. } | Task::Regression { .. } => rows,
         };
         let logits = places.saturating_mul(spec.task.num_outputs().unsigned_abs());
@@ -189,7 +189,7 @@ fn forward_cost(batch: &Batch, wanted: &[String], spec: &ModelSpec) -> Cost {
     let hidden = hidden_state.saturating_mul(OF_ONE_LAYER + returned("hidden_states"));
     let maps = attention_map.saturating_mul(2 + returned("attentions"));
     let mut elements = hidden.saturating_add(maps);
-    if is_wanted("logits") || is_wanted("loss") {
+    if spec.task.logits().iter().any(|name| is_wanted(name)) || is_wanted("loss") {
         elements = elements.saturating_add(logits.saturating_mul(LOGITS));
         work = work.saturating_add(work_of_head);
     }
@@ -217,7 +217,11 @@ pub(crate) fn check_indices<'s>(batch: &Batch, readers: impl IntoIterator<Item =
     let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
     for reader in readers {
         let columns = reader.inputs.columns.iter().filter_map(|column| Some((column.name, column.count?)));
-        let classes = reader.task.num_outputs();
+        let classes = match reader.task {
+            // Its classes are the positions of the batch.
+            Task::Spans => batch.get("input_ids").and_then(|ids| ids.size().last().copied()).unwrap_or(0),
+            _ => reader.task.num_outputs(),
+        };
         // Of a model whose classes are not known nothing can be said.
         let labels = (reader.task.labels_are_classes() && classes > 0).then_some((LABELS, classes));
         for (name, count) in columns.chain(labels) {

@@ -71,6 +71,36 @@ impl Metric for MicroF1 {
     }
 }
 
+/// The share of spans `[batch, 2]` of which both the start and the end have the largest logit, `[batch, length]` each.
+#[derive(Debug, Default)]
+pub struct ExactMatch {
+    num_correct: i64,
+    num_spans: i64,
+}
+
+impl Metric for ExactMatch {
+    fn name(&self) -> &str {
+        "exact_match"
+    }
+
+    fn update(&mut self, batch: &Batch, outputs: &Outputs) -> Result<()> {
+        let (Some(starts), Some(ends)) = (outputs.tensor("start_logits"), outputs.tensor("end_logits")) else {
+            return Ok(());
+        };
+        let Some(labels) = batch.get("labels") else { return Ok(()) };
+        let counts = has_label(labels)?.f_all_dim(1, false)?;
+        let predicted = Tensor::f_stack(&[starts.f_argmax(-1, false)?, ends.f_argmax(-1, false)?], 1)?;
+        let is_correct = predicted.f_eq_tensor(labels)?.f_all_dim(1, false)?;
+        self.num_correct += count(&is_correct.f_logical_and(&counts)?)?;
+        self.num_spans += count(&counts)?;
+        Ok(())
+    }
+
+    fn value(&self) -> Option<f64> {
+        (self.num_spans > 0).then(|| self.num_correct as f64 / self.num_spans as f64)
+    }
+}
+
 /// How often a tensor of booleans is true.
 fn count(holds: &Tensor) -> Result<i64> {
     Ok(holds.f_sum(None::<Kind>)?.f_int64_value(&[])?)
@@ -79,6 +109,19 @@ fn count(holds: &Tensor) -> Result<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of four spans one is right, one has another end, one another start, and one is not known.
+    #[test]
+    fn a_span_is_right_if_both_of_its_ends_are() {
+        let mut metric = ExactMatch::default();
+        let batch = [("labels", Tensor::from_slice2(&[[0_i64, 1], [0, 1], [0, 1], [-100, -100]]))];
+        let mut outputs = Outputs::new();
+        outputs
+            .insert("start_logits", Some(Tensor::from_slice2(&[[3.0_f32, 0.0], [3.0, 0.0], [0.0, 3.0], [3.0, 0.0]])));
+        outputs.insert("end_logits", Some(Tensor::from_slice2(&[[0.0_f32, 3.0], [3.0, 0.0], [0.0, 3.0], [0.0, 3.0]])));
+        metric.update(&batch.into_iter().collect(), &outputs).unwrap();
+        assert_eq!(metric.value(), Some(1.0 / 3.0));
+    }
 
     #[test]
     fn f1_of_several_classes_by_hand() {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Batch, Outputs, Result, Task};
 
-use classes::{Accuracy, MicroF1};
+use classes::{Accuracy, ExactMatch, MicroF1};
 use loss::MeanLoss;
 use numbers::{MeanAbsoluteError, Pearson};
 
@@ -50,8 +50,8 @@ pub trait Metric {
     fn value(&self) -> Option<f64>;
 }
 
-/// The metrics of a task: the model's own `loss`, and `accuracy` of one class, `f1` of several classes at once, and `mae`
-/// and `pearson` of numbers.
+/// The metrics of a task: the model's own `loss`, and `accuracy` of one class, `f1` of several classes at once, `mae` and
+/// `pearson` of numbers, and `exact_match` of spans.
 pub fn metrics(task: &Task) -> Vec<Box<dyn Metric>> {
     let loss = Box::new(MeanLoss::default());
     match task {
@@ -59,6 +59,7 @@ pub fn metrics(task: &Task) -> Vec<Box<dyn Metric>> {
             vec![loss, Box::new(Accuracy::default())]
         }
         Task::MultiLabel { .. } => vec![loss, Box::new(MicroF1::default())],
+        Task::Spans => vec![loss, Box::new(ExactMatch::default())],
         Task::Regression { .. } => vec![loss, Box::new(MeanAbsoluteError::default()), Box::new(Pearson::default())],
     }
 }

@@ -1,3 +1,5 @@
+use std::f64::consts::SQRT_2;
+
 use indexmap::IndexMap;
 use tch::{Device, Kind, Tensor};
 
@@ -11,6 +13,11 @@ pub(super) enum Init {
     Normal,
     /// As `Normal`, but this row is zero: the embedding of the padding token.
     NormalExceptRow(i64),
+    /// Normal with mean 0 and this standard deviation, between ± `cutoff` standard deviations.
+    TruncatedNormal {
+        deviation: f64,
+        cutoff: f64,
+    },
     Zeros,
     Ones,
 }
@@ -150,14 +157,21 @@ impl Unfilled {
         let (Some(tensor), Some(init)) = (self.parameters.get(name), self.inits.get(name)) else { return Ok(()) };
         let mut tensor = tensor.shallow_clone();
         // Drawn on the CPU wherever the model lies, so that one seed gives one model on every device.
-        let normal =
-            || Tensor::f_empty(tensor.size(), (Kind::Float, Device::Cpu))?.f_normal_(0.0, self.initializer_range);
+        let empty = || Tensor::f_empty(tensor.size(), (Kind::Float, Device::Cpu));
+        let normal = || empty()?.f_normal_(0.0, self.initializer_range);
         match *init {
             Init::Normal => tensor.f_copy_(&normal()?)?,
             Init::NormalExceptRow(row) => {
                 let values = normal()?;
                 drop(values.f_select(0, row)?.f_zero_()?);
                 tensor.f_copy_(&values)?;
+            }
+            Init::TruncatedNormal { deviation, cutoff } => {
+                // The inverse of the distribution function at numbers that are uniform, as torch draws them.
+                let reach = Tensor::from(cutoff / SQRT_2).f_erf()?.f_double_value(&[])?;
+                let values = empty()?.f_uniform_(-reach, reach)?.f_erfinv_()?.f_mul_scalar_(deviation * SQRT_2)?;
+                let bound = cutoff * deviation;
+                tensor.f_copy_(&values.f_clamp(-bound, bound)?)?;
             }
             Init::Zeros => drop(tensor.f_zero_()?),
             Init::Ones => drop(tensor.f_fill_(1.0)?),

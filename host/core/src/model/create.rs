@@ -124,12 +124,14 @@ pub fn from_layers(teacher: &dyn Model, layers: &[usize], device: Device) -> Res
     }
     let family = architecture.family;
     let mut config = config.clone();
-    config.set(family.num_layers, layers.len());
+    family.choose_layers(&mut config, layers)?;
     let draft = Draft::new(architecture, &config, device)?;
     tch::no_grad(|| -> Result<()> {
         for (name, tensor) in draft.unfilled.parameters().iter() {
-            if let Some(source) = teacher.parameters().get(&family.name_in_teacher(name, layers)) {
-                tensor.shallow_clone().f_copy_(source)?;
+            match teacher.parameters().get(&family.name_in_teacher(name, layers)) {
+                Some(source) => drop(tensor.shallow_clone().f_copy_(source)?),
+                // A first layer may lack what the layers above it have.
+                None => draft.unfilled.initialize(name)?,
             }
         }
         Ok(())

@@ -63,7 +63,8 @@ pub(super) fn check_labels(task: &Task, labels: &Tensor, logits: &Tensor) -> Res
     check_integers(name, labels, positions, logits.device())?;
     if labels.device() == Device::Cpu {
         let counted = labels.f_masked_select(&labels.f_ne(IGNORED_LABEL)?)?;
-        check_range(name, &counted, Some(outputs), "classes, and -100 is ignored")?;
+        let of = if let Task::Spans = task { "positions, and -100 is ignored" } else { "classes, and -100 is ignored" };
+        check_range(name, &counted, Some(outputs), of)?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use super::heads::{Head, POOLER_OUTPUT};
 use super::huggingface::{self, ModelConfig};
 use super::inputs::{Inputs, check_labels};
 use super::{Model, ModelSpec, Parameters, Pass};
-use crate::{Batch, Result, memory};
+use crate::{Batch, Result, Task, memory};
 
 /// A model with a Hugging Face config: what all of them do around the parts in which they differ.
 pub(super) struct Pretrained {
@@ -62,9 +62,9 @@ impl Draft {
 /// longer to refuse a billion layers.
 fn check_memory(architecture: &Architecture, config: &ModelConfig) -> Result<()> {
     let family = architecture.family;
-    let count = |layers: u32| -> Result<u128> {
+    let count = |layers: usize| -> Result<u128> {
         let mut config = config.clone();
-        config.set(family.num_layers, layers);
+        family.choose_layers(&mut config, &vec![0; layers])?;
         let mut builder = Builder::counting();
         (architecture.build)(&config, &mut builder)?;
         Ok(builder.num_elements())
@@ -111,7 +111,8 @@ impl Model for Pretrained {
         if labels.is_some() {
             pass.offer("loss");
         }
-        pass.offer("logits");
+        let task = &self.spec.task;
+        task.logits().iter().for_each(|name| pass.offer(name));
         pass.offer_layers(self.spec.num_layers.unwrap_or(0));
         if self.head.has_pooler() {
             pass.offer(POOLER_OUTPUT);
@@ -122,13 +123,19 @@ impl Model for Pretrained {
         }
         let Some(last) = self.body.forward(&inputs, pass)?.filter(|_| pass.needs_top()) else { return Ok(()) };
         let labels = labels.filter(|_| pass.wants("loss"));
-        let wants_logits = pass.wants("logits") || labels.is_some();
-        let Some(logits) = self.head.forward(&last, wants_logits, pass)? else { return Ok(()) };
-        if let Some(labels) = labels {
-            check_labels(&self.spec.task, labels, &logits)?;
-            pass.output("loss", self.spec.task.loss(&logits, labels)?);
+        let wants_logits = task.logits().iter().any(|name| pass.wants(name)) || labels.is_some();
+        let Some(mut logits) = self.head.forward(&last, &inputs, wants_logits, pass)? else { return Ok(()) };
+        if let Task::Spans = task {
+            logits = logits.f_transpose(1, 2)?;
         }
-        pass.output("logits", logits);
+        if let Some(labels) = labels {
+            check_labels(task, labels, &logits)?;
+            pass.output("loss", task.loss(&logits, labels)?);
+        }
+        match task.logits() {
+            [name] => pass.output(name, logits),
+            names => names.iter().zip(logits.f_unbind(1)?).for_each(|(name, logits)| pass.output(name, logits)),
+        }
         Ok(())
     }
 

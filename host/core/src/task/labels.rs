@@ -30,6 +30,7 @@ impl Task {
                 Ok(vec![self.class(value)?.ok_or_else(expected)?])
             }
             Task::TokenLabels { .. } | Task::MaskedLm { .. } => self.token_classes(value, tokens),
+            Task::Spans => span(value, tokens),
             Task::MultiLabel { labels } => self.several_classes(value, labels.len()),
             Task::Regression { labels } if labels.len() == 1 => {
                 Ok(vec![number(value).ok_or_else(|| unlike("a number: the model predicts one".into()))?])
@@ -112,6 +113,27 @@ impl Task {
     }
 }
 
+/// The positions of an answer's first and last token.
+fn span(value: &Value, tokens: Option<usize>) -> Result<Vec<f64>, LabelProblem> {
+    let tokens = tokens.ok_or(LabelProblem::NeedsTokens)?;
+    let form = "two positions of `input_ids`, of the answer's first and of its last token";
+    let elements = value.as_array().ok_or_else(|| LabelProblem::Value { expected: form.into() })?;
+    if elements.len() != 2 {
+        return Err(LabelProblem::Length { found: elements.len(), expected: format!("2: {form}") });
+    }
+    let mut positions = vec![];
+    for (at, element) in elements.iter().enumerate() {
+        let start = positions.first().map_or(0, |start: &f64| *start as i64);
+        let is_position = |position: &i64| *position == IGNORED_LABEL || (start..tokens as i64).contains(position);
+        let position = element.as_i64().filter(is_position).ok_or_else(|| LabelProblem::Element {
+            position: at,
+            expected: format!("a position from {} to {}, or {IGNORED_LABEL} for none", start.max(0), tokens - 1),
+        })?;
+        positions.push(position as f64);
+    }
+    Ok(positions)
+}
+
 /// The number in a value, as float32 holds it.
 fn number(value: &Value) -> Option<f64> {
     value.as_f64().filter(|number| (*number as f32).is_finite())
@@ -139,6 +161,8 @@ mod tests {
             (&single, json!(-100), vec![-100.0]),
             (&tokens, json!(["class 1", 0, -100]), vec![1.0, 0.0, -100.0]),
             (&Task::MaskedLm { vocab_size: 9 }, json!([8, -100, 0]), vec![8.0, -100.0, 0.0]),
+            (&Task::Spans, json!([1, 2]), vec![1.0, 2.0]),
+            (&Task::Spans, json!([-100, -100]), vec![-100.0, -100.0]),
             (&several, json!(["class 2", 0]), vec![1.0, 0.0, 1.0]),
             (&several, json!([]), vec![0.0; 3]),
             (&several, json!([0.0, 1.0, 0.25]), vec![0.0, 1.0, 0.25]),
@@ -169,6 +193,11 @@ mod tests {
             (&two, json!(1), Some(3), "a list of 2 numbers"),
             (&two, json!([1]), Some(3), "Length { found: 1, expected: \"2\" }"),
             (&tokens, json!([0, 1]), None, "NeedsTokens"),
+            (&Task::Spans, json!([0, 1]), None, "NeedsTokens"),
+            (&Task::Spans, json!(1), Some(3), "two positions of `input_ids`"),
+            (&Task::Spans, json!([1]), Some(3), "Length { found: 1"),
+            (&Task::Spans, json!([1, 3]), Some(3), "Element { position: 1, expected: \"a position from 1 to 2"),
+            (&Task::Spans, json!([2, 1]), Some(3), "Element { position: 1, expected: \"a position from 2 to 2"),
         ] {
             let problem = format!("{:?}", task.read_label(&value, tokens).unwrap_err());
             assert!(problem.contains(expected), "{task} {value}: {problem}");

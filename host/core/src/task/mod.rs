@@ -41,6 +41,10 @@ pub enum Task {
         /// The names of the classes, in the order of the logits.
         labels: Vec<String>,
     },
+    /// Where an answer starts and where it ends among the tokens of each example: logits `[batch, 2, length]`, which are the
+    /// outputs `start_logits` and `end_logits`, `[batch, length]` each; labels `[batch, 2]`, the positions of the answer's
+    /// first and last token.
+    Spans,
     /// A word for each token: logits `[batch, length, vocabulary]`, labels `[batch, length]`.
     MaskedLm {
         /// How many words there are.
@@ -69,14 +73,14 @@ pub enum LabelShape {
 }
 
 impl Task {
-    /// The names of the classes, by index; none where words are predicted.
+    /// The names of the classes, by index; none where words or positions are predicted.
     pub fn labels(&self) -> &[String] {
         match self {
             Task::SingleLabel { labels }
             | Task::MultiLabel { labels }
             | Task::Regression { labels }
             | Task::TokenLabels { labels } => labels,
-            Task::MaskedLm { .. } => &[],
+            Task::Spans | Task::MaskedLm { .. } => &[],
         }
     }
 
@@ -87,7 +91,7 @@ impl Task {
             | Task::MultiLabel { labels }
             | Task::Regression { labels }
             | Task::TokenLabels { labels } => *labels = names,
-            Task::MaskedLm { .. } => {}
+            Task::Spans | Task::MaskedLm { .. } => {}
         }
         self
     }
@@ -97,9 +101,18 @@ impl Task {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 
+    /// The names of the outputs that hold the logits.
+    pub fn logits(&self) -> &'static [&'static str] {
+        match self {
+            Task::Spans => &["start_logits", "end_logits"],
+            _ => &["logits"],
+        }
+    }
+
     /// How many logits there are for each example or token.
     pub fn num_outputs(&self) -> i64 {
         match self {
+            Task::Spans => 2,
             Task::MaskedLm { vocab_size } => *vocab_size,
             _ => self.labels().len() as i64,
         }
@@ -108,7 +121,9 @@ impl Task {
     /// What makes probabilities of the logits; `None` where they are no scores of classes.
     pub fn distribution(&self) -> Option<Distribution> {
         match self {
-            Task::SingleLabel { .. } | Task::TokenLabels { .. } | Task::MaskedLm { .. } => Some(Distribution::Softmax),
+            Task::SingleLabel { .. } | Task::TokenLabels { .. } | Task::Spans | Task::MaskedLm { .. } => {
+                Some(Distribution::Softmax)
+            }
             Task::MultiLabel { .. } => Some(Distribution::Sigmoid),
             Task::Regression { .. } => None,
         }
@@ -121,11 +136,12 @@ impl Task {
             Task::MultiLabel { labels } => LabelShape::PerOutput(labels.len()),
             Task::Regression { labels } if labels.len() == 1 => LabelShape::Single,
             Task::Regression { labels } => LabelShape::PerOutput(labels.len()),
+            Task::Spans => LabelShape::PerOutput(2),
             Task::TokenLabels { .. } | Task::MaskedLm { .. } => LabelShape::PerToken,
         }
     }
 
-    /// Whether labels are classes and not numbers.
+    /// Whether labels are classes, or positions, and not numbers.
     pub fn labels_are_classes(&self) -> bool {
         self.distribution() == Some(Distribution::Softmax)
     }
@@ -138,9 +154,13 @@ impl Task {
     /// The model's own loss, a scalar: the mean over all labels that there are. The mean over none is 0, with a gradient
     /// of 0: a batch without labels teaches nothing. In torch it is NaN.
     ///
-    /// Classes have the cross-entropy, several classes of an example the binary cross-entropy of each, numbers the squared
-    /// error.
+    /// Classes have the cross-entropy, spans the mean of those of their starts and of their ends, several classes of an
+    /// example the binary cross-entropy of each, numbers the squared error.
     pub fn loss(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+        if let Task::Spans = self {
+            let of = |end: i64| cross_entropy(&logits.f_select(1, end)?, &labels.f_select(1, end)?);
+            return Ok(of(0)?.f_add(&of(1)?)?.f_div_scalar(2)?);
+        }
         if self.labels_are_classes() {
             return cross_entropy(logits, labels);
         }
@@ -175,6 +195,7 @@ impl fmt::Display for Task {
             Task::MultiLabel { .. } => "multi-label classification",
             Task::Regression { .. } => "regression",
             Task::TokenLabels { .. } => "token classification",
+            Task::Spans => "question answering",
             Task::MaskedLm { .. } => "masked language modelling",
         })
     }
@@ -249,6 +270,19 @@ mod tests {
             assert_eq!(loss.double_value(&[]), 0.0, "{task}");
             assert_eq!(gradient(&loss, &logits).abs().sum(Kind::Float).double_value(&[]), 0.0, "{task}");
         }
+    }
+
+    /// By hand: the mean of the cross-entropies of starts and of ends, of which one is not there.
+    #[test]
+    fn spans_have_the_mean_of_their_ends() {
+        let logits =
+            Tensor::from_slice(&[1.0_f32, 2.0, 3.0, 0.0, 1.0, 5.0, 1.0, 1.0, 1.0, 7.0, 8.0, 9.0]).view([2, 2, 3]);
+        let labels = Tensor::from_slice2(&[[2_i64, 1], [0, IGNORED_LABEL]]);
+        let entropy = |logits: [f64; 3], label: usize| logits.iter().map(|x| x.exp()).sum::<f64>().ln() - logits[label];
+        let starts = (entropy([1.0, 2.0, 3.0], 2) + entropy([1.0, 1.0, 1.0], 0)) / 2.0;
+        let expected = (starts + entropy([0.0, 1.0, 5.0], 1)) / 2.0;
+        let found = Task::Spans.loss(&logits, &labels).unwrap().double_value(&[]);
+        assert!((found - expected).abs() < 1e-6, "{found}, expected {expected}");
     }
 
     /// By hand: −log σ(2) for a class that holds, −log(1 − σ(−1)) for one that does not.

@@ -185,14 +185,14 @@ impl Branch {
 
     /// From now on features are of this form.
     pub fn fix_form(&mut self, features: &Features) {
-        self.form = Some(features.form());
+        self.form = Some(features.form(&self.model.spec().task));
     }
 
     /// Whether features are of the form that the check before step 0 saw. Another one would change the loss in the middle
     /// of a run.
     pub fn check_form(&self, side: &ModelFeatures<'_>) -> Result<()> {
         let Some(expected) = &self.form else { return Ok(()) };
-        let found = side.features.form();
+        let found = side.features.form(side.task);
         let changed = |key: &str, found: String, expected: String| -> Result<()> {
             Err(side.wrong(key, found, format!("{expected}, as in the check before step 0")).into())
         };
@@ -202,7 +202,10 @@ impl Branch {
         }
         for (index, (found, expected)) in found.logits.iter().zip(&expected.logits).enumerate() {
             if found != expected {
-                let describe = |(dims, classes): &(usize, i64)| format!("{dims} dimensions and {classes} classes");
+                let describe = |(dims, classes): &(usize, Option<i64>)| match classes {
+                    Some(classes) => format!("{dims} dimensions and {classes} classes"),
+                    None => format!("{dims} dimensions"),
+                };
                 return changed(&format!("logits[{index}]"), describe(found), describe(expected));
             }
         }

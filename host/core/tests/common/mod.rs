@@ -64,9 +64,14 @@ pub fn read_tensors(path: &Path) -> HashMap<String, Tensor> {
     tensors.tensors().into_iter().map(|(name, view)| (name, convert(view))).collect()
 }
 
-/// The recorded batch: `input_ids`, `attention_mask`, `labels`.
+/// The recorded batch: the columns that were recorded, and as `labels` of spans their starts and ends.
 pub fn batch_of(io: &HashMap<String, Tensor>) -> Batch {
-    ["input_ids", "attention_mask", "labels"].iter().map(|&name| (name, io[name].shallow_clone())).collect()
+    let columns = ["input_ids", "attention_mask", "token_type_ids", "labels"];
+    let mut batch: Batch = columns.iter().filter_map(|&name| Some((name, io.get(name)?.shallow_clone()))).collect();
+    if let (Some(starts), Some(ends)) = (io.get("start_positions"), io.get("end_positions")) {
+        batch.insert("labels", Tensor::stack(&[starts, ends], 1));
+    }
+    batch
 }
 
 /// What a model returns in evaluation.

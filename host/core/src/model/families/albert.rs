@@ -7,7 +7,7 @@ use tch::Tensor;
 use super::bert::BertConfig;
 use super::{Architecture, Body, Family, Network, Size};
 use crate::model::builder::{Builder, Scope};
-use crate::model::heads::{self, Head};
+use crate::model::heads::{self, Head, Pooling, Transform};
 use crate::model::huggingface::ModelConfig;
 use crate::model::inputs::Inputs;
 use crate::model::layers::{Activation, Dropout, Embeddings, LayerNorm, Linear, SelfAttention, padding_bias};
@@ -23,6 +23,7 @@ static FAMILY: Family = Family {
     // All layers are one.
     layers: None,
     num_layers: "num_hidden_layers",
+    layer_type: None,
     sizes: &[
         Size { key: "vocab_size", tensor: WORDS, dim: 0 },
         Size { key: "embedding_size", tensor: WORDS, dim: 1 },
@@ -39,9 +40,10 @@ static FAMILY: Family = Family {
 
 const WORDS: &str = "albert.embeddings.word_embeddings.weight";
 
-pub(super) static ARCHITECTURES: [Architecture; 3] = [
+pub(super) static ARCHITECTURES: [Architecture; 4] = [
     Architecture { name: "AlbertForSequenceClassification", family: &FAMILY, build: sequence_classification },
     Architecture { name: "AlbertForTokenClassification", family: &FAMILY, build: token_classification },
+    Architecture { name: "AlbertForQuestionAnswering", family: &FAMILY, build: question_answering },
     Architecture { name: "AlbertForMaskedLM", family: &FAMILY, build: masked_lm },
 ];
 
@@ -50,11 +52,15 @@ fn sequence_classification(config: &ModelConfig, builder: &mut Builder) -> Resul
     let task = config.sequence_task()?;
     let body = Albert::new(&albert, &own, builder)?;
     let mut pooler = builder.at("albert.pooler");
-    let head = Head::Sequence {
+    let head = Head {
+        pooling: Some(Pooling::First),
         before: Dropout::NONE,
         pooler: Some(pooler.module()),
-        dense: Linear::new(pooler, albert.hidden_size, albert.hidden_size)?,
-        activation: Activation::Tanh,
+        transform: Some(Transform {
+            dense: Linear::new(pooler, albert.hidden_size, albert.hidden_size)?,
+            activation: Activation::Tanh,
+            norm: None,
+        }),
         after: Dropout(own.classifier_dropout_prob),
         output: Linear::new(builder.at("classifier"), albert.hidden_size, task.num_outputs())?,
     };
@@ -65,11 +71,17 @@ fn token_classification(config: &ModelConfig, builder: &mut Builder) -> Result<N
     let (albert, own) = read(config)?;
     let task = config.token_task()?;
     let body = Albert::new(&albert, &own, builder)?;
-    let head = Head::Tokens {
-        dropout: Dropout(own.classifier_dropout_prob),
-        output: Linear::new(builder.at("classifier"), albert.hidden_size, task.num_outputs())?,
-    };
+    let output = Linear::new(builder.at("classifier"), albert.hidden_size, task.num_outputs())?;
+    let head = Head::tokens(Dropout(own.classifier_dropout_prob), output);
     Ok(Network { spec: albert.spec(albert.max_position_embeddings, task), body: Box::new(body), head })
+}
+
+fn question_answering(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
+    let (albert, own) = read(config)?;
+    let body = Albert::new(&albert, &own, builder)?;
+    let output = Linear::new(builder.at("qa_outputs"), albert.hidden_size, Task::Spans.num_outputs())?;
+    let head = Head::tokens(Dropout::NONE, output);
+    Ok(Network { spec: albert.spec(albert.max_position_embeddings, Task::Spans), body: Box::new(body), head })
 }
 
 fn masked_lm(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
@@ -78,12 +90,12 @@ fn masked_lm(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
     let body = Albert::new(&albert, &own, builder)?;
     let mut scope = builder.at("predictions");
     let words = config.ties_words()?.then_some(WORDS);
-    let head = Head::Words {
+    let transform = Transform {
         dense: Linear::new(scope.at("dense"), albert.hidden_size, own.embedding_size)?,
         activation: albert.hidden_act,
-        norm: LayerNorm::new(scope.at("LayerNorm"), own.embedding_size, albert.layer_norm_eps)?,
-        output: heads::decoder(scope, words, own.embedding_size, vocab_size)?,
+        norm: Some(LayerNorm::new(scope.at("LayerNorm"), own.embedding_size, albert.layer_norm_eps)?),
     };
+    let head = Head::words(transform, heads::decoder(scope, words, own.embedding_size, vocab_size)?);
     let spec = albert.spec(albert.max_position_embeddings, Task::MaskedLm { vocab_size });
     Ok(Network { spec, body: Box::new(body), head })
 }

@@ -5,11 +5,11 @@ use tch::Tensor;
 
 use super::{Architecture, Body, Family, Network, Size, defaults};
 use crate::model::builder::{Builder, Scope};
-use crate::model::heads::{self, Head};
+use crate::model::heads::{self, Head, Pooling, Transform};
 use crate::model::huggingface::ModelConfig;
 use crate::model::inputs::Inputs;
 use crate::model::layers::{
-    Activation, Dropout, Embeddings, EmbeddingsSpec, LayerNorm, Linear, SelfAttention, padding_bias,
+    Activation, Dropout, Embeddings, EmbeddingsSpec, LayerNorm, Linear, Residual, SelfAttention, padding_bias,
 };
 use crate::model::{InputColumn, InputSpec, ModelError, ModelSpec, Pass};
 use crate::{Result, Task};
@@ -22,6 +22,7 @@ static FAMILY: Family = Family {
     unused: &["cls.seq_relationship."],
     layers: Some("bert.encoder.layer."),
     num_layers: "num_hidden_layers",
+    layer_type: None,
     sizes: &[
         Size { key: "vocab_size", tensor: "bert.embeddings.word_embeddings.weight", dim: 0 },
         Size { key: "hidden_size", tensor: "bert.embeddings.word_embeddings.weight", dim: 1 },
@@ -31,9 +32,10 @@ static FAMILY: Family = Family {
     ],
 };
 
-pub(super) static ARCHITECTURES: [Architecture; 3] = [
+pub(super) static ARCHITECTURES: [Architecture; 4] = [
     Architecture { name: "BertForSequenceClassification", family: &FAMILY, build: sequence_classification },
     Architecture { name: "BertForTokenClassification", family: &FAMILY, build: token_classification },
+    Architecture { name: "BertForQuestionAnswering", family: &FAMILY, build: question_answering },
     Architecture { name: "BertForMaskedLM", family: &FAMILY, build: masked_lm },
 ];
 
@@ -42,11 +44,15 @@ fn sequence_classification(config: &ModelConfig, builder: &mut Builder) -> Resul
     let task = config.sequence_task()?;
     let body = Bert::new("bert", &bert, &bert.embeddings(bert.hidden_size), builder)?;
     let mut pooler = builder.at("bert.pooler");
-    let head = Head::Sequence {
+    let head = Head {
+        pooling: Some(Pooling::First),
         before: Dropout::NONE,
         pooler: Some(pooler.module()),
-        dense: Linear::new(pooler.at("dense"), bert.hidden_size, bert.hidden_size)?,
-        activation: Activation::Tanh,
+        transform: Some(Transform {
+            dense: Linear::new(pooler.at("dense"), bert.hidden_size, bert.hidden_size)?,
+            activation: Activation::Tanh,
+            norm: None,
+        }),
         after: bert.head_dropout(),
         output: Linear::new(builder.at("classifier"), bert.hidden_size, task.num_outputs())?,
     };
@@ -57,11 +63,17 @@ fn token_classification(config: &ModelConfig, builder: &mut Builder) -> Result<N
     let bert = BertConfig::new(config)?;
     let task = config.token_task()?;
     let body = Bert::new("bert", &bert, &bert.embeddings(bert.hidden_size), builder)?;
-    let head = Head::Tokens {
-        dropout: bert.head_dropout(),
-        output: Linear::new(builder.at("classifier"), bert.hidden_size, task.num_outputs())?,
-    };
+    let output = Linear::new(builder.at("classifier"), bert.hidden_size, task.num_outputs())?;
+    let head = Head::tokens(bert.head_dropout(), output);
     Ok(Network { spec: bert.spec(bert.max_position_embeddings, task), body: Box::new(body), head })
+}
+
+fn question_answering(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
+    let bert = BertConfig::new(config)?;
+    let body = Bert::new("bert", &bert, &bert.embeddings(bert.hidden_size), builder)?;
+    let output = Linear::new(builder.at("qa_outputs"), bert.hidden_size, Task::Spans.num_outputs())?;
+    let head = Head::tokens(Dropout::NONE, output);
+    Ok(Network { spec: bert.spec(bert.max_position_embeddings, Task::Spans), body: Box::new(body), head })
 }
 
 fn masked_lm(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
@@ -69,12 +81,12 @@ fn masked_lm(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
     let body = Bert::new("bert", &bert, &bert.embeddings(bert.hidden_size), builder)?;
     let mut scope = builder.at("cls.predictions");
     let words = config.ties_words()?.then_some("bert.embeddings.word_embeddings.weight");
-    let head = Head::Words {
+    let transform = Transform {
         dense: Linear::new(scope.at("transform.dense"), bert.hidden_size, bert.hidden_size)?,
         activation: bert.hidden_act,
-        norm: LayerNorm::new(scope.at("transform.LayerNorm"), bert.hidden_size, bert.layer_norm_eps)?,
-        output: heads::decoder(scope, words, bert.hidden_size, bert.vocab_size)?,
+        norm: Some(LayerNorm::new(scope.at("transform.LayerNorm"), bert.hidden_size, bert.layer_norm_eps)?),
     };
+    let head = Head::words(transform, heads::decoder(scope, words, bert.hidden_size, bert.vocab_size)?);
     let task = Task::MaskedLm { vocab_size: bert.vocab_size };
     Ok(Network { spec: bert.spec(bert.max_position_embeddings, task), body: Box::new(body), head })
 }
@@ -241,28 +253,29 @@ struct Layer {
     name: String,
     attention: SelfAttention,
     attention_names: [String; 3],
-    attention_output: Output,
+    attention_output: Residual,
     intermediate: Linear,
     intermediate_name: String,
     activation: Activation,
-    output: Output,
+    output: Residual,
     output_name: String,
 }
 
 impl Layer {
     fn new(mut scope: Scope, config: &BertConfig) -> Result<Self> {
         let (size, inner) = (config.hidden_size, config.intermediate_size);
+        let (epsilon, hidden_dropout) = (config.layer_norm_eps, config.hidden_dropout_prob);
         let dropout = Dropout(config.attention_probs_dropout_prob);
         let names = ["query", "key", "value"];
         let mut at = scope.at("attention");
         Ok(Self {
             attention: SelfAttention::new(at.at("self"), names, size, config.num_attention_heads, dropout)?,
             attention_names: [at.at("self").module(), at.at("output").module(), at.module()],
-            attention_output: Output::new(at.at("output"), size, config)?,
+            attention_output: Residual::new(at.at("output"), size, size, epsilon, hidden_dropout)?,
             intermediate: Linear::new(scope.at("intermediate.dense"), size, inner)?,
             intermediate_name: scope.at("intermediate").module(),
             activation: config.hidden_act,
-            output: Output::new(scope.at("output"), inner, config)?,
+            output: Residual::new(scope.at("output"), inner, size, epsilon, hidden_dropout)?,
             output_name: scope.at("output").module(),
             name: scope.module(),
         })
@@ -282,28 +295,5 @@ impl Layer {
         pass.module(&self.output_name, &output);
         pass.module(&self.name, &output);
         Ok(Some(output))
-    }
-}
-
-/// A dense layer, a residual and their norm: the end of the attention and of the feed-forward block.
-struct Output {
-    dense: Linear,
-    norm: LayerNorm,
-    dropout: Dropout,
-}
-
-impl Output {
-    fn new(mut scope: Scope, input: i64, config: &BertConfig) -> Result<Self> {
-        let size = config.hidden_size;
-        Ok(Self {
-            dense: Linear::new(scope.at("dense"), input, size)?,
-            norm: LayerNorm::new(scope.at("LayerNorm"), size, config.layer_norm_eps)?,
-            dropout: Dropout(config.hidden_dropout_prob),
-        })
-    }
-
-    fn forward(&self, input: &Tensor, residual: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let sum = self.dropout.forward(self.dense.forward(input)?, pass)?.f_add_(residual)?;
-        self.norm.forward(&sum)
     }
 }

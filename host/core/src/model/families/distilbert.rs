@@ -5,7 +5,7 @@ use tch::Tensor;
 
 use super::{Architecture, Body, Family, Network, Size, defaults};
 use crate::model::builder::{Builder, Scope};
-use crate::model::heads::Head;
+use crate::model::heads::{Head, Pooling, Transform};
 use crate::model::huggingface::ModelConfig;
 use crate::model::inputs::Inputs;
 use crate::model::layers::{
@@ -21,6 +21,7 @@ static FAMILY: Family = Family {
     unused: &[],
     layers: Some("distilbert.transformer.layer."),
     num_layers: "n_layers",
+    layer_type: None,
     sizes: &[
         Size { key: "vocab_size", tensor: "distilbert.embeddings.word_embeddings.weight", dim: 0 },
         Size { key: "dim", tensor: "distilbert.embeddings.word_embeddings.weight", dim: 1 },
@@ -29,9 +30,10 @@ static FAMILY: Family = Family {
     ],
 };
 
-pub(super) static ARCHITECTURES: [Architecture; 3] = [
+pub(super) static ARCHITECTURES: [Architecture; 4] = [
     Architecture { name: "DistilBertForSequenceClassification", family: &FAMILY, build: sequence_classification },
     Architecture { name: "DistilBertForTokenClassification", family: &FAMILY, build: token_classification },
+    Architecture { name: "DistilBertForQuestionAnswering", family: &FAMILY, build: question_answering },
     Architecture { name: "DistilBertForMaskedLM", family: &FAMILY, build: masked_lm },
 ];
 
@@ -39,11 +41,15 @@ fn sequence_classification(config: &ModelConfig, builder: &mut Builder) -> Resul
     let distilbert = DistilBertConfig::new(config)?;
     let task = config.sequence_task()?;
     let body = DistilBert::new(&distilbert, builder)?;
-    let head = Head::Sequence {
+    let head = Head {
+        pooling: Some(Pooling::First),
         before: Dropout::NONE,
-        dense: Linear::new(builder.at("pre_classifier"), distilbert.dim, distilbert.dim)?,
-        activation: Activation::Relu,
         pooler: None,
+        transform: Some(Transform {
+            dense: Linear::new(builder.at("pre_classifier"), distilbert.dim, distilbert.dim)?,
+            activation: Activation::Relu,
+            norm: None,
+        }),
         after: Dropout(distilbert.seq_classif_dropout),
         output: Linear::new(builder.at("classifier"), distilbert.dim, task.num_outputs())?,
     };
@@ -54,11 +60,17 @@ fn token_classification(config: &ModelConfig, builder: &mut Builder) -> Result<N
     let distilbert = DistilBertConfig::new(config)?;
     let task = config.token_task()?;
     let body = DistilBert::new(&distilbert, builder)?;
-    let head = Head::Tokens {
-        dropout: Dropout(distilbert.dropout),
-        output: Linear::new(builder.at("classifier"), distilbert.dim, task.num_outputs())?,
-    };
+    let output = Linear::new(builder.at("classifier"), distilbert.dim, task.num_outputs())?;
+    let head = Head::tokens(Dropout(distilbert.dropout), output);
     Ok(Network { spec: distilbert.spec(task), body: Box::new(body), head })
+}
+
+fn question_answering(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
+    let distilbert = DistilBertConfig::new(config)?;
+    let body = DistilBert::new(&distilbert, builder)?;
+    let output = Linear::new(builder.at("qa_outputs"), distilbert.dim, Task::Spans.num_outputs())?;
+    let head = Head::tokens(Dropout(distilbert.qa_dropout), output);
+    Ok(Network { spec: distilbert.spec(Task::Spans), body: Box::new(body), head })
 }
 
 fn masked_lm(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
@@ -66,12 +78,12 @@ fn masked_lm(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
     let (size, vocab_size) = (distilbert.dim, distilbert.vocab_size);
     let body = DistilBert::new(&distilbert, builder)?;
     let words = config.ties_words()?.then_some("distilbert.embeddings.word_embeddings.weight");
-    let head = Head::Words {
+    let transform = Transform {
         dense: Linear::new(builder.at("vocab_transform"), size, size)?,
         activation: distilbert.activation,
-        norm: LayerNorm::new(builder.at("vocab_layer_norm"), size, LAYER_NORM_EPSILON)?,
-        output: Linear::to_words(builder.at("vocab_projector"), words, size, vocab_size)?,
+        norm: Some(LayerNorm::new(builder.at("vocab_layer_norm"), size, LAYER_NORM_EPSILON)?),
     };
+    let head = Head::words(transform, Linear::to_words(builder.at("vocab_projector"), words, size, vocab_size)?);
     Ok(Network { spec: distilbert.spec(Task::MaskedLm { vocab_size }), body: Box::new(body), head })
 }
 
@@ -92,6 +104,8 @@ struct DistilBertConfig {
     attention_dropout: f64,
     #[serde(default = "default_head_dropout")]
     seq_classif_dropout: f64,
+    #[serde(default = "defaults::dropout")]
+    qa_dropout: f64,
     #[serde(default = "defaults::positions")]
     max_position_embeddings: i64,
     #[serde(default = "defaults::initializer_range")]
@@ -131,6 +145,7 @@ impl DistilBertConfig {
             ("dropout", Some(self.dropout)),
             ("attention_dropout", Some(self.attention_dropout)),
             ("seq_classif_dropout", Some(self.seq_classif_dropout)),
+            ("qa_dropout", Some(self.qa_dropout)),
         ])?;
         super::check_positive(&[("initializer_range", self.initializer_range)])?;
         super::check_padding(self.pad_token_id, self.vocab_size)?;

@@ -6,10 +6,10 @@ use tch::Tensor;
 use super::bert::{BertConfig, Encoder};
 use super::{Architecture, Body, Family, Network, Size};
 use crate::model::builder::Builder;
-use crate::model::heads::Head;
+use crate::model::heads::{Head, Pooling, Transform};
 use crate::model::huggingface::ModelConfig;
 use crate::model::inputs::Inputs;
-use crate::model::layers::{Activation, Embeddings, LayerNorm, Linear};
+use crate::model::layers::{Activation, Dropout, Embeddings, LayerNorm, Linear};
 use crate::model::{ModelError, Pass};
 use crate::{Result, Task};
 
@@ -20,6 +20,7 @@ static FAMILY: Family = Family {
     unused: &[],
     layers: Some("electra.encoder.layer."),
     num_layers: "num_hidden_layers",
+    layer_type: None,
     sizes: &[
         Size { key: "vocab_size", tensor: WORDS, dim: 0 },
         Size { key: "embedding_size", tensor: WORDS, dim: 1 },
@@ -32,9 +33,10 @@ static FAMILY: Family = Family {
 
 const WORDS: &str = "electra.embeddings.word_embeddings.weight";
 
-pub(super) static ARCHITECTURES: [Architecture; 3] = [
+pub(super) static ARCHITECTURES: [Architecture; 4] = [
     Architecture { name: "ElectraForSequenceClassification", family: &FAMILY, build: sequence_classification },
     Architecture { name: "ElectraForTokenClassification", family: &FAMILY, build: token_classification },
+    Architecture { name: "ElectraForQuestionAnswering", family: &FAMILY, build: question_answering },
     Architecture { name: "ElectraForMaskedLM", family: &FAMILY, build: masked_lm },
 ];
 
@@ -43,12 +45,16 @@ fn sequence_classification(config: &ModelConfig, builder: &mut Builder) -> Resul
     let task = config.sequence_task()?;
     let body = Electra::new(&electra, embedding_size, builder)?;
     let size = electra.hidden_size;
-    let head = Head::Sequence {
+    let head = Head {
+        pooling: Some(Pooling::First),
         before: electra.head_dropout(),
-        dense: Linear::new(builder.at("classifier.dense"), size, size)?,
-        // Whatever `hidden_act` is, here and over the vocabulary.
-        activation: Activation::Gelu,
         pooler: None,
+        transform: Some(Transform {
+            dense: Linear::new(builder.at("classifier.dense"), size, size)?,
+            // Whatever `hidden_act` is, here and over the vocabulary.
+            activation: Activation::Gelu,
+            norm: None,
+        }),
         after: electra.head_dropout(),
         output: Linear::new(builder.at("classifier.out_proj"), size, task.num_outputs())?,
     };
@@ -59,11 +65,17 @@ fn token_classification(config: &ModelConfig, builder: &mut Builder) -> Result<N
     let (electra, embedding_size) = read(config)?;
     let task = config.token_task()?;
     let body = Electra::new(&electra, embedding_size, builder)?;
-    let head = Head::Tokens {
-        dropout: electra.head_dropout(),
-        output: Linear::new(builder.at("classifier"), electra.hidden_size, task.num_outputs())?,
-    };
+    let output = Linear::new(builder.at("classifier"), electra.hidden_size, task.num_outputs())?;
+    let head = Head::tokens(electra.head_dropout(), output);
     Ok(Network { spec: electra.spec(electra.max_position_embeddings, task), body: Box::new(body), head })
+}
+
+fn question_answering(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
+    let (electra, embedding_size) = read(config)?;
+    let body = Electra::new(&electra, embedding_size, builder)?;
+    let output = Linear::new(builder.at("qa_outputs"), electra.hidden_size, Task::Spans.num_outputs())?;
+    let head = Head::tokens(Dropout::NONE, output);
+    Ok(Network { spec: electra.spec(electra.max_position_embeddings, Task::Spans), body: Box::new(body), head })
 }
 
 /// The generator of the pair that ELECTRA is trained as.
@@ -73,12 +85,13 @@ fn masked_lm(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
     let body = Electra::new(&electra, embedding_size, builder)?;
     let words = config.ties_words()?.then_some(WORDS);
     let mut scope = builder.at("generator_predictions");
-    let head = Head::Words {
+    let transform = Transform {
         dense: Linear::new(scope.at("dense"), electra.hidden_size, embedding_size)?,
         activation: Activation::Gelu,
-        norm: LayerNorm::new(scope.at("LayerNorm"), embedding_size, electra.layer_norm_eps)?,
-        output: Linear::to_words(builder.at("generator_lm_head"), words, embedding_size, vocab_size)?,
+        norm: Some(LayerNorm::new(scope.at("LayerNorm"), embedding_size, electra.layer_norm_eps)?),
     };
+    let head =
+        Head::words(transform, Linear::to_words(builder.at("generator_lm_head"), words, embedding_size, vocab_size)?);
     let spec = electra.spec(electra.max_position_embeddings, Task::MaskedLm { vocab_size });
     Ok(Network { spec, body: Box::new(body), head })
 }

@@ -2,8 +2,10 @@
 
 mod albert;
 mod bert;
+mod deberta;
 mod distilbert;
 mod electra;
+mod modernbert;
 mod mpnet;
 mod roberta;
 
@@ -17,13 +19,15 @@ use super::{ModelError, ModelSpec, Pass};
 use crate::{Result, Task};
 
 /// The classes of each family.
-static FAMILIES: [&[Architecture]; 6] = [
+static FAMILIES: [&[Architecture]; 8] = [
     &bert::ARCHITECTURES,
     &roberta::ARCHITECTURES,
     &distilbert::ARCHITECTURES,
     &electra::ARCHITECTURES,
     &albert::ARCHITECTURES,
     &mpnet::ARCHITECTURES,
+    &deberta::ARCHITECTURES,
+    &modernbert::ARCHITECTURES,
 ];
 
 /// Models that share a body: where their parameters stand in a checkpoint and their sizes in a config.
@@ -33,7 +37,7 @@ pub(super) struct Family {
     pub model_type: &'static str,
     /// Names of the body's parameters begin with this, if the checkpoint has a head.
     pub body: &'static str,
-    /// Names of the parameters of the body that not every class has begin with this.
+    /// Names of the parameters that not every class has, and that are as good below another head, begin with this.
     pub pooler: &'static str,
     /// Names of tensors that old checkpoints have besides, and that no class of the family here has a use for, begin with
     /// one of these.
@@ -42,6 +46,8 @@ pub(super) struct Family {
     pub layers: Option<&'static str>,
     /// The config's key of the number of layers.
     pub num_layers: &'static str,
+    /// What the config's `layer_types` has for the layer at an index; `None` where all layers are of one kind.
+    pub layer_type: Option<fn(&ModelConfig, usize) -> Result<&'static str, ModelError>>,
     /// The config's other sizes, as the weights show them.
     pub sizes: &'static [Size],
 }
@@ -113,6 +119,7 @@ pub(super) fn for_task(model_type: &str, task: &Task) -> Option<&'static Archite
     let head = match task {
         Task::SingleLabel { .. } | Task::MultiLabel { .. } | Task::Regression { .. } => "ForSequenceClassification",
         Task::TokenLabels { .. } => "ForTokenClassification",
+        Task::Spans => "ForQuestionAnswering",
         Task::MaskedLm { .. } => "ForMaskedLM",
     };
     architectures()
@@ -139,9 +146,24 @@ impl Family {
         Some(if is_body { format!("{}{name}", self.body) } else { name })
     }
 
+    /// Makes the config that of a model of the layers `chosen`, by their indices.
+    pub fn choose_layers(&self, config: &mut ModelConfig, chosen: &[usize]) -> Result<(), ModelError> {
+        if let Some(layer_type) = self.layer_type {
+            let types = chosen.iter().map(|&layer| layer_type(config, layer)).collect::<Result<Vec<_>, _>>()?;
+            config.set("layer_types", types);
+        }
+        config.set(self.num_layers, chosen.len());
+        Ok(())
+    }
+
     /// The layer that a parameter belongs to.
     pub fn layer_of(&self, name: &str) -> Option<u32> {
         name.strip_prefix(self.layers?)?.split_once('.')?.0.parse().ok()
+    }
+
+    /// Whether the parameter is the body's or a pooler's, and so as good below another head.
+    pub fn is_below_head(&self, name: &str) -> bool {
+        name.starts_with(self.body) || name.starts_with(self.pooler)
     }
 
     /// Whether every class of the family has the parameter.

@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::{Architecture, Body, Family, Network, Size, defaults};
 use crate::model::builder::{Builder, Scope};
-use crate::model::heads::Head;
+use crate::model::heads::{self, Head, Pooling, Transform};
 use crate::model::huggingface::ModelConfig;
 use crate::model::inputs::Inputs;
 use crate::model::layers::{
@@ -22,6 +22,7 @@ static FAMILY: Family = Family {
     unused: &[],
     layers: Some("mpnet.encoder.layer."),
     num_layers: "num_hidden_layers",
+    layer_type: None,
     sizes: &[
         Size { key: "vocab_size", tensor: "mpnet.embeddings.word_embeddings.weight", dim: 0 },
         Size { key: "hidden_size", tensor: "mpnet.embeddings.word_embeddings.weight", dim: 1 },
@@ -31,23 +32,64 @@ static FAMILY: Family = Family {
     ],
 };
 
-pub(super) static ARCHITECTURES: [Architecture; 1] =
-    [Architecture { name: "MPNetForSequenceClassification", family: &FAMILY, build: sequence_classification }];
+pub(super) static ARCHITECTURES: [Architecture; 4] = [
+    Architecture { name: "MPNetForSequenceClassification", family: &FAMILY, build: sequence_classification },
+    Architecture { name: "MPNetForTokenClassification", family: &FAMILY, build: token_classification },
+    Architecture { name: "MPNetForQuestionAnswering", family: &FAMILY, build: question_answering },
+    Architecture { name: "MPNetForMaskedLM", family: &FAMILY, build: masked_lm },
+];
 
 fn sequence_classification(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
     let mpnet = MpnetConfig::new(config)?;
     let task = config.sequence_task()?;
     let body = Mpnet::new(&mpnet, builder)?;
     let (size, dropout) = (mpnet.hidden_size, Dropout(mpnet.hidden_dropout_prob));
-    let head = Head::Sequence {
+    let head = Head {
+        pooling: Some(Pooling::First),
         before: dropout,
-        dense: Linear::new(builder.at("classifier.dense"), size, size)?,
-        activation: Activation::Tanh,
         pooler: None,
+        transform: Some(Transform {
+            dense: Linear::new(builder.at("classifier.dense"), size, size)?,
+            activation: Activation::Tanh,
+            norm: None,
+        }),
         after: dropout,
         output: Linear::new(builder.at("classifier.out_proj"), size, task.num_outputs())?,
     };
     Ok(Network { spec: mpnet.spec(task), body: Box::new(body), head })
+}
+
+fn token_classification(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
+    let mpnet = MpnetConfig::new(config)?;
+    let task = config.token_task()?;
+    let body = Mpnet::new(&mpnet, builder)?;
+    let output = Linear::new(builder.at("classifier"), mpnet.hidden_size, task.num_outputs())?;
+    let head = Head::tokens(Dropout(mpnet.hidden_dropout_prob), output);
+    Ok(Network { spec: mpnet.spec(task), body: Box::new(body), head })
+}
+
+fn question_answering(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
+    let mpnet = MpnetConfig::new(config)?;
+    let body = Mpnet::new(&mpnet, builder)?;
+    let output = Linear::new(builder.at("qa_outputs"), mpnet.hidden_size, Task::Spans.num_outputs())?;
+    let head = Head::tokens(Dropout::NONE, output);
+    Ok(Network { spec: mpnet.spec(Task::Spans), body: Box::new(body), head })
+}
+
+fn masked_lm(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
+    let mpnet = MpnetConfig::new(config)?;
+    let (size, vocab_size) = (mpnet.hidden_size, mpnet.vocab_size);
+    let body = Mpnet::new(&mpnet, builder)?;
+    let mut scope = builder.at("lm_head");
+    let words = config.ties_words()?.then_some("mpnet.embeddings.word_embeddings.weight");
+    let transform = Transform {
+        dense: Linear::new(scope.at("dense"), size, size)?,
+        // Whatever `hidden_act` is.
+        activation: Activation::Gelu,
+        norm: Some(LayerNorm::new(scope.at("layer_norm"), size, mpnet.layer_norm_eps)?),
+    };
+    let head = Head::words(transform, heads::decoder(scope, words, size, vocab_size)?);
+    Ok(Network { spec: mpnet.spec(Task::MaskedLm { vocab_size }), body: Box::new(body), head })
 }
 
 /// What MPNet reads of its `config.json`. Keys with a default are those that transformers fills in, too; the sizes of the

@@ -5,9 +5,9 @@ use super::bert::{Bert, BertConfig};
 use super::{Architecture, Family, Network, Size};
 use crate::model::ModelError;
 use crate::model::builder::Builder;
-use crate::model::heads::{self, Head};
+use crate::model::heads::{self, Head, Pooling, Transform};
 use crate::model::huggingface::ModelConfig;
-use crate::model::layers::{Activation, EmbeddingsSpec, LayerNorm, Linear};
+use crate::model::layers::{Activation, Dropout, EmbeddingsSpec, LayerNorm, Linear};
 use crate::{Result, Task};
 
 const fn family(model_type: &'static str) -> Family {
@@ -18,6 +18,7 @@ const fn family(model_type: &'static str) -> Family {
         unused: &[],
         layers: Some("roberta.encoder.layer."),
         num_layers: "num_hidden_layers",
+        layer_type: None,
         sizes: &[
             Size { key: "vocab_size", tensor: "roberta.embeddings.word_embeddings.weight", dim: 0 },
             Size { key: "hidden_size", tensor: "roberta.embeddings.word_embeddings.weight", dim: 1 },
@@ -33,15 +34,18 @@ static XLM_ROBERTA: Family = family("xlm-roberta");
 static CAMEMBERT: Family = family("camembert");
 
 #[rustfmt::skip]
-pub(super) static ARCHITECTURES: [Architecture; 9] = [
+pub(super) static ARCHITECTURES: [Architecture; 12] = [
     Architecture { name: "RobertaForSequenceClassification", family: &ROBERTA, build: sequence_classification },
     Architecture { name: "RobertaForTokenClassification", family: &ROBERTA, build: token_classification },
+    Architecture { name: "RobertaForQuestionAnswering", family: &ROBERTA, build: question_answering },
     Architecture { name: "RobertaForMaskedLM", family: &ROBERTA, build: masked_lm },
     Architecture { name: "XLMRobertaForSequenceClassification", family: &XLM_ROBERTA, build: sequence_classification },
     Architecture { name: "XLMRobertaForTokenClassification", family: &XLM_ROBERTA, build: token_classification },
+    Architecture { name: "XLMRobertaForQuestionAnswering", family: &XLM_ROBERTA, build: question_answering },
     Architecture { name: "XLMRobertaForMaskedLM", family: &XLM_ROBERTA, build: masked_lm },
     Architecture { name: "CamembertForSequenceClassification", family: &CAMEMBERT, build: sequence_classification },
     Architecture { name: "CamembertForTokenClassification", family: &CAMEMBERT, build: token_classification },
+    Architecture { name: "CamembertForQuestionAnswering", family: &CAMEMBERT, build: question_answering },
     Architecture { name: "CamembertForMaskedLM", family: &CAMEMBERT, build: masked_lm },
 ];
 
@@ -50,11 +54,15 @@ fn sequence_classification(config: &ModelConfig, builder: &mut Builder) -> Resul
     let task = config.sequence_task()?;
     let body = body(&roberta, builder)?;
     let size = roberta.hidden_size;
-    let head = Head::Sequence {
+    let head = Head {
+        pooling: Some(Pooling::First),
         before: roberta.head_dropout(),
-        dense: Linear::new(builder.at("classifier.dense"), size, size)?,
-        activation: Activation::Tanh,
         pooler: None,
+        transform: Some(Transform {
+            dense: Linear::new(builder.at("classifier.dense"), size, size)?,
+            activation: Activation::Tanh,
+            norm: None,
+        }),
         after: roberta.head_dropout(),
         output: Linear::new(builder.at("classifier.out_proj"), size, task.num_outputs())?,
     };
@@ -65,11 +73,17 @@ fn token_classification(config: &ModelConfig, builder: &mut Builder) -> Result<N
     let (roberta, padding) = read(config)?;
     let task = config.token_task()?;
     let body = body(&roberta, builder)?;
-    let head = Head::Tokens {
-        dropout: roberta.head_dropout(),
-        output: Linear::new(builder.at("classifier"), roberta.hidden_size, task.num_outputs())?,
-    };
+    let output = Linear::new(builder.at("classifier"), roberta.hidden_size, task.num_outputs())?;
+    let head = Head::tokens(roberta.head_dropout(), output);
     Ok(Network { spec: roberta.spec(max_length(&roberta, padding), task), body: Box::new(body), head })
+}
+
+fn question_answering(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
+    let (roberta, padding) = read(config)?;
+    let body = body(&roberta, builder)?;
+    let output = Linear::new(builder.at("qa_outputs"), roberta.hidden_size, Task::Spans.num_outputs())?;
+    let head = Head::tokens(Dropout::NONE, output);
+    Ok(Network { spec: roberta.spec(max_length(&roberta, padding), Task::Spans), body: Box::new(body), head })
 }
 
 fn masked_lm(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
@@ -78,13 +92,13 @@ fn masked_lm(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
     let (size, vocab_size) = (roberta.hidden_size, roberta.vocab_size);
     let mut scope = builder.at("lm_head");
     let words = config.ties_words()?.then_some("roberta.embeddings.word_embeddings.weight");
-    let head = Head::Words {
+    let transform = Transform {
         dense: Linear::new(scope.at("dense"), size, size)?,
         // Whatever `hidden_act` is.
         activation: Activation::Gelu,
-        norm: LayerNorm::new(scope.at("layer_norm"), size, roberta.layer_norm_eps)?,
-        output: heads::decoder(scope, words, size, vocab_size)?,
+        norm: Some(LayerNorm::new(scope.at("layer_norm"), size, roberta.layer_norm_eps)?),
     };
+    let head = Head::words(transform, heads::decoder(scope, words, size, vocab_size)?);
     let spec = roberta.spec(max_length(&roberta, padding), Task::MaskedLm { vocab_size });
     Ok(Network { spec, body: Box::new(body), head })
 }

@@ -215,7 +215,7 @@ impl ModelConfig {
             Task::SingleLabel { .. } => Some("single_label_classification"),
             Task::MultiLabel { .. } => Some("multi_label_classification"),
             Task::Regression { .. } => Some("regression"),
-            Task::TokenLabels { .. } | Task::MaskedLm { .. } => None,
+            Task::TokenLabels { .. } | Task::Spans | Task::MaskedLm { .. } => None,
         };
         match problem {
             Some(problem) => self.set(PROBLEM_TYPE, problem),

@@ -33,7 +33,7 @@ pub(in crate::model) fn fill(
     let parameters = unfilled.parameters();
     let mut found = vec![];
     for (name, tensor) in parameters.iter() {
-        let is_wanted = |name: &&str| name.starts_with(family.body) || !new_head;
+        let is_wanted = |name: &&str| !new_head || family.is_below_head(name);
         let names = std::iter::once(name).chain(parameters.other_names(name));
         let stored: Vec<&str> = names.filter(is_wanted).filter(|name| checkpoint.shape(name).is_some()).collect();
         for &name in &stored {
@@ -48,13 +48,13 @@ pub(in crate::model) fn fill(
         }
     }
     for name in checkpoint.names() {
-        let is_body = name.starts_with(family.body);
-        if parameters.get(name).is_some() && (is_body || !new_head) {
+        let is_below_head = family.is_below_head(name);
+        if parameters.get(name).is_some() && (is_below_head || !new_head) {
             continue;
         }
         // Classes without a pooler were once saved with one.
         let is_unused = name.starts_with(family.pooler) || family.unused.iter().any(|unused| name.starts_with(unused));
-        if is_unused || (new_head && !is_body) {
+        if is_unused || (new_head && !is_below_head) {
             filled.left_out.push(name.to_owned());
         } else {
             mismatch.extra.push(name.to_owned());
