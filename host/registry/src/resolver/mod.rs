@@ -152,8 +152,8 @@ impl Resolver {
         Ok(Resolved { plugin, reference: Some(pinned), signers: admission.signers, entry })
     }
 
-    /// Asks the policies whether a plugin may be used for which signatures of these digests count, its own before that of
-    /// its bundle.
+    /// Asks the policies whether a plugin may be used. Signatures of each of these digests count: its own is the first, and
+    /// that of its bundle, if it is out of one, the second.
     fn admission(&self, reference: &Reference, signed: &[Digest], is_kept: bool) -> Result<Admission> {
         let mut signatures = self.kept_signatures(signed)?;
         let mut decided = self.decide(reference, signed, &signatures);
@@ -179,9 +179,9 @@ impl Resolver {
         match before {
             Some(record) if !admission.is_new => self.store.touch(&record),
             before => {
-                // Those of a bundle's other plugins stay.
+                // Those of a bundle's other plugins stay, and so do all where no policy asked for any.
                 let mut kept = before.map(|record| record.signatures).unwrap_or_default();
-                for (signed, artefacts) in &admission.signatures {
+                for (signed, artefacts) in admission.signatures.iter().filter(|(_, artefacts)| !artefacts.is_empty()) {
                     kept.insert(*signed, signature::keep(&self.store, artefacts)?);
                 }
                 self.store.record(reference, manifest, kept)
