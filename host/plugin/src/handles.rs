@@ -1,7 +1,5 @@
 //! The tensors and other things that a guest has handles to.
 
-use std::sync::Arc;
-
 use brewer::{Layer, OutputId, schedule::temperature::Temperature};
 use tch::Tensor;
 use wasmtime::component::Resource;

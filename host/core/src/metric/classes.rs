@@ -83,6 +83,10 @@ impl Metric for ExactMatch {
         "exact_match"
     }
 
+    fn mode(&self) -> MetricMode {
+        MetricMode::Max
+    }
+
     fn update(&mut self, batch: &Batch, outputs: &Outputs) -> Result<()> {
         let (Some(starts), Some(ends)) = (outputs.tensor("start_logits"), outputs.tensor("end_logits")) else {
             return Ok(());

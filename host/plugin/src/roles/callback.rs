@@ -106,7 +106,7 @@ impl Trial for PluginCallback {
             let mut scalars = checkpoints[index].clone();
             let step = case.step + index as u64;
             let context = StepContext { step, global_step: step, ..case.context() };
-            let action = callback.on_checkpoint(&student, &context, &mut scalars, &AtomicBool::new(false))?;
+            let action = callback.on_checkpoint(&student, &context, &mut scalars)?;
             Ok((action, scalars))
         };
         let last = checkpoints.len() - 1;

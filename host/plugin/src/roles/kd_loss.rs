@@ -1,7 +1,7 @@
 //! The role `kd-loss`.
 
-use brewer::{RoleState, StepContext, loss::kd::KdLoss};
 use brewer::schedule::temperature::Temperature;
+use brewer::{RoleState, StepContext, loss::kd::KdLoss};
 use tch::{Kind, Tensor};
 
 use super::{PluginRole, returned, take_loss};
