@@ -32,7 +32,7 @@ pub(super) fn mean_of_rows(
     }
 
     // A new tensor requires a gradient only where gradients are computed.
-    let mut gradient = match inputs.student.f_alias()?.requires_grad() {
+    let gradient = match inputs.student.f_alias()?.requires_grad() {
         true => Some(inputs.student.f_detach()?.f_zeros_like()?),
         false => None,
     };
@@ -48,18 +48,27 @@ pub(super) fn mean_of_rows(
             labels: inputs.labels.map(of_chunk).transpose()?.as_ref(),
         })?;
         check_rows(loss, &rows)?;
-        let sum = rows.f_sum(None::<Kind>)?;
+        let sum = rows.f_sum(sum_kind(&rows)?)?;
         if let Some(gradient) = &gradient {
             let found = Tensor::f_run_backward(&[&sum], &[&student], false, false)?;
             of_chunk(gradient)?.f_copy_(&found[0])?;
         }
         sums.push(sum.f_detach()?);
     }
-    let mean = Tensor::f_stack(&sums, 0)?.f_sum(None::<Kind>)?.f_div_scalar(num_rows)?;
-    match &mut gradient {
-        Some(gradient) => with_gradient(&mean, inputs.student, &gradient.f_div_scalar_(num_rows)?),
-        None => Ok(mean),
-    }
+    let sum = Tensor::f_stack(&sums, 0)?.f_sum(None::<Kind>)?;
+    let sum = match &gradient {
+        Some(gradient) => with_gradient(&sum, inputs.student, gradient)?,
+        None => sum,
+    };
+    Ok(sum.f_div_scalar(num_rows)?)
+}
+
+/// The kind that many numbers are summed in: those of 16 bits end at 65504, or lose small summands.
+fn sum_kind(numbers: &Tensor) -> Result<Kind> {
+    Ok(match numbers.f_kind()? {
+        Kind::Double => Kind::Double,
+        _ => Kind::Float,
+    })
 }
 
 fn check_rows(loss: &dyn KdLoss, rows: &Tensor) -> Result<()> {
@@ -73,7 +82,7 @@ fn check_rows(loss: &dyn KdLoss, rows: &Tensor) -> Result<()> {
 fn with_gradient(value: &Tensor, logits: &Tensor, gradient: &Tensor) -> Result<Tensor> {
     // Σ logits · gradient. A product of the rows takes no second tensor of the logits' size, as one of the elements would.
     let products = logits.f_unsqueeze(1)?.f_bmm(&gradient.f_unsqueeze(2)?)?;
-    let scalar = products.f_sum(None::<Kind>)?;
+    let scalar = products.f_sum(sum_kind(logits)?)?;
     // The backward of a sum does not read what the sum is, so that it can be another number.
     scalar.f_detach()?.f_copy_(value)?;
     Ok(scalar)
