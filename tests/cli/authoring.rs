@@ -150,6 +150,7 @@ fn all_roles_at_once(language: &str, source: &str) {
     let mut keys: Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
     let roles: Vec<&str> = iter::once("adaptor").chain(ROLES).collect();
     keys["roles"] = json!(roles);
+    keys["state"] = json!(true);
     keys["permissions"] = json!(["dataset", "parameters", "read-values"]);
     fs::write(&manifest, keys.to_string()).unwrap();
     for file in [source, "plugin.test.json"] {
@@ -162,6 +163,7 @@ fn all_roles_at_once(language: &str, source: &str) {
     let found: BTreeSet<&str> =
         inspected["roles"].as_array().unwrap().iter().map(|role| role.as_str().unwrap()).collect();
     assert_eq!(found, roles.into_iter().collect());
+    assert_eq!(inspected["state"], true);
     let tested = run(&["test", "all.wasm", "--cases", "all/plugin.test.json"]);
     assert_eq!(tested.code, 0, "{}\n{}", tested.stdout, tested.stderr);
     assert!(tested.stdout.contains("11 of 11 as expected"), "{}", tested.stdout);

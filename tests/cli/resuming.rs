@@ -112,6 +112,57 @@ fn plugins_draw_the_random_numbers_that_they_would_have_drawn() {
     resumes_to_the_same(&workspace, 6);
 }
 
+/// A plugin that remembers in every role: what it returns depends on how often it was called, and on what it drew.
+#[test]
+fn plugins_are_resumed_with_their_memory() {
+    let memory = json!({ "path": plugin("guest-memory") });
+    let mut workspace = workspace().with("data.dev", json!("train.jsonl"));
+    let (student, teacher) = workspace.hidden_sizes();
+    let projection = json!(["linear", student, teacher, {}]);
+    let layers =
+        json!({ "layer_T": 0, "layer_S": 0, "feature": "hidden", "loss": "plugin:m", "weight": 1, "proj": projection });
+    workspace.set(
+        "distillation",
+        json!({
+            "kd_loss_type": "plugin:m",
+            "temperature_scheduler": "plugin:m",
+            "kd_loss_weight_scheduler": "plugin:m",
+            "hard_label_weight_scheduler": "plugin:m",
+            "intermediate_matches": [layers],
+        }),
+    );
+    workspace.set(
+        "plugins",
+        json!({
+            "adaptor": memory,
+            "batch_postprocessor": memory,
+            "callbacks": [memory],
+            "losses": { "m": memory },
+            "schedulers": { "m": memory },
+        }),
+    );
+    workspace.set("training.ckpt_frequency", json!(2));
+    resumes_to_the_same(&workspace, 9);
+    let manifest = read_json(&workspace.path("out/checkpoints/step-9/manifest.json"));
+    let roles = manifest["roles"].as_array().unwrap();
+    let places: Vec<&str> = roles.iter().map(|role| role["place"].as_str().unwrap()).collect();
+    let expected = [
+        "teacher.adaptor",
+        "student.adaptor",
+        "batch_postprocessor",
+        "callbacks.0",
+        "callbacks.1",
+        "distillation.kd_loss_type",
+        "distillation.temperature_scheduler",
+        "distillation.intermediate_matches[0].loss",
+        "distillation.kd_loss_weight_scheduler",
+        "distillation.hard_label_weight_scheduler",
+    ];
+    assert_eq!(places, expected);
+    let files = manifest["files"].as_array().unwrap();
+    assert!(files.iter().any(|file| file["name"] == "role_state.9.bin"), "{files:?}");
+}
+
 #[test]
 fn a_cache_in_memory_holds_the_same_bits_again() {
     // Within the second epoch, in which examples stand beside others than in the first.

@@ -179,6 +179,7 @@ pub fn inspect(command: &str, located: &Located) -> Value {
         "bytes": inspected.size,
         "contract": inspected.contract,
         "roles": inspected.roles.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "state": inspected.has_state,
         "manifest": inspected.manifest,
     })
 }

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use brewer::experiment::{DistillerName, Experiment, ExperimentError, PluginRef, PluginSpec};
+use brewer::experiment::{DistillerName, Experiment, ExperimentError, PluginRef, PluginSpec, PluginSpecs};
 use brewer::loss::{NameAndParameters, PLUGIN_PREFIX};
-use brewer_plugin_host::{Components, Limits, PluginRole, inspect_bytes, printable};
+use brewer_plugin_host::{Components, Limits, Named, Place, PluginRole, inspect_bytes, printable};
 use clap::builder::ValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
@@ -192,42 +192,45 @@ impl Filling<'_> {
 
     /// Whether the role has a place.
     fn fill_role(&mut self, role: PluginRole) -> Result<bool> {
-        let stem = self.stem();
-        match role {
-            PluginRole::Adaptor => self.put("plugins.adaptor", |experiment| &mut experiment.plugins.adaptor)?,
-            PluginRole::BatchPostprocessor => {
-                self.put("plugins.batch_postprocessor", |experiment| &mut experiment.plugins.batch_postprocessor)?;
+        match role.place() {
+            Place::One { key, spec } => {
+                self.take(key)?;
+                let spec = spec(&mut self.experiment.plugins);
+                let spec = spec.get_or_insert_with(|| PluginSpec::new(self.reference.clone()));
+                self.plugin.describe(&self.reference, spec);
             }
-            PluginRole::Callback => {
+            Place::Callbacks => {
                 let callbacks = &mut self.experiment.plugins.callbacks;
                 let own = callbacks.iter().position(|spec| is_same(&spec.reference(), &self.reference));
                 let mut spec = own.map_or_else(|| PluginSpec::new(self.reference.clone()), |own| callbacks.remove(own));
                 self.plugin.describe(&self.reference, &mut spec);
                 self.experiment.plugins.callbacks.insert(own.unwrap_or(self.experiment.plugins.callbacks.len()), spec);
             }
-            PluginRole::KdLoss if self.experiment.distiller != DistillerName::Trainer => {
+            Place::KdLoss if self.experiment.distiller == DistillerName::Trainer => return Ok(false),
+            Place::KdLoss => {
+                let stem = self.stem();
                 let name = named(&mut self.experiment.distillation.kd_loss_type, &stem);
-                self.put_named("losses", &name)?;
+                self.put_named("losses", |plugins| &mut plugins.losses, &name)?;
             }
-            PluginRole::MatchLoss if self.names_loss(&stem) => self.put_named("losses", &stem)?,
-            PluginRole::TemperatureScheduler if self.names_temperature(&stem) => self.put_named("schedulers", &stem)?,
-            PluginRole::WeightScheduler if self.names_weight(&stem) => self.put_named("schedulers", &stem)?,
-            _ => return Ok(false),
+            Place::Named(Named { list, specs, names, .. }) => {
+                let stem = self.stem();
+                if !names(&self.experiment.distillation).iter().any(|place| is_named(place, &stem)) {
+                    return Ok(false);
+                }
+                self.put_named(list, specs, &stem)?;
+            }
         }
         Ok(true)
     }
 
-    fn put(&mut self, key: &str, place: fn(&mut Experiment) -> &mut Option<PluginSpec>) -> Result<()> {
-        self.take(key)?;
-        let spec = place(self.experiment).get_or_insert_with(|| PluginSpec::new(self.reference.clone()));
-        self.plugin.describe(&self.reference, spec);
-        Ok(())
-    }
-
-    fn put_named(&mut self, list: &str, name: &str) -> Result<()> {
+    fn put_named(
+        &mut self,
+        list: &str,
+        specs: fn(&mut PluginSpecs) -> &mut BTreeMap<String, PluginSpec>,
+        name: &str,
+    ) -> Result<()> {
         self.take(&format!("plugins.{list}.{name}"))?;
-        let plugins = &mut self.experiment.plugins;
-        let specs = if list == "losses" { &mut plugins.losses } else { &mut plugins.schedulers };
+        let specs = specs(&mut self.experiment.plugins);
         let spec = specs.entry(name.to_owned()).or_insert_with(|| PluginSpec::new(self.reference.clone()));
         self.plugin.describe(&self.reference, spec);
         Ok(())
@@ -244,24 +247,6 @@ impl Filling<'_> {
         }
     }
 
-    /// Whether a match of the experiment names this loss.
-    fn names_loss(&self, name: &str) -> bool {
-        let distillation = &self.experiment.distillation;
-        let matches = distillation.intermediate_matches.iter().map(|spec| &spec.loss);
-        let mut losses = matches.chain(distillation.custom_matches.iter().map(|spec| &spec.loss));
-        losses.any(|loss| is_named(loss.name(), name))
-    }
-
-    fn names_temperature(&self, name: &str) -> bool {
-        is_named(self.experiment.distillation.temperature_scheduler.name(), name)
-    }
-
-    fn names_weight(&self, name: &str) -> bool {
-        let distillation = &self.experiment.distillation;
-        let weights = [&distillation.kd_loss_weight_scheduler, &distillation.hard_label_weight_scheduler];
-        weights.iter().any(|weight| is_named(weight, name))
-    }
-
     /// What to add to the experiment to use the plugin in a role.
     fn snippet(&self, role: PluginRole) -> String {
         let name = self.stem();
@@ -271,14 +256,8 @@ impl Filling<'_> {
             PluginRef::Registry(_) => format!(r#""oci": "{given}""#),
             PluginRef::Stored(_) => format!(r#""sha256": "{}""#, given.trim_start_matches("sha256:")),
         };
-        let (list, using) = match role {
-            PluginRole::MatchLoss => (
-                "losses",
-                r#""intermediate_matches": [{ "layer_T": 0, "layer_S": 0, "feature": "hidden", "loss": NAME, "weight": 1 }]"#,
-            ),
-            PluginRole::TemperatureScheduler => ("schedulers", r#""temperature_scheduler": NAME"#),
-            PluginRole::WeightScheduler => ("schedulers", r#""kd_loss_weight_scheduler": NAME"#),
-            _ => return r#"a "teacher" and "distiller": "general", because a trainer has no KD loss"#.to_owned(),
+        let Place::Named(Named { list, example: using, .. }) = role.place() else {
+            return r#"a "teacher" and "distiller": "general", because a trainer has no KD loss"#.to_owned();
         };
         let using = using.replace("NAME", &format!("\"{PLUGIN_PREFIX}{name}\""));
         format!(

@@ -12,6 +12,7 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// A batch without columns.
     pub fn new() -> Self {
         Self::default()
     }
@@ -21,6 +22,7 @@ impl Batch {
         self.tensors.insert(name.into(), tensor);
     }
 
+    /// The column of that name.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.tensors.get(name)
     }
@@ -30,10 +32,12 @@ impl Batch {
         self.iter().filter(|(other, _)| *other != name).map(|(name, tensor)| (name, tensor.shallow_clone())).collect()
     }
 
+    /// The names of its columns, in their order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
     }
 
+    /// Its columns by name, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
@@ -43,6 +47,7 @@ impl Batch {
         self.tensors.values().next().and_then(|tensor| tensor.size().first().copied()).unwrap_or(0) as usize
     }
 
+    /// Whether it holds no example.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -13,8 +13,11 @@ const LABELS: &str = "labels";
 /// A teacher's classes beside the student's.
 #[derive(Debug)]
 pub struct Classes {
+    /// The names of the teacher's classes, in the order of its logits.
     pub teacher: Vec<String>,
+    /// Those of the student's.
     pub student: Vec<String>,
+    /// How they fit together.
     pub matching: ClassMatching,
 }
 

@@ -8,6 +8,7 @@ use crate::Fault;
 
 /// Why a device cannot be had.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of a variant says what it is and what its fields are")]
 pub enum DeviceError {
     #[error("device `{0}` is not known; expected auto, cpu, cuda or cuda:N")]
     Unknown(String),
@@ -22,6 +23,7 @@ pub enum DeviceError {
 }
 
 impl DeviceError {
+    /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         Fault::Input
     }

@@ -15,11 +15,14 @@ use crate::Fault;
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {}: {source}", path.display())]
 pub struct DigestError {
+    /// The file.
     pub path: PathBuf,
+    /// Why it cannot be read.
     pub source: io::Error,
 }
 
 impl DigestError {
+    /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         Fault::Run
     }

@@ -4,6 +4,7 @@ use tch::TchError;
 
 use crate::libtorch;
 
+/// What most functions of this crate return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Whose fault an error is; it decides the exit code.
@@ -18,6 +19,7 @@ pub enum Fault {
 /// Any error of this crate. Each part of the crate has its own type, which names the thing, what was found, what was
 /// expected and the next step.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of a variant says what it is and what its fields are")]
 pub enum Error {
     #[error(transparent)]
     Model(#[from] crate::model::ModelError),
@@ -47,6 +49,7 @@ pub enum Error {
 
 /// An error that a plugin's host reports through a trait of this crate.
 pub trait PluginError: std::error::Error + Send + Sync + 'static {
+    /// Whose fault it is.
     fn fault(&self) -> Fault;
 }
 
@@ -57,6 +60,7 @@ impl From<crate::loss::LossError> for Error {
 }
 
 impl Error {
+    /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
             Error::Model(error) => error.fault(),

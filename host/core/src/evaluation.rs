@@ -14,7 +14,8 @@ use crate::model::ModelSpec;
 use crate::out_of_memory::{EVALUATION_KEYS, OutOfMemory, described};
 use crate::train::ForwardArguments;
 use crate::{
-    Batch, BatchPostprocessor, Model, OutputRequest, Pass, Result, Side, StepContext, Student, Task, libtorch,
+    Batch, BatchPostprocessor, Model, OutputRequest, Pass, Result, RoleState, Side, StepContext, Student, Task,
+    libtorch,
 };
 
 /// What an evaluation found.
@@ -172,6 +173,10 @@ impl Callback for EvaluateAtCheckpoints {
         let evaluation = evaluate(model.as_ref(), &self.loader, &mut self.preparation, self.device, interrupt)?;
         self.report(evaluation, scalars);
         Ok(Action::Continue)
+    }
+
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.preparation.postprocessor.as_mut().and_then(|postprocessor| postprocessor.state())
     }
 
     fn scalar_names(&self) -> Option<Vec<String>> {

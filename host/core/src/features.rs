@@ -44,7 +44,9 @@ pub(crate) struct FeaturesForm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Feature {
+    /// Hidden states, `[batch, length, hidden]`.
     Hidden,
+    /// Attention probabilities, `[batch, heads, length, length]`.
     Attention,
 }
 

@@ -54,6 +54,7 @@ impl Default for Outputs {
 }
 
 impl Outputs {
+    /// No outputs.
     pub fn new() -> Self {
         Self::default()
     }
@@ -132,6 +133,7 @@ impl Outputs {
         self.outputs.keys().map(String::as_str)
     }
 
+    /// Whether there is an output of that name, computed or not.
     pub fn contains(&self, name: &str) -> bool {
         self.outputs.contains_key(name)
     }

@@ -89,6 +89,7 @@ impl Student {
         tasks.find_map(of_task).unwrap_or(name)
     }
 
+    /// Where its parameters are.
     pub fn device(&self) -> Device {
         match &*self.0 {
             Models::One(model) => model.device(),

@@ -66,9 +66,9 @@ fn masks_have_the_shape_of_what_they_mask() {
 
 #[test]
 fn lists_of_teacher_and_student_have_one_length() {
-    let twice: Adapt = |role, _, outputs| {
+    let twice: Adapt = |side, _, outputs| {
         let mut features = without_masks(outputs);
-        if role == Side::Student {
+        if side == Side::Student {
             features.logits.push(features.logits[0].shallow_clone());
         }
         features
@@ -137,7 +137,7 @@ fn what_the_student_learns_from_has_a_gradient() {
 
 #[test]
 fn logits_are_on_both_sides_or_on_none() {
-    let of_teacher: Adapt = |role, _, outputs| match role {
+    let of_teacher: Adapt = |side, _, outputs| match side {
         Side::Student => Features { logits: vec![], ..without_masks(outputs) },
         Side::Teacher(_) => without_masks(outputs),
     };

@@ -31,7 +31,9 @@ pub struct CodeCache {
 pub struct CachedCode {
     /// The SHA-256 of the component, in hexadecimal.
     pub digest: String,
+    /// What it takes on disk.
     pub bytes: u64,
+    /// When a run read it last, or when it was written.
     pub last_used: SystemTime,
     path: PathBuf,
 }
@@ -71,6 +73,7 @@ impl CodeCache {
         Self { most_bytes, ..self }
     }
 
+    /// Where its entries lie.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

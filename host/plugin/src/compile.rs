@@ -29,7 +29,12 @@ pub enum Compiler {
     InProcess,
     /// In a process that `program` starts with `arguments` and two more: the limits in seconds and in bytes. It is to
     /// call [`serve_compiler`] with them, in the same build of this crate: what it returns is run.
-    Process { program: PathBuf, arguments: Vec<OsString> },
+    Process {
+        /// The program that compiles what stands on its standard input.
+        program: PathBuf,
+        /// What it is started with.
+        arguments: Vec<OsString>,
+    },
 }
 
 /// Why a component was not compiled, as the process tells.

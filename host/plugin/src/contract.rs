@@ -1,11 +1,9 @@
 //! What a component asks for and offers, seen before anything of it is compiled.
 
-use std::fmt;
-
 use brewer_plugin_kit::component::{Interfaces, interfaces};
 use wasmparser::Parser;
 
-use crate::{error::LoadProblem, structure, wasi};
+use crate::{error::LoadProblem, roles::PluginRole, structure, wasi};
 
 /// The version of `brewer:plugin` that this host speaks.
 pub const VERSION: &str = "0.1.0";
@@ -15,58 +13,17 @@ const PACKAGE: &str = "brewer:plugin/";
 /// The contract's name, before `@` and its version.
 const CONTRACT: &str = "brewer:plugin";
 
-/// What a plugin can be in a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PluginRole {
-    Adaptor,
-    BatchPostprocessor,
-    Callback,
-    KdLoss,
-    MatchLoss,
-    TemperatureScheduler,
-    WeightScheduler,
-}
-
-impl PluginRole {
-    /// Every role that there is.
-    pub const ALL: [PluginRole; 7] = [
-        PluginRole::Adaptor,
-        PluginRole::BatchPostprocessor,
-        PluginRole::Callback,
-        PluginRole::KdLoss,
-        PluginRole::MatchLoss,
-        PluginRole::TemperatureScheduler,
-        PluginRole::WeightScheduler,
-    ];
-
-    /// The interface that a plugin of this role exports, without package and version.
-    fn interface(self) -> &'static str {
-        match self {
-            PluginRole::Adaptor => "adaptor",
-            PluginRole::BatchPostprocessor => "batch-postprocessor",
-            PluginRole::Callback => "callback",
-            PluginRole::KdLoss => "kd-loss",
-            PluginRole::MatchLoss => "match-loss",
-            PluginRole::TemperatureScheduler => "temperature-scheduler",
-            PluginRole::WeightScheduler => "weight-scheduler",
-        }
-    }
-}
-
-impl fmt::Display for PluginRole {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.interface())
-    }
-}
+/// The interface of a plugin that goes into checkpoints with what it remembers.
+const STATE: &str = "state";
 
 /// All roles, as they stand in a sentence.
 pub(crate) fn role_names() -> String {
-    PluginRole::ALL.map(|role| format!("`{role}`")).join(", ")
+    PluginRole::ALL.iter().map(|role| format!("`{role}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// The roles of a component that this host can run. Refuses everything else, and says what it is.
-pub(crate) fn inspect(bytes: &[u8]) -> Result<Vec<PluginRole>, LoadProblem> {
+/// The roles of a component that this host can run, and whether it exports what it remembers. Refuses everything else, and
+/// says what it is.
+pub(crate) fn inspect(bytes: &[u8]) -> Result<(Vec<PluginRole>, bool), LoadProblem> {
     // wasmtime's own format for compiled code is an ELF file.
     if bytes.starts_with(b"\x7fELF") {
         return Err(LoadProblem::Precompiled);
@@ -81,14 +38,13 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<Vec<PluginRole>, LoadProblem> {
     let names = interfaces(bytes).map_err(|error| LoadProblem::Damaged(error.to_string()))?;
     check_version(&names)?;
     check_imports(names.imports)?;
-    let roles: Vec<_> = PluginRole::ALL
-        .into_iter()
-        .filter(|role| names.exports.iter().any(|name| interface(name) == Some(role.interface())))
-        .collect();
+    let is_exported = |wanted: &str| names.exports.iter().any(|name| interface(name) == Some(wanted));
+    let roles: Vec<_> = PluginRole::ALL.iter().copied().filter(|role| is_exported(role.interface())).collect();
     if roles.is_empty() {
         return Err(LoadProblem::NoRole { exports: names.exports });
     }
-    Ok(roles)
+    let has_state = is_exported(STATE);
+    Ok((roles, has_state))
 }
 
 /// The contract that a component was built for, as its names have it: `brewer:plugin@0.1.0`.

@@ -8,7 +8,7 @@ use wasmtime::{
 };
 
 use crate::{
-    bindings::EveryRole,
+    bindings::EveryPlugin,
     cache::CodeCache,
     compile::{Compiler, PROPOSALS},
     error::{Error, LoadProblem, Result},
@@ -39,7 +39,7 @@ impl Engine {
     pub fn with_cache(cache: Option<CodeCache>) -> Result<Self> {
         let inner = wasmtime::Engine::new(&config()).map_err(set_up)?;
         let mut linker = Linker::new(&inner);
-        EveryRole::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).map_err(set_up)?;
+        EveryPlugin::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).map_err(set_up)?;
         start_ticking(&inner)?;
         Ok(Self { inner, linker: Arc::new(linker), cache, compiler: Compiler::default() })
     }

@@ -12,13 +12,16 @@ use crate::{
     bindings::tensor,
     contract,
     limits::{Bytes, LimitError},
+    roles::PluginRole,
     text::{clean, clean_name, printable},
 };
 
+/// What fallible functions of this crate return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Any error of this crate.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of a variant says what its fields are")]
 pub enum Error {
     /// The plugin cannot be used; nothing of it has run.
     #[error("plugin {}: {problem}", shown(path))]
@@ -59,6 +62,7 @@ impl From<Error> for brewer::Error {
 
 /// Why a file cannot be used as a plugin.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of a variant says what it is")]
 pub enum LoadProblem {
     #[error("cannot be read: {}", os_reason(.0))]
     Read(#[source] io::Error),
@@ -124,7 +128,7 @@ pub enum LoadProblem {
     #[error("{0}")]
     Limits(String),
     #[error("has no role `{role}`: it exports {}", listed(exports, "nothing"))]
-    OtherRole { role: contract::PluginRole, exports: Vec<String> },
+    OtherRole { role: PluginRole, exports: Vec<String> },
     #[error("cannot be started: {0}")]
     Start(Box<CallError>),
 }
@@ -150,6 +154,7 @@ pub struct CallError {
     pub plugin: String,
     /// What was called: model, task and step of an adaptor (`student, step 3`), the role otherwise.
     pub call: String,
+    /// Why it failed.
     pub cause: Cause,
     /// The plugin's functions, innermost first, when it was stopped in the middle.
     pub backtrace: Vec<String>,
@@ -157,6 +162,7 @@ pub struct CallError {
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of a variant says what it is")]
 pub enum Cause {
     /// The plugin returned an error: its message.
     #[error("{0}")]

@@ -3,16 +3,19 @@
 use std::{collections::BTreeSet, time::Instant};
 
 use brewer::{Device, StepContext};
-use wasmtime::{Store, Trap, WasmBacktrace};
+use wasmtime::{
+    Store, Trap, WasmBacktrace,
+    component::{Instance as ComponentInstance, InstancePre},
+};
 
 use crate::{
     bindings::Export,
-    contract::PluginRole,
     engine::Engine,
     error::{Abort, CallError, Cause, Error, LoadProblem, Released, Result, Undisclosed},
     limits::{Bytes, Cost, LimitError, Limits, Usage},
     plugin::Plugin,
     random::Random,
+    roles::PluginRole,
     state::{Call, State},
     text::clean,
 };
@@ -32,8 +35,10 @@ pub(crate) struct Guest<E> {
     usage: Usage,
 }
 
-struct Instance<E> {
-    store: Store<State>,
+pub(crate) struct Instance<E> {
+    pub(crate) store: Store<State>,
+    pub(crate) linked: InstancePre<State>,
+    pub(crate) component: ComponentInstance,
     exports: E,
     /// What it used while it started, until a call has answered for it.
     started: Usage,
@@ -113,11 +118,13 @@ impl<E: Export> Guest<E> {
         store.set_max_component_handles(
             usize::try_from(limits.handles).unwrap_or(usize::MAX).saturating_mul(2).max(1000),
         );
-        let exports = E::start(&mut store, &self.plugin.linked)?;
+        let linked = self.plugin.linked.clone();
+        let component = linked.instantiate(&mut store)?;
+        let exports = E::load(&mut store, &linked, &component)?;
         let started = store.data().call.usage;
         // What a component makes before it is called belongs to no call.
         store.data_mut().end_call();
-        Ok(Instance { store, exports, started })
+        Ok(Instance { store, linked, component, exports, started })
     }
 
     /// Makes one call, which messages name `about`. `run` passes arguments, calls the guest and checks its answer: its
@@ -130,24 +137,57 @@ impl<E: Export> Guest<E> {
         call: Call,
         run: impl FnOnce(&mut Store<State>, &E) -> wasmtime::Result<Result<T, Cause>>,
     ) -> Result<T> {
-        let instance = match self.instance.take() {
-            Some(instance) if !instance.store.data().handles.is_worn_out(&self.plugin.limits) => Ok(instance),
-            _ => self.start(),
-        };
-        let Instance { mut store, exports, started } =
-            instance.map_err(|error| Error::Call(self.failure(about.clone(), error)))?;
-        store.set_epoch_deadline(Engine::ticks(self.plugin.limits.call_seconds));
-        store.data_mut().call = Call { started: Instant::now(), ..call };
-        store.data_mut().call.usage.add(&started);
-        let result = run(&mut store, &exports);
-        self.usage = store.data().call.usage;
-        store.data_mut().end_call();
-        match result {
+        let mut instance = self.ready(&about)?;
+        let result = self.run(&mut instance, call, |instance| run(&mut instance.store, &instance.exports));
+        if result.is_ok() {
             // The guest gave an answer: its memory is in order.
-            Ok(answer) => {
-                self.instance = Some(Instance { store, exports, started: Usage::default() });
-                answer.map_err(|cause| Error::Call(self.error(about, cause, Vec::new())))
-            }
+            self.keep(instance);
+        }
+        self.outcome(&about, result)
+    }
+
+    /// The instance for the next call, which messages name `about`: that of the last one, or a new one after a trap, or where
+    /// the last one holds too many handles.
+    pub(crate) fn ready(&mut self, about: &str) -> Result<Instance<E>> {
+        match self.instance.take() {
+            Some(instance) if !instance.store.data().handles.is_worn_out(&self.plugin.limits) => Ok(instance),
+            Some(worn) if self.plugin.has_state() => self.renewed(worn),
+            _ => self.started(about),
+        }
+    }
+
+    /// A new instance for a call.
+    pub(crate) fn started(&self, about: &str) -> Result<Instance<E>> {
+        self.start().map_err(|error| Error::Call(self.failure(about.to_owned(), error)))
+    }
+
+    /// Keeps an instance whose memory is in order for the next call.
+    pub(crate) fn keep(&mut self, instance: Instance<E>) {
+        self.instance = Some(instance);
+    }
+
+    /// Runs an instance once, within the limits of a call.
+    pub(crate) fn run<T>(
+        &mut self,
+        instance: &mut Instance<E>,
+        call: Call,
+        run: impl FnOnce(&mut Instance<E>) -> wasmtime::Result<Result<T, Cause>>,
+    ) -> wasmtime::Result<Result<T, Cause>> {
+        instance.store.set_epoch_deadline(Engine::ticks(self.plugin.limits.call_seconds));
+        let state = instance.store.data_mut();
+        state.call = Call { started: Instant::now(), ..call };
+        state.call.usage.add(&std::mem::take(&mut instance.started));
+        let result = run(instance);
+        self.usage = instance.store.data().call.usage;
+        instance.store.data_mut().end_call();
+        result
+    }
+
+    /// What came of a run, which messages name `about`.
+    pub(crate) fn outcome<T>(&self, about: &str, result: wasmtime::Result<Result<T, Cause>>) -> Result<T> {
+        let about = about.to_owned();
+        match result {
+            Ok(answer) => answer.map_err(|cause| Error::Call(self.error(about, cause, Vec::new()))),
             Err(error) => Err(Error::Call(self.failure(about, error))),
         }
     }
@@ -185,21 +225,23 @@ fn cause(limits: &Limits, error: &wasmtime::Error, backtrace: &[String]) -> Caus
         // Compilers keep a stack of their own at the start of memory; below it there is nothing.
         Some(Trap::MemoryOutOfBounds) if is_recursion(backtrace) => Cause::StackOverflow,
         Some(trap) => Cause::Trap(trap.to_string()),
-        None => match clean(&error.root_cause().to_string()) {
-            // wasmtime does not name the type of this error.
-            message if message.contains("fuel allocated for hostcalls") => {
-                let limit = Bytes(request_bytes(limits) as u64);
-                let did = "passed too much to the host in one request";
-                Cause::Limit(LimitError::new("value_bytes", limit, did))
-            }
-            message => Cause::Trap(message),
-        },
+        None if is_too_much(error) => {
+            let limit = Bytes(request_bytes(limits) as u64);
+            let did = "passed too much to the host in one request";
+            Cause::Limit(LimitError::new("value_bytes", limit, did))
+        }
+        None => Cause::Trap(clean(&error.root_cause().to_string())),
     }
+}
+
+/// Whether a request would copy more to the host than it may. wasmtime does not name the type of this error.
+pub(crate) fn is_too_much(error: &wasmtime::Error) -> bool {
+    error.root_cause().to_string().contains("fuel allocated for hostcalls")
 }
 
 /// What one request may copy to the host: elements as far as they are allowed, and in any case a shape, a name or a
 /// message.
-fn request_bytes(limits: &Limits) -> usize {
+pub(crate) fn request_bytes(limits: &Limits) -> usize {
     const LEAST: usize = 1 << 20;
     usize::try_from(limits.value_bytes).unwrap_or(usize::MAX).max(LEAST)
 }

@@ -1,12 +1,15 @@
-//! The interface `host`: configuration, log, random numbers, abort.
+//! The interface `host`: configuration, the step, log, random numbers, abort.
 
 use std::sync::atomic::Ordering;
 
+use brewer::StepContext;
+
 use crate::{
-    bindings::host,
+    bindings::{host, types},
     error::Abort,
     limits::Bytes,
     log::Level,
+    roles::guest_model,
     state::State,
     text::{clean, cut},
 };
@@ -79,6 +82,13 @@ impl host::Host for State {
 
     fn abort(&mut self, message: String) -> wasmtime::Result<()> {
         Err(Abort(clean(&message)).into())
+    }
+
+    fn step(&mut self) -> wasmtime::Result<types::StepContext> {
+        self.operation()?;
+        let StepContext { step, global_step, epoch, progress, ref task, side } = self.call.context;
+        let task = task.as_deref().map(str::to_owned);
+        Ok(types::StepContext { step, global_step, epoch, progress, task, side: side.map(guest_model) })
     }
 
     fn random_u64(&mut self) -> wasmtime::Result<u64> {

@@ -19,6 +19,8 @@
 //! host resolves in a table of the running call; what it asks for is counted before it is done
 //! ([`Limits`]); its time is bounded by the engine's clock; and after a trap its instance is thrown away.
 
+#![warn(missing_docs)]
+
 mod batch;
 pub mod bench;
 mod bindings;
@@ -45,27 +47,26 @@ mod permissions;
 mod plugin;
 mod random;
 mod roles;
+mod saved_state;
 mod schema;
 mod source;
 mod state;
 mod structure;
 mod tensor_ops;
 mod text;
+mod trial;
 mod values;
 mod wasi;
 
 pub use cache::{CachedCode, CodeCache};
 pub use compile::{Compiler, serve_compiler};
-pub use contract::{PluginRole, VERSION as CONTRACT_VERSION};
+pub use contract::VERSION as CONTRACT_VERSION;
 pub use engine::Engine;
 pub use error::{CallError, Cause, Error, LoadProblem, Result};
 pub use limits::{LimitError, Limits};
 pub use log::{Level, LogSink};
 pub use permissions::{Permission, Permissions};
 pub use plugin::{Inspected, Plugin, PluginOptions, inspect, inspect_bytes, read_component};
-pub use roles::{
-    PluginAdaptor, PluginBatchPostprocessor, PluginCallback, PluginKdLoss, PluginMatchLoss, PluginTemperatureScheduler,
-    PluginWeightScheduler,
-};
+pub use roles::*;
 pub use source::{Components, Plugins, experiment_schema};
 pub use text::{printable, printable_json, printable_lines};

@@ -39,6 +39,8 @@ pub struct Limits {
     pub tensor_elements: u64,
     /// What one call reads out of tensors and writes into new ones, in bytes (16 MiB).
     pub value_bytes: u64,
+    /// What the plugin may save of its memory in a checkpoint, for each of its roles, in bytes (16 MiB).
+    pub state_bytes: u64,
     /// What one call may log, in bytes, 10 for each line beside its text; the rest is left out (64 KiB).
     pub log_bytes: u64,
     /// What the plugin may log in a whole run, in bytes; the rest is left out (16 MiB).
@@ -59,6 +61,7 @@ impl Default for Limits {
             tensor_bytes: 4 * GIB,
             tensor_elements: 1 << 28,
             value_bytes: 16 * MIB,
+            state_bytes: 16 * MIB,
             log_bytes: 64 * KIB,
             run_log_bytes: 16 * MIB,
         }

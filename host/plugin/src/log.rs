@@ -5,9 +5,13 @@ use std::{fmt, io::Write, sync::Arc};
 /// How much a message matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
+    /// For the author of the plugin.
     Debug,
+    /// What is as it should be.
     Info,
+    /// What may be wrong.
     Warn,
+    /// What is wrong.
     Error,
 }
 
@@ -29,6 +33,7 @@ pub struct LogSink(Arc<Sink>);
 type Sink = dyn Fn(&str, Level, &str) + Send + Sync;
 
 impl LogSink {
+    /// A sink that hands each message to a function: the plugin's name, the level, the message.
     pub fn new(sink: impl Fn(&str, Level, &str) + Send + Sync + 'static) -> Self {
         Self(Arc::new(sink))
     }

@@ -13,13 +13,14 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::InstancePre;
 
 use crate::{
-    config,
-    contract::{self, PluginRole},
+    bindings::exported::state::GuestIndices as StateExports,
+    config, contract,
     engine::Engine,
     error::{Error, LoadProblem, Result},
     limits::Limits,
     log::LogSink,
     permissions::{Asked, Permissions},
+    roles::PluginRole,
     schema,
     state::State,
     text::printable,
@@ -32,10 +33,13 @@ pub struct PluginOptions {
     pub sha256: Option<String>,
     /// Handed to the plugin as it is.
     pub config: Option<Value>,
+    /// What a call, a step and the run may take.
     pub limits: Limits,
+    /// What the experiment grants.
     pub permissions: Permissions,
     /// The experiment's seed: the plugin's random numbers follow from it.
     pub seed: u64,
+    /// Where its messages go.
     pub log: LogSink,
 }
 
@@ -49,6 +53,7 @@ pub struct Plugin {
     digest: String,
     size: u64,
     roles: Vec<PluginRole>,
+    has_state: bool,
     manifest: Option<Manifest>,
     metrics: Vec<(String, String)>,
     pub(crate) linked: InstancePre<State>,
@@ -114,7 +119,7 @@ impl Plugin {
         if let Some(expected) = options.sha256 {
             check_digest(&expected, &hex::encode(digest))?;
         }
-        let (manifest, roles) = looked_at(bytes)?;
+        let Seen { manifest, roles, has_state } = looked_at(bytes)?;
         let asked = manifest.as_ref().map(Asked::by).transpose().map_err(LoadProblem::Manifest)?;
         if let Some(asked) = &asked {
             let missing: Vec<String> = asked.needed.difference(&options.permissions).map(ToString::to_string).collect();
@@ -130,6 +135,9 @@ impl Plugin {
         let linked = engine.link(&component).map_err(signature)?;
         for role in &roles {
             role.check(&linked).map_err(signature)?;
+        }
+        if has_state {
+            StateExports::new(&linked).map_err(signature)?;
         }
         let name = printable(&path.file_name().unwrap_or(path.as_os_str()).to_string_lossy());
         let PluginOptions { permissions: granted, seed, log, limits, .. } = options;
@@ -151,6 +159,7 @@ impl Plugin {
             digest: hex::encode(digest),
             size: bytes.len() as u64,
             roles,
+            has_state,
             linked,
         })
     }
@@ -160,6 +169,7 @@ impl Plugin {
         &self.settings.name
     }
 
+    /// Its file, for messages.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -179,11 +189,17 @@ impl Plugin {
         &self.roles
     }
 
+    /// Whether it exports `state`: what it remembers goes into checkpoints.
+    pub fn has_state(&self) -> bool {
+        self.has_state
+    }
+
     /// What the component says of itself, if it does.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.manifest.as_ref()
     }
 
+    /// What it may take.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -235,14 +251,21 @@ fn check_digest(expected: &str, found: &str) -> Result<(), LoadProblem> {
     Err(LoadProblem::OtherFile { expected: printable(expected), found: found.to_owned() })
 }
 
-/// The manifest and the roles of a component, as far as both fit this host.
-fn looked_at(bytes: &[u8]) -> Result<(Option<Manifest>, Vec<PluginRole>), LoadProblem> {
-    let roles = contract::inspect(bytes)?;
+/// What is known of a component before it is compiled.
+struct Seen {
+    manifest: Option<Manifest>,
+    roles: Vec<PluginRole>,
+    has_state: bool,
+}
+
+/// What a component says of itself, as far as it fits this host.
+fn looked_at(bytes: &[u8]) -> Result<Seen, LoadProblem> {
+    let (roles, has_state) = contract::inspect(bytes)?;
     let manifest = Manifest::of_component(bytes).map_err(|error| LoadProblem::Manifest(format!("{error:#}")))?;
     if let Some(contract) = manifest.as_ref().and_then(|manifest| manifest.contract.as_ref()) {
         contract::check_manifest(contract)?;
     }
-    Ok((manifest, roles))
+    Ok(Seen { manifest, roles, has_state })
 }
 
 /// The scalars that a configuration names.
@@ -271,7 +294,11 @@ pub struct Inspected {
     pub size: u64,
     /// The contract that it was built for.
     pub contract: String,
+    /// The roles that it exports.
     pub roles: Vec<PluginRole>,
+    /// Whether it exports `state`.
+    pub has_state: bool,
+    /// What it says of itself; `None` without a manifest.
     pub manifest: Option<Manifest>,
 }
 
@@ -294,12 +321,13 @@ pub fn read_component(path: &Path, limit: u64) -> Result<Vec<u8>> {
 /// Errors: [`Error::Load`] with what is wrong with it.
 pub fn inspect_bytes(path: &Path, bytes: &[u8]) -> Result<Inspected> {
     let look = || -> Result<Inspected, LoadProblem> {
-        let (manifest, roles) = looked_at(bytes)?;
+        let Seen { manifest, roles, has_state } = looked_at(bytes)?;
         Ok(Inspected {
             digest: hex::encode(Sha256::digest(bytes)),
             size: bytes.len() as u64,
             contract: contract::built_for(bytes),
             roles,
+            has_state,
             manifest,
         })
     };

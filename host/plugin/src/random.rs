@@ -2,7 +2,7 @@
 
 use brewer::{Side, StepContext, random::split_mix};
 
-use crate::contract::PluginRole;
+use crate::roles::PluginRole;
 
 /// SplitMix64: small, fast, and its sequences from different seeds are independent enough for dropout masks and noise.
 #[derive(Debug, Clone, Default)]

@@ -33,6 +33,9 @@ pub struct Lock {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
+    /// The digest of the bundle's index, for one plugin of a bundle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<Digest>,
     /// The component's digest.
     pub component: Digest,
     /// The contract that the component was built for, such as `brewer:plugin@0.1.0`.
@@ -89,6 +92,7 @@ impl Entry {
             list
         };
         Ok(Self {
+            bundle: None,
             component: plugin.component,
             contract: said.and_then(|said| said.contract.clone()),
             manifest: plugin.manifest,
@@ -111,7 +115,9 @@ impl Entry {
         };
         let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "not said".to_owned());
         let list = |list: &[String]| if list.is_empty() { "none".to_owned() } else { list.join(", ") };
-        differs("manifest", self.manifest.to_string(), found.manifest.to_string())
+        let digest = |digest: Option<Digest>| digest.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
+        differs("bundle", digest(self.bundle), digest(found.bundle))
+            .or_else(|| differs("manifest", self.manifest.to_string(), found.manifest.to_string()))
             .or_else(|| differs("component", self.component.to_string(), found.component.to_string()))
             .or_else(|| differs("size", self.size.to_string(), found.size.to_string()))
             .or_else(|| differs("list of permissions", list(&self.permissions), list(&found.permissions)))
@@ -175,9 +181,14 @@ impl Lock {
             if reference.to_string() != key {
                 return Err(format!("the reference `{}` is written {reference}", printable(&key, 200)));
             }
-            if let Some(digest) = reference.digest().filter(|digest| *digest != entry.manifest) {
-                let other = entry.manifest;
-                return Err(format!("its entry for {reference} has the manifest {other}, which is not {digest}"));
+            let named = match (reference.plugin(), entry.bundle) {
+                (Some(_), Some(bundle)) => bundle,
+                (None, None) => entry.manifest,
+                (Some(_), None) => return Err(format!("its entry for {reference} has no `bundle`")),
+                (None, Some(_)) => return Err(format!("its entry for {reference} has a `bundle`, and names none")),
+            };
+            if let Some(digest) = reference.digest().filter(|digest| *digest != named) {
+                return Err(format!("its entry for {reference} has the manifest {named}, which is not {digest}"));
             }
             plugins.insert(reference, entry);
         }
@@ -255,6 +266,7 @@ mod tests {
 
     fn entry(version: &str) -> Entry {
         Entry {
+            bundle: None,
             component: Digest::of(b"component"),
             contract: Some("brewer:plugin@0.1.0".into()),
             manifest: Digest::of(version.as_bytes()),
@@ -296,6 +308,11 @@ mod tests {
         assert!(problem(&text.replace("oci://", "docker://")).contains("a reference is written oci://"));
         assert!(problem(&text.replace("sha256:", "sha512:")).contains("is no sha256 digest"));
         assert!(problem(&text.replacen('{', "<<<<<<< HEAD\n{", 1)).contains("a merge that was not finished"));
+        assert!(problem(&text.replace("oci://a.b/x:1", "oci://a.b/x:1#y")).contains("has no `bundle`"));
+        let of_bundle =
+            text.replacen("\"component\"", &format!("\"bundle\": \"{}\", \"component\"", Digest::of(b"b")), 1);
+        assert!(problem(&of_bundle).contains("has a `bundle`, and names none"));
+        assert!(Lock::parse(&of_bundle.replace("oci://a.b/x:1", "oci://a.b/x:1#y")).is_ok());
         let pinned = format!("oci://a.b/x:1@{}", Digest::of(b"other"));
         assert!(problem(&text.replace("oci://a.b/x:1", &pinned)).contains("which is not sha256:"));
         let twice = text.replacen("\"plugins\": {", "\"plugins\": { \"oci://a.b/x:1\": ENTRY,", 1);

@@ -106,6 +106,12 @@ pub fn component_in(store: &Store, manifest: &Digest) -> Result<Option<Descripto
     component(&parsed).map(|layer| Some(layer.clone())).map_err(|problem| Error::refused(manifest, problem))
 }
 
+/// The blobs that a plugin's manifest names; none if the store does not have the manifest.
+pub(crate) fn blobs_in(store: &Store, manifest: &Digest) -> Result<Vec<Digest>> {
+    let parsed = manifest_in(store, manifest)?;
+    Ok(parsed.iter().flat_map(ImageManifest::blobs).map(|blob| blob.digest).collect())
+}
+
 fn manifest_in(store: &Store, manifest: &Digest) -> Result<Option<ImageManifest>> {
     let Some(bytes) = store.blob(manifest, limits::MANIFEST)? else { return Ok(None) };
     ImageManifest::parse(&bytes, None).map(Some).map_err(|problem| Error::refused(manifest, problem))
@@ -122,6 +128,7 @@ pub fn push(
     annotations: &BTreeMap<String, String>,
     created: u64,
 ) -> Result<Pushed> {
+    reference.check_whole()?;
     if let Some(digest) = reference.digest() {
         let problem = format!("a plugin is pushed to a tag, and its digest follows from it; leave out @{digest}");
         return Err(Error::input(reference, problem));
@@ -131,8 +138,8 @@ pub fn push(
     let bytes = manifest.to_bytes().map_err(wrong)?;
     let repository = client.repository(reference);
     let about = |error: Error| error.on_the_way_to(reference);
-    let was_there = !repository.push_blob(component).map_err(about)?;
-    repository.push_blob(&config).map_err(about)?;
+    let was_there = !repository.push_blob(component, None).map_err(about)?;
+    repository.push_blob(&config, None).map_err(about)?;
     repository.push_manifest(reference, &bytes, IMAGE_MANIFEST)?;
     Ok(Pushed { reference: reference.pinned(Digest::of(&bytes)), was_there })
 }

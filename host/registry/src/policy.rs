@@ -169,11 +169,12 @@ impl Policy {
         &self.keys
     }
 
-    /// Whether a plugin may be used, given what was found of signatures with [`Policy::keys`]. Names who signed it.
+    /// Whether a plugin may be used, given what was found of signatures with [`Policy::keys`]. Names who signed it. A plugin
+    /// of a bundle has two `digests`, its own before the bundle's, and signatures of both count for it.
     ///
     /// # Errors
     /// If it may not: what the rule asks for, and what was found.
-    pub fn decide(&self, reference: &Reference, manifest: &Digest, findings: &[Finding]) -> Result<BTreeSet<String>> {
+    pub fn decide(&self, reference: &Reference, digests: &[Digest], findings: &[Finding]) -> Result<BTreeSet<String>> {
         let signed = findings.iter().filter_map(|finding| match &finding.verdict {
             Verdict::SignedBy(name) => Some(name.clone()),
             _ => None,
@@ -188,7 +189,7 @@ impl Policy {
             };
             Error::refused(reference, format!("{found}; {asks}"))
         };
-        let Some(rule) = self.rule(reference, manifest) else {
+        let Some(rule) = self.rule(reference, digests) else {
             return match self.accepts_by_default {
                 true => Ok(signers),
                 false => {
@@ -206,15 +207,15 @@ impl Policy {
         if have >= needed {
             return Ok(signers);
         }
-        Err(refused(format!("the rule {} asks for {asks}", rule.target)))
+        Err(refused(format!("the rule {} asks for {asks}, by {}", rule.target, self.file.display())))
     }
 
-    /// The rule that is the closest: for the manifest itself, else for the most of the path.
-    fn rule(&self, reference: &Reference, manifest: &Digest) -> Option<&Rule> {
+    /// The rule that is the closest: for the artefact itself, else for the most of the path.
+    fn rule(&self, reference: &Reference, digests: &[Digest]) -> Option<&Rule> {
         let path = format!("{}/{}", reference.host(), reference.repository());
         let path: Vec<&str> = path.split('/').collect();
         let closeness = |rule: &Rule| match &rule.target {
-            Target::Manifest(digest) => (digest == manifest).then_some((2, 0)),
+            Target::Manifest(digest) => digests.iter().rev().position(|other| other == digest).map(|at| (2 + at, 0)),
             Target::Scope { segments, is_open } => {
                 let is_prefix = segments.len() <= path.len() && segments.iter().zip(&path).all(|(a, b)| a == b);
                 let is_match =

@@ -1,4 +1,4 @@
-//! References to what a registry holds: `oci://HOST[:PORT]/REPOSITORY[:TAG][@sha256:…]`.
+//! References to what a registry holds: `oci://HOST[:PORT]/REPOSITORY[:TAG][@sha256:…][#PLUGIN]`.
 
 use std::{fmt, str::FromStr};
 
@@ -8,13 +8,14 @@ use crate::{Digest, Error, Result};
 ///
 /// The host is obligatory and must look like one (a dot, a port, or `localhost`): there is no default registry and no
 /// list that is searched, so nobody can put a plugin of the same name before the one that was meant. A reference without
-/// tag and digest means the tag `latest`, and is written so.
+/// tag and digest means the tag `latest`, and is written so. `#PLUGIN` names one plugin of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference {
     host: String,
     repository: String,
     tag: Option<String>,
     digest: Option<Digest>,
+    plugin: Option<String>,
 }
 
 /// What every reference begins with.
@@ -44,9 +45,30 @@ impl Reference {
         self.tag.as_deref()
     }
 
-    /// The manifest's digest, if the reference is pinned to one.
+    /// The manifest's digest, or that of a bundle's index, if the reference is pinned to one.
     pub fn digest(&self) -> Option<Digest> {
         self.digest
+    }
+
+    /// The name of the plugin that is meant, of those in the bundle that the rest of the reference names.
+    pub fn plugin(&self) -> Option<&str> {
+        self.plugin.as_deref()
+    }
+
+    /// The bundle alone, where one plugin of it is meant.
+    pub fn whole(&self) -> Self {
+        Self { plugin: None, ..self.clone() }
+    }
+
+    /// Refuses the name of a plugin where all of an artefact is meant.
+    pub(crate) fn check_whole(&self) -> Result<()> {
+        match &self.plugin {
+            Some(name) => {
+                let problem = format!("`#{name}` is one plugin of a bundle, and this is for all of it; leave it out");
+                Err(Error::input(self, problem))
+            }
+            None => Ok(()),
+        }
     }
 
     /// What to ask the registry for: the digest if there is one, else the tag.
@@ -61,7 +83,7 @@ impl Reference {
 
     /// Another tag or digest of the same repository.
     pub(crate) fn at(&self, tag: Option<String>, digest: Option<Digest>) -> Self {
-        Self { tag, digest, ..self.clone() }
+        Self { tag, digest, ..self.whole() }
     }
 
     /// The same reference, pinned.
@@ -78,6 +100,13 @@ impl FromStr for Reference {
         let Some(rest) = text.strip_prefix(SCHEME) else {
             let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
             return Err(refused(format!("a reference is written {SCHEME}{}", crate::printable(rest, 300))));
+        };
+        let (rest, plugin) = match rest.split_once('#') {
+            Some((_, name)) if !is_name(name) => {
+                return Err(refused(format!("`#{}` is no name of a plugin in a bundle", crate::printable(name, 60))));
+            }
+            Some((rest, name)) => (rest, Some(name.to_owned())),
+            None => (rest, None),
         };
         let (rest, digest) = match rest.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest.parse::<Digest>().map_err(refused)?)),
@@ -97,7 +126,7 @@ impl FromStr for Reference {
             check_tag(tag).map_err(refused)?;
         }
         let tag = tag.or_else(|| digest.is_none().then(|| "latest".to_owned()));
-        Ok(Self { host: host.to_owned(), repository: repository.to_owned(), tag, digest })
+        Ok(Self { host: host.to_owned(), repository: repository.to_owned(), tag, digest, plugin })
     }
 }
 
@@ -109,6 +138,9 @@ impl fmt::Display for Reference {
         }
         if let Some(digest) = &self.digest {
             write!(formatter, "@{digest}")?;
+        }
+        if let Some(plugin) = &self.plugin {
+            write!(formatter, "#{plugin}")?;
         }
         Ok(())
     }
@@ -183,6 +215,12 @@ fn check_tag(tag: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether a part of a bundle can have this name: a file's wherever it is written, and not hidden.
+pub(crate) fn is_name(name: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=128).contains(&name.len()) && name.bytes().all(is_inner) && !name.starts_with(['.', '-'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,6 +235,8 @@ mod tests {
             ("oci://[::1]:5000/a:1", "oci://[::1]:5000/a:1".to_owned()),
             (format!("oci://a.b/c@{digest}").as_str(), format!("oci://a.b/c@{digest}")),
             (format!("oci://a.b/c:1@{digest}").as_str(), format!("oci://a.b/c:1@{digest}")),
+            ("oci://a.b/c#x-y.z", "oci://a.b/c:latest#x-y.z".to_owned()),
+            (format!("oci://a.b/c@{digest}#x").as_str(), format!("oci://a.b/c@{digest}#x")),
         ] {
             assert_eq!(text.parse::<Reference>().map(|reference| reference.to_string()), Ok(written));
         }
@@ -220,6 +260,8 @@ mod tests {
             ("oci://ghcr.io/a:", "`` is no tag"),
             ("oci://ghcr.io/a:b/c", "`b/c` is no tag"),
             ("oci://ghcr.io/a@sha256:abc", "`sha256:abc` is no sha256 digest"),
+            ("oci://ghcr.io/a:1#", "`#` is no name of a plugin in a bundle"),
+            ("oci://ghcr.io/a:1#../x", "`#../x` is no name of a plugin in a bundle"),
             ("oci://[::1/a", "is no host"),
             ("oci://ghcr..io/a", "is no host"),
         ] {

@@ -64,9 +64,17 @@ impl Workspace {
         command
     }
 
-    /// The cargo that runs this tool.
+    /// The cargo that runs this tool, without what it tells this tool about itself: some build scripts run again wherever
+    /// these variables change, and what is built by hand and by this tool would be built in turns.
     pub fn cargo(&self) -> Command {
-        self.command(&env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+        let mut command = self.command(&env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+        let of_this_tool = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+        for (name, _) in env::vars_os() {
+            if of_this_tool.iter().any(|start| name.as_encoded_bytes().starts_with(start.as_bytes())) {
+                command.env_remove(name);
+            }
+        }
+        command
     }
 
     /// A binary that `cargo build` made.

@@ -50,7 +50,7 @@ typedef struct {
 } Context;
 
 /* ---- Roles: implement the function of the one that the plugin has. Those of losses and schedulers are in
- * brewer_losses.h, a callback's in brewer_callback.h ---- */
+ * brewer_losses.h, a callback's in brewer_callback.h, and what a plugin remembers is in brewer_state.h ---- */
 
 /* An adaptor. `features` comes empty. */
 void adapt(Context context, Batch batch, Outputs outputs, Features features);
@@ -88,6 +88,26 @@ void brewer_recover(void);
 
 typedef enum { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR } Level;
 
+/* The point of a run at which a call is made. */
+typedef struct {
+    /* The forward step, counted from 0. */
+    uint64_t step;
+    /* The optimizer steps that are done. */
+    uint64_t global_step;
+    /* The epoch, counted from 0. */
+    uint64_t epoch;
+    /* The share of the run's optimizer steps that are done, in 0..1. */
+    double progress;
+    /* The task's name where the experiment has several, NULL otherwise. */
+    const char *task;
+    /* Whether the call is about the student alone, or about the teacher of that index. Neither in a role that is called for
+     * both together. */
+    bool is_student, is_teacher;
+    uint32_t teacher;
+} Step;
+
+/* The point of the run at which the call is made, in every role. */
+Step brewer_step(void);
 /* Writes a message to the run's log, as printf writes it. */
 void brewer_log(Level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* 64 random bits. They follow from the experiment's seed, the model, the task and the step. */

@@ -1,10 +1,27 @@
-/* The log, random numbers, and the plugin's configuration. */
+/* The step, the log, random numbers, and the plugin's configuration. */
 #include "call.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+Step brewer_step(void) {
+    brewer_plugin_types_step_context_t now;
+    brewer_plugin_host_step(&now);
+    bool is_student = now.side.is_some && now.side.val.tag == BREWER_PLUGIN_TYPES_MODEL_STUDENT;
+    bool is_teacher = now.side.is_some && !is_student;
+    return (Step){
+        .step = now.step,
+        .global_step = now.global_step,
+        .epoch = now.epoch,
+        .progress = now.progress,
+        .task = now.task.is_some ? keep_text(now.task.val) : NULL,
+        .is_student = is_student,
+        .is_teacher = is_teacher,
+        .teacher = is_teacher ? now.side.val.val.teacher : 0,
+    };
+}
 
 void brewer_log(Level level, const char *format, ...) {
     char text[4096];

@@ -1,9 +1,16 @@
-// What surrounds the plugin: its configuration, the log, random numbers.
+// What surrounds the plugin: its configuration, the step, the log, random numbers.
 
 import * as contract from "brewer:plugin/host@0.1.0";
 
 export function config() {
     return JSON.parse(contract.config());
+}
+
+export function step() {
+    const { step, globalStep, epoch, progress, task, side } = contract.step();
+    const [isStudent, teacher] = [side?.tag === "student", side?.tag === "teacher" ? side.val : undefined];
+    const counts = { step: Number(step), globalStep: Number(globalStep), epoch: Number(epoch) };
+    return { ...counts, progress, task: task ?? undefined, isStudent, teacher };
 }
 
 /** Writes arguments to the run's log, as `console.log` shows them. */

@@ -32,6 +32,16 @@ export function defineMatchLoss(
  * optimizer steps done, in 0..1. */
 export function defineWeightScheduler(weight: (progress: number) => number): { weight(progress: number): number };
 
+/**
+ * Lets the plugin's memory survive a run that is resumed: `export const state = …` beside the plugin's role, and
+ * `"state": true` in `plugin.json`. `save` returns the memory as bytes, at each checkpoint; `restore` makes it again what it
+ * was.
+ */
+export function defineState(
+    save: () => Uint8Array,
+    restore: (bytes: Uint8Array) => void,
+): { save(): Uint8Array; restore(bytes: Uint8Array): void };
+
 /** What logits are divided by before the softmax: one number, or one for each row of logits. */
 export class Temperature {
     private constructor();
@@ -76,6 +86,28 @@ export interface Context {
     /** The forward step, counted from 0. */
     readonly step: number;
 }
+
+/** The point of a run at which a call is made. */
+export interface Step {
+    /** The forward step, counted from 0. */
+    readonly step: number;
+    /** The optimizer steps that are done. */
+    readonly globalStep: number;
+    /** The epoch, counted from 0. */
+    readonly epoch: number;
+    /** The share of the run's optimizer steps that are done, in 0..1. */
+    readonly progress: number;
+    /** The task's name where the experiment has several. */
+    readonly task: string | undefined;
+    /** Whether the call is about the student alone. */
+    readonly isStudent: boolean;
+    /** The index of the teacher that the call is about, 0 when there is one; undefined for the student, and in a role that
+     * is called for student and teacher together. */
+    readonly teacher: number | undefined;
+}
+
+/** The point of the run at which the call is made, in every role. */
+export function step(): Step;
 
 /** One tensor where several may stand. */
 export type Tensors = Tensor | readonly Tensor[] | TensorList | null | undefined;

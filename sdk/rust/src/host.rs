@@ -1,7 +1,7 @@
-//! What surrounds the plugin: its configuration, the log, random numbers.
+//! What surrounds the plugin: its configuration, the step, the log, random numbers.
 
 use crate::bindings::brewer::plugin::host;
-pub use crate::bindings::brewer::plugin::host::Level;
+pub use crate::bindings::brewer::plugin::{host::Level, types::StepContext};
 
 /// The plugin's `config` in the experiment, as JSON text; `{}` if there is none.
 pub fn config_json() -> String {
@@ -12,6 +12,11 @@ pub fn config_json() -> String {
 #[cfg(feature = "config")]
 pub fn config<T: serde::de::DeserializeOwned>() -> crate::Result<T> {
     serde_json::from_str(&config_json()).map_err(|error| format!("the plugin's config: {error}").into())
+}
+
+/// The point of the run at which the call is made, in every role.
+pub fn step() -> StepContext {
+    host::step()
 }
 
 /// Writes a message to the run's log.

@@ -39,6 +39,9 @@
 //! A plugin may have several roles: it calls several macros. Each role runs in an instance of its own; a `static` of one
 //! is not seen by another.
 //!
+//! What a plugin keeps from call to call, in a `static` or a `thread_local!`, starts anew when a run is resumed, unless
+//! [`export_state!`] says how it is saved and restored. [`host::step`] says in every role where in the run a call happens.
+//!
 //! # Tensors
 //!
 //! A [`Tensor`] is a handle: the elements stay with the host, which computes. Methods return a [`Result`] whose error
@@ -71,6 +74,7 @@ pub mod metrics;
 pub mod model;
 mod operators;
 mod roles;
+mod state;
 mod tensor;
 mod types;
 pub mod values;
@@ -84,6 +88,8 @@ pub use roles::{
     run_adaptor, run_batch_postprocessor, run_callback, run_kd_loss, run_match_loss, run_num_layers,
     run_temperature_scheduler, run_weight_scheduler,
 };
+#[doc(hidden)]
+pub use state::{run_restore, run_save};
 pub use tensor::{Kind, Tensor};
 pub use types::{Batch, Context, Features, Model, Outputs};
 

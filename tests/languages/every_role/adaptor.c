@@ -2,6 +2,9 @@
 #include <brewer.h>
 #include <brewer_callback.h>
 #include <brewer_losses.h>
+#include <brewer_state.h>
+
+#include <string.h>
 
 void adapt(Context context, Batch batch, Outputs outputs, Features features) {
     (void)context, (void)batch;
@@ -62,8 +65,29 @@ Temperature choose(Tensor student, Tensor teacher, double base) {
     return temperature_per_example(tensor_mul_scalar(surest, base));
 }
 
+static struct {
+    uint64_t calls;
+    double mean;
+} memory;
+
+/* The square of the progress, and the running mean of what it was in the calls before. */
 double weight(double progress) {
-    return progress * progress;
+    Step now = brewer_step();
+    if (now.step != 3 || now.global_step != 3 || now.progress != progress || now.is_student || now.is_teacher) {
+        brewer_fail("step %d, progress %f", (int)now.step, now.progress);
+    }
+    double chosen = progress * progress + memory.mean;
+    memory.calls++;
+    memory.mean += (progress - memory.mean) / (double)memory.calls;
+    return chosen;
+}
+
+Bytes save_state(void) {
+    return (Bytes){&memory, sizeof memory};
+}
+
+void restore_state(Bytes bytes) {
+    if (bytes.size == sizeof memory) memcpy(&memory, bytes.data, bytes.size);
 }
 
 /* The element of a tensor that has one. */

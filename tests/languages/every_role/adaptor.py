@@ -1,7 +1,9 @@
 """Every role in one component: what it does, the ones in other languages do as well."""
 
+import struct
+
 from brewer_sdk import (
-    adaptor, batch_postprocessor, kd_loss, match_loss, temperature_scheduler, weight_scheduler,
+    adaptor, batch_postprocessor, kd_loss, match_loss, state, step, temperature_scheduler, weight_scheduler,
 )  # fmt: skip
 from brewer_sdk.callback import (
     batches, callback, forward, metric, metric_names, parameter_names, parameter_shape, parameter_statistics, report, splits,
@@ -46,9 +48,31 @@ def choose(student, teacher, base):
     return base / 2 if base > 5 else teacher.softmax(-1).amax(-1) * base
 
 
+calls, mean = 0, 0.0
+
+
 @weight_scheduler
 def weight(progress):
-    return progress**2
+    """The square of the progress, and the running mean of what it was in the calls before."""
+    global calls, mean
+    now = step()
+    assert (now.step, now.global_step, now.progress, now.is_student, now.teacher) == (3, 3, progress, False, None), now
+    chosen = progress**2 + mean
+    calls += 1
+    mean += (progress - mean) / calls
+    return chosen
+
+
+def save():
+    return struct.pack("<Qd", calls, mean)
+
+
+def restore(data):
+    global calls, mean
+    calls, mean = struct.unpack("<Qd", data)
+
+
+state(save, restore)
 
 
 @callback

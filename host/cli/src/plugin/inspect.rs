@@ -19,7 +19,7 @@ pub struct InspectOptions {
     /// Print one line of JSON in place of the table
     ///
     /// Keys: command, reference, manifest_digest, signers (null where they are not known), sha256, bytes, contract,
-    /// roles, manifest (null without one).
+    /// roles, state (whether checkpoints hold what it remembers), manifest (null without one).
     #[arg(long)]
     json: bool,
 
@@ -72,6 +72,7 @@ fn print(located: &Located) -> Result<()> {
     }
     rows.push(("contract", inspected.contract.clone()));
     rows.push(("roles", inspected.roles.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
+    rows.extend(inspected.has_state.then(|| ("state", "checkpoints hold what it remembers".to_owned())));
     rows.push((
         "permissions",
         match &inspected.manifest {

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use brewer_plugin_host::PluginRole;
 use brewer_plugin_kit::project::{self, Language};
 use clap::Args;
 
@@ -17,10 +18,14 @@ pub struct NewOptions {
     #[arg(long, value_name = "LANGUAGE")]
     lang: Language,
 
-    /// Its role in a run: adaptor, batch-postprocessor, callback, kd-loss, match-loss, temperature-scheduler or
-    /// weight-scheduler
-    #[arg(long, default_value = "adaptor")]
+    #[arg(long, default_value = "adaptor", help = roles())]
     role: String,
+}
+
+/// What there is to choose.
+fn roles() -> String {
+    let names: Vec<String> = PluginRole::ALL.iter().map(ToString::to_string).collect();
+    format!("Its role in a run: {}", names.join(", "))
 }
 
 pub fn new(options: &NewOptions) -> Result<ExitCode> {

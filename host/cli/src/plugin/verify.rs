@@ -53,7 +53,7 @@ pub fn verify(command: &str, options: &VerifyOptions) -> Result<ExitCode> {
     show(command, &reference.pinned(manifest).to_string(), &findings, options.json)?;
     match policy {
         Some(policy) => {
-            policy.decide(&reference, &manifest, &findings).map_err(failed)?;
+            policy.decide(&reference, &[manifest], &findings).map_err(failed)?;
         }
         None if findings.iter().any(|found| matches!(found.verdict, Verdict::SignedBy(_))) => {}
         None => {

@@ -4,7 +4,7 @@ mod by_name;
 
 pub use by_name::ByName;
 
-use crate::{Batch, Features, Outputs, Result, StepContext};
+use crate::{Batch, Features, Outputs, Result, RoleState, StepContext};
 
 /// Takes the features of a batch out of a model's outputs. One adaptor may serve teacher and student: the context
 /// says whose outputs these are. A teacher's call runs without grad; what is computed from a student's outputs is
@@ -22,6 +22,11 @@ pub trait Adaptor {
     /// has checked.
     fn is_plugin(&self) -> bool {
         false
+    }
+
+    /// What it remembers from call to call, if that goes into checkpoints.
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        None
     }
 
     /// The features of a batch, of the model that is the context's side.

@@ -28,7 +28,9 @@ use tasks::{Assembler, TaskParts};
 
 /// All that a run needs.
 pub struct Assembled {
+    /// What trains.
     pub session: Session,
+    /// How it trains.
     pub settings: Settings,
     /// What is evaluated at checkpoints.
     pub evaluated: Vec<Evaluated>,
@@ -44,12 +46,17 @@ pub struct Assembled {
 
 /// Data on which the student is evaluated at checkpoints.
 pub struct Evaluated {
+    /// The data, by the name that reports give it.
     pub split: DataSplit,
     /// The model that is evaluated on it.
     pub model: ModelSpec,
 }
 
 impl Assembled {
+    /// When steps, epochs and checkpoints come.
+    ///
+    /// # Errors
+    /// If an epoch has fewer batches than one optimizer step takes.
     pub fn timetable(&self) -> Result<Timetable> {
         Ok(Timetable::new(&self.settings.training, self.session.batches_per_epoch())?)
     }

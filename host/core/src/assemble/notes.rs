@@ -7,6 +7,7 @@ use crate::train::{Branch, TrainingTask};
 pub struct Note {
     /// What it is about, in a word: `classes`, `warning`.
     pub label: &'static str,
+    /// The decision, as a sentence.
     pub text: String,
 }
 

@@ -38,18 +38,22 @@ pub trait PluginSource {
         unknown_role(spec, "a callback")
     }
 
+    /// A KD loss.
     fn kd_loss(&mut self, spec: &PluginSpec) -> Result<Box<dyn KdLoss>> {
         unknown_role(spec, "a KD loss")
     }
 
+    /// A match loss.
     fn match_loss(&mut self, spec: &PluginSpec) -> Result<Box<dyn MatchLoss>> {
         unknown_role(spec, "a match loss")
     }
 
+    /// A temperature scheduler.
     fn temperature_scheduler(&mut self, spec: &PluginSpec) -> Result<Box<dyn TemperatureScheduler>> {
         unknown_role(spec, "a temperature scheduler")
     }
 
+    /// A weight scheduler.
     fn weight_scheduler(&mut self, spec: &PluginSpec) -> Result<Box<dyn WeightScheduler>> {
         unknown_role(spec, "a weight scheduler")
     }

@@ -20,6 +20,7 @@ pub struct CacheSpec {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CacheDtype {
+    /// As they are computed.
     #[default]
     Float32,
     /// Half the size, to three digits; up to 65,504.

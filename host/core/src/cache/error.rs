@@ -7,6 +7,7 @@ use crate::memory::in_gigabytes;
 
 /// What is wrong with a cache of a teacher's outputs.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of a variant says what it is and what its fields are")]
 pub enum CacheError {
     /// It was made of something else than what this run would make.
     #[error(
@@ -75,6 +76,7 @@ pub enum CacheError {
 }
 
 impl CacheError {
+    /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
             CacheError::Stale { .. }

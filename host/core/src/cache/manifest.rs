@@ -17,11 +17,13 @@ use crate::files;
 pub struct CacheKey {
     /// Of `config.json` and the weights.
     pub teacher: String,
+    /// Of `tokenizer.json`, or `none`.
     pub tokenizer: String,
     /// Of the examples as the teacher reads them.
     pub data: String,
     /// Of the component and its configuration, or `built-in`.
     pub adaptor: String,
+    /// Of the component and its configuration, or `none`.
     pub postprocessor: String,
     /// Of the extra arguments of the teacher's forward.
     pub args: String,

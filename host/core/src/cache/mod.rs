@@ -199,10 +199,12 @@ impl TeacherCache {
         self.folder.as_deref()
     }
 
+    /// What numbers are kept as.
     pub fn dtype(&self) -> CacheDtype {
         self.dtype
     }
 
+    /// For how many examples it has room.
     pub fn num_examples(&self) -> usize {
         self.lengths.len()
     }

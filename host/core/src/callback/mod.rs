@@ -6,12 +6,14 @@ use std::sync::atomic::AtomicBool;
 use indexmap::IndexMap;
 
 use crate::data::Loader;
-use crate::{Result, StepContext, Student};
+use crate::{Result, RoleState, StepContext, Student};
 
 /// Whether training goes on after a callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
+    /// The run continues.
     Continue,
+    /// The run ends after this checkpoint.
     Stop,
 }
 
@@ -25,6 +27,7 @@ pub struct DataSplit {
     pub name: String,
     /// The task whose data it is, where there are several.
     pub task: Option<Arc<str>>,
+    /// Its batches.
     pub loader: Loader,
 }
 
@@ -44,6 +47,11 @@ pub trait Callback {
         scalars: &mut Scalars,
         interrupt: &AtomicBool,
     ) -> Result<Action>;
+
+    /// What it remembers from call to call, if that goes into checkpoints.
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        None
+    }
 
     /// The names of what it reports at a checkpoint; `None` if only a call can tell.
     fn scalar_names(&self) -> Option<Vec<String>> {

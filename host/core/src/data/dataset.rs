@@ -149,6 +149,7 @@ impl Dataset {
         self.teacher_outputs.is_some()
     }
 
+    /// Whether there is a column of labels.
     pub fn has_labels(&self) -> bool {
         self.column(LABELS).is_some()
     }

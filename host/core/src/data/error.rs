@@ -6,6 +6,7 @@ use crate::error::os_reason;
 
 /// What is wrong with a file of examples, or with the tokenizer that reads it.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of a variant says what it is and what its fields are")]
 pub enum DataError {
     #[error("cannot read {}: {}", path.display(), os_reason(source))]
     Read { path: PathBuf, source: std::io::Error },
@@ -59,6 +60,7 @@ pub enum DataError {
 
 impl DataError {
     /// Data comes from the user: so does everything that is wrong with it.
+    /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         Fault::Input
     }
@@ -78,6 +80,7 @@ impl DataError {
 
 /// What is wrong with one row.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of a variant says what it is and what its fields are")]
 pub enum RowError {
     #[error("invalid UTF-8 at byte {byte} of the line; expected text in UTF-8")]
     Utf8 { byte: usize },

@@ -14,6 +14,7 @@ pub struct Loader {
 }
 
 impl Loader {
+    /// Batches of `batch_size` examples of a data set, in that order.
     pub fn new(dataset: Arc<Dataset>, batch_size: NonZeroUsize, order: Order) -> Self {
         Self { dataset, batch_size, order }
     }
@@ -29,6 +30,7 @@ impl Loader {
         self.batch_size.get()
     }
 
+    /// The data set that it goes through.
     pub fn dataset(&self) -> &Dataset {
         &self.dataset
     }

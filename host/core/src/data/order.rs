@@ -7,11 +7,19 @@ use super::Dataset;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// An order of its own for each epoch, decided by the seed and the epoch's number alone.
-    Shuffled { seed: u64 },
+    Shuffled {
+        /// What the order of each epoch is drawn from.
+        seed: u64,
+    },
     /// Shuffled, but examples of like length share a batch: within every 50 batches of a shuffled epoch, examples are
     /// sorted by length, cut into batches again, and the batches shuffled (after the `group_by_length` of Hugging Face
     /// transformers).
-    Grouped { seed: u64, batch_size: usize },
+    Grouped {
+        /// What the order of each epoch is drawn from.
+        seed: u64,
+        /// Examples of a batch.
+        batch_size: usize,
+    },
     /// The order of the file.
     File,
     /// The longest first, so that examples of like length share a batch: the fewest padded tokens, for evaluation.

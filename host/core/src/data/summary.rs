@@ -8,9 +8,11 @@ use crate::model::ModelSpec;
 /// A data set in a few numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
+    /// How many there are.
     pub examples: usize,
     /// Tokens of an example, padding in its row left out.
     pub mean_tokens: f64,
+    /// Tokens of the longest example.
     pub max_tokens: usize,
     /// How many texts were cut short.
     pub truncated: usize,

@@ -8,7 +8,9 @@ use crate::{Batch, Features, Outputs, Result};
 /// tokenizer than the student's reads the same rows as tokens of its own, and rows may have a part for each.
 #[derive(Debug, Clone)]
 pub struct Views {
+    /// As the student reads them.
     pub student: Arc<Dataset>,
+    /// As each teacher reads them; one for each.
     pub teachers: Vec<TeacherView>,
 }
 
@@ -26,6 +28,7 @@ pub struct TeacherView {
 pub struct ModelBatches {
     /// Which examples these are.
     pub examples: Vec<usize>,
+    /// The student's batch.
     pub student: Batch,
     /// One for each teacher.
     pub teachers: Vec<TeacherInput>,
@@ -36,12 +39,14 @@ pub struct ModelBatches {
 pub struct TeacherInput {
     /// `None` where it reads the student's.
     pub batch: Option<Batch>,
+    /// What of it is there already.
     pub ready: Ready,
 }
 
 /// What need not be computed for a teacher.
 #[derive(Debug)]
 pub enum Ready {
+    /// All of it is computed.
     Nothing,
     /// Its forward: the outputs stood in the data.
     Outputs(Outputs),

@@ -1,6 +1,6 @@
 use super::{Distiller, check_logits, plan_without_matches};
 use crate::loss::{DistillationConfig, Loss, LossPlan, ModelFeatures, PluginLosses, Term};
-use crate::{Features, Result, StepContext};
+use crate::{Features, Result, RoleState, StepContext};
 
 /// One teacher, with a KD loss and hard labels and no intermediate matches; both sides must have logits.
 pub struct Basic {
@@ -23,6 +23,10 @@ impl Distiller for Basic {
 
     fn begin_step(&mut self, context: &StepContext) -> Result<()> {
         self.plan.begin_step(context)
+    }
+
+    fn states(&mut self) -> Vec<(String, &mut dyn RoleState)> {
+        self.plan.states()
     }
 
     fn loss(&self, student: &Features, teachers: &[Features]) -> Result<Loss> {

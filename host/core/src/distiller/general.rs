@@ -2,7 +2,7 @@ use tch::{Device, Tensor};
 
 use super::{Distiller, Trained};
 use crate::loss::{DistillationConfig, Loss, LossPlan, ModelFeatures, PluginLosses, Term};
-use crate::{Features, Result, Side, StepContext};
+use crate::{Features, Result, RoleState, Side, StepContext};
 
 /// One teacher for each task, with a KD loss, intermediate matches and hard labels, each where the features have them.
 pub struct General {
@@ -23,6 +23,10 @@ impl Distiller for General {
 
     fn begin_step(&mut self, context: &StepContext) -> Result<()> {
         self.plan.begin_step(context)
+    }
+
+    fn states(&mut self) -> Vec<(String, &mut dyn RoleState)> {
+        self.plan.states()
     }
 
     fn loss(&self, student: &Features, teachers: &[Features]) -> Result<Loss> {

@@ -16,7 +16,7 @@ pub use restore::restore_projections;
 pub use trainer::Trainer;
 
 use crate::loss::{DistillationConfig, Loss, LossError, LossPlan, ModelFeatures, PluginLosses, Term};
-use crate::{Features, Parameters, Result, Side, StepContext};
+use crate::{Features, Parameters, Result, RoleState, Side, StepContext};
 
 /// A way to train a student. The engine runs the models, the adaptors and the optimizer; a distiller turns features
 /// into a loss.
@@ -44,6 +44,11 @@ pub trait Distiller {
 
     /// The modules of a teacher, or of the student, whose outputs the loss reads from the features.
     fn modules(&self, _side: Side) -> Vec<String> {
+        vec![]
+    }
+
+    /// What its losses and schedulers remember, each with the key that names it in the experiment.
+    fn states(&mut self) -> Vec<(String, &mut dyn RoleState)> {
         vec![]
     }
 

@@ -2,7 +2,7 @@ use tch::Tensor;
 
 use super::{Distiller, check_logits, plan_without_matches};
 use crate::loss::{DistillationConfig, Loss, LossPlan, ModelFeatures, PluginLosses, Term};
-use crate::{Features, Result, StepContext};
+use crate::{Features, Result, RoleState, StepContext};
 
 /// Several teachers of one task: the student learns from the mean of their logits, with a KD loss and hard labels.
 pub struct MultiTeacher {
@@ -27,6 +27,10 @@ impl Distiller for MultiTeacher {
 
     fn begin_step(&mut self, context: &StepContext) -> Result<()> {
         self.plan.begin_step(context)
+    }
+
+    fn states(&mut self) -> Vec<(String, &mut dyn RoleState)> {
+        self.plan.states()
     }
 
     fn loss(&self, student: &Features, teachers: &[Features]) -> Result<Loss> {

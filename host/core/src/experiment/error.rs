@@ -5,6 +5,7 @@ use crate::error::os_reason;
 
 /// What is wrong with an experiment file.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of a variant says what it is and what its fields are")]
 pub enum ExperimentError {
     #[error("cannot read the experiment {}: {}; name another file with --config", path.display(), os_reason(source))]
     Read { path: PathBuf, source: std::io::Error },
@@ -36,6 +37,7 @@ pub enum ExperimentError {
 }
 
 impl ExperimentError {
+    /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         Fault::Input
     }

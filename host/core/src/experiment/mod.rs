@@ -32,6 +32,7 @@ use crate::train::{ScheduleConfig, TrainingConfig};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
+    /// How the student is trained.
     #[serde(default)]
     pub distiller: DistillerName,
     /// The model that the student learns from; none for the trainer.
@@ -42,19 +43,25 @@ pub struct Experiment {
     pub teachers: Vec<TeacherSpec>,
     /// The model that is trained.
     pub student: StudentSpec,
+    /// The examples, and how they become batches.
     #[serde(default)]
     pub data: DataConfig,
     /// With `multi_task`, a teacher and its data for each task, by name, in place of `teacher` and `data`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tasks: BTreeMap<String, TaskSpec>,
+    /// How parameters are changed.
     #[serde(default)]
     pub optimizer: OptimizerConfig,
+    /// How the learning rate changes in the course of the run.
     #[serde(default)]
     pub schedule: ScheduleConfig,
+    /// How long the run lasts, when it saves, and where to.
     #[serde(default)]
     pub training: TrainingConfig,
+    /// What the loss is made of.
     #[serde(default)]
     pub distillation: DistillationConfig,
+    /// What components do in the run.
     #[serde(default)]
     pub plugins: PluginSpecs,
 }
@@ -93,7 +100,9 @@ impl fmt::Display for DistillerName {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TaskSpec {
+    /// The model that the student learns this task from.
     pub teacher: TeacherSpec,
+    /// The examples of this task.
     pub data: DataConfig,
     /// An adaptor and a batch post-processor in place of the experiment's, for teacher and student in this task.
     #[serde(default)]
@@ -178,6 +187,7 @@ pub struct InitSpec {
 }
 
 impl InitSpec {
+    /// Whether the layers are those of the first teacher.
     pub fn is_from_teacher(&self) -> bool {
         self.from == Path::new("teacher")
     }

@@ -172,7 +172,9 @@ fn toml_message(text: &str, error: &toml::de::Error) -> String {
 /// value itself), and a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyError {
+    /// Which key, from the value that was read on.
     pub key: String,
+    /// What is wrong with it, and what was expected.
     pub message: String,
 }
 

@@ -4,6 +4,7 @@ use crate::names::nearest;
 
 /// What is wrong with a loss plan, or with the features that it is to be computed from.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of a variant says what it is and what its fields are")]
 pub enum LossError {
     /// A name that is none of the known ones.
     #[error("{key}: `{name}` is not known{}; known are {}", nearest(name, known), known.join(", "))]
@@ -74,6 +75,7 @@ pub enum LossError {
 }
 
 impl LossError {
+    /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         Fault::Input
     }

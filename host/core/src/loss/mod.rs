@@ -52,7 +52,7 @@ pub use reverse_kl::ReverseKl;
 pub use select::{probability_shift, select_logits};
 
 use crate::temperature::Temperature;
-use crate::{Distribution, Result, StepContext};
+use crate::{Distribution, Result, RoleState, StepContext};
 
 /// What a KD loss is computed from.
 #[derive(Debug)]
@@ -95,6 +95,11 @@ pub trait KdLoss {
     /// made at a step begins anew.
     fn begin_step(&mut self, _context: &StepContext) {}
 
+    /// What it remembers from call to call, if that goes into checkpoints.
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        None
+    }
+
     /// A scalar; the gradient flows to the student only.
     fn loss(&self, inputs: &KdInputs<'_>) -> Result<Tensor>;
 }
@@ -116,6 +121,11 @@ pub trait MatchLoss {
     /// Called before the calls of each forward step, and once more where a step is computed again: what depends on the calls
     /// made at a step begins anew.
     fn begin_step(&mut self, _context: &StepContext) {}
+
+    /// What it remembers from call to call, if that goes into checkpoints.
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        None
+    }
 
     /// A scalar from the layers of student and teacher and the mask `[batch, length]`, 1 where a position counts.
     fn loss(&self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> Result<Tensor>;

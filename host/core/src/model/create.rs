@@ -14,6 +14,7 @@ use crate::classes::{are_default, listed};
 /// What to make of a checkpoint or a config.
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
+    /// Where its parameters are put.
     pub device: Device,
     /// The class to make, such as `BertForSequenceClassification`; by default the one that `config.json` names.
     pub architecture: Option<String>,
@@ -34,6 +35,7 @@ impl LoadOptions {
 
 /// A model made of a checkpoint.
 pub struct Loaded {
+    /// The model, on its device.
     pub model: Box<dyn Model>,
     /// Parameters that the checkpoint does not have, initialized at random: those of a new head.
     pub new: Vec<String>,

@@ -6,6 +6,7 @@ use crate::error::os_reason;
 
 /// What is wrong with a model's folder or with what a model was given.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of a variant says what it is and what its fields are")]
 pub enum ModelError {
     #[error("cannot read {}: {}", path.display(), os_reason(source))]
     Read { path: PathBuf, source: std::io::Error },
@@ -135,6 +136,7 @@ fn download(folder: &Path) -> String {
 }
 
 impl ModelError {
+    /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
             ModelError::Write { .. } | ModelError::ParameterKind { .. } => Fault::Run,

@@ -35,11 +35,15 @@ use crate::{Batch, Result, Task};
 pub struct ModelSpec {
     /// The name of its class in Hugging Face transformers, such as `BertForSequenceClassification`.
     pub architecture: String,
+    /// What it reads of a batch.
     pub inputs: InputSpec,
+    /// What it predicts.
     pub task: Task,
     /// The sizes of its layers; `None` where it has none that are known.
     pub num_layers: Option<usize>,
+    /// The last dimension of a hidden state.
     pub hidden_size: Option<i64>,
+    /// The heads of each attention layer.
     pub num_attention_heads: Option<i64>,
 }
 
@@ -50,12 +54,14 @@ pub struct InputSpec {
     pub columns: Vec<InputColumn>,
     /// The longest input in tokens; `None` if there is no limit.
     pub max_length: Option<usize>,
+    /// What `input_ids` holds at padding.
     pub pad_token_id: i64,
 }
 
 /// A column of integers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputColumn {
+    /// Its name in the batch.
     pub name: &'static str,
     /// Its numbers are 0 to `count` − 1; `None` if there is no limit.
     pub count: Option<i64>,
@@ -72,6 +78,7 @@ impl InputSpec {
         self.columns.iter().find(|column| column.name == name)?.count
     }
 
+    /// How many words it knows; `None` if there is no limit.
     pub fn vocab_size(&self) -> Option<i64> {
         self.count("input_ids")
     }
@@ -79,6 +86,7 @@ impl InputSpec {
 
 /// A teacher or a student.
 pub trait Model {
+    /// What it is, reads and predicts.
     fn spec(&self) -> &ModelSpec;
 
     /// The `config.json` that the model was made from; `None` for one that has none.
@@ -95,5 +103,6 @@ pub trait Model {
     /// Writes the model to a folder in Hugging Face layout (`config.json`, `model.safetensors`).
     fn save(&self, folder: &Path) -> Result<()>;
 
+    /// Where its parameters are.
     fn device(&self) -> Device;
 }

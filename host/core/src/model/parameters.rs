@@ -11,10 +11,12 @@ pub struct Parameters {
 }
 
 impl Parameters {
+    /// No parameters.
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// Adds a parameter under its name.
     pub fn insert(&mut self, name: impl Into<String>, tensor: Tensor) {
         self.tensors.insert(name.into(), tensor);
     }

@@ -55,6 +55,7 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// Whether dropout is on.
     pub fn is_training(&self) -> bool {
         self.is_training
     }

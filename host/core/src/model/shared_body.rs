@@ -22,7 +22,9 @@ pub struct SharedBody {
 
 /// A model on a shared body, and the names of its parameters that were initialized at random.
 pub struct WithNewHead {
+    /// The model: this body, and the head.
     pub model: Box<dyn Model>,
+    /// The parameters of the head that nothing was read for, by name.
     pub new: Vec<String>,
 }
 

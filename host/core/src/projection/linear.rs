@@ -7,8 +7,11 @@ use crate::model::Parameters;
 /// What follows the linear map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
+    /// The linear map alone.
     None,
+    /// max(0, x) behind it.
     Relu,
+    /// tanh x behind it.
     Tanh,
 }
 

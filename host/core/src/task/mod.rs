@@ -21,16 +21,31 @@ pub const IGNORED_LABEL: i64 = -100;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
     /// One of several classes for each example: logits `[batch, classes]`, labels `[batch]`.
-    SingleLabel { labels: Vec<String> },
+    SingleLabel {
+        /// The names of the classes, in the order of the logits.
+        labels: Vec<String>,
+    },
     /// Any of several classes for each example: logits `[batch, classes]`, labels `[batch, classes]`, 1 where a class
     /// holds and 0 where it does not.
-    MultiLabel { labels: Vec<String> },
+    MultiLabel {
+        /// The names of the classes, in the order of the logits.
+        labels: Vec<String>,
+    },
     /// Numbers for each example: logits `[batch, numbers]`, labels of the same shape, or `[batch]` if it is one number.
-    Regression { labels: Vec<String> },
+    Regression {
+        /// The names of the numbers.
+        labels: Vec<String>,
+    },
     /// One of several classes for each token: logits `[batch, length, classes]`, labels `[batch, length]`.
-    TokenLabels { labels: Vec<String> },
+    TokenLabels {
+        /// The names of the classes, in the order of the logits.
+        labels: Vec<String>,
+    },
     /// A word for each token: logits `[batch, length, vocabulary]`, labels `[batch, length]`.
-    MaskedLm { vocab_size: i64 },
+    MaskedLm {
+        /// How many words there are.
+        vocab_size: i64,
+    },
 }
 
 /// What a softmax or a sigmoid makes of logits.

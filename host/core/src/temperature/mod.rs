@@ -11,7 +11,7 @@ pub use cwsm::Cwsm;
 pub use flsw::Flsw;
 
 use crate::loss::{NameAndParameters, Unfit};
-use crate::{Distribution, Result, StepContext};
+use crate::{Distribution, Result, RoleState, StepContext};
 
 /// What logits are divided by before the softmax.
 #[derive(Debug)]
@@ -43,6 +43,11 @@ pub trait TemperatureScheduler {
     /// Called before the calls of each forward step, and once more where a step is computed again: what depends on the calls
     /// made at a step begins anew.
     fn begin_step(&mut self, _context: &StepContext) {}
+
+    /// What it remembers from call to call, if that goes into checkpoints.
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        None
+    }
 
     /// From logits of one shape `[…, labels]` and the configured temperature. Runs without grad.
     fn temperature(&self, student: &Tensor, teacher: &Tensor, base: f64) -> Result<Temperature>;

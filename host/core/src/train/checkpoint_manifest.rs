@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::TrainingState;
+use super::role_states::StateEntry;
 use crate::digest::{self, shortened};
 use crate::{DigestError, files, os_reason};
 
@@ -23,6 +24,9 @@ pub(super) struct CheckpointManifest {
     pub is_stopped: bool,
     /// The line of `metrics.jsonl` that belongs to the checkpoint; none if its callbacks have not run.
     pub metrics_line: Option<String>,
+    /// What roles remember: `role_state.0.bin` is the first one's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<StateEntry>,
     files: Vec<FileEntry>,
     /// The digest of the manifest with an empty one; set when it is written.
     sha256: String,
@@ -59,6 +63,7 @@ impl CheckpointManifest {
             skipped: state.skipped,
             is_stopped: state.is_stopped,
             metrics_line: state.metrics_line.clone(),
+            roles: state.roles.iter().map(|saved| saved.entry.clone()).collect(),
             files,
             sha256: String::new(),
         })

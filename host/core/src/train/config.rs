@@ -56,6 +56,7 @@ impl Default for TrainingConfig {
 /// How long a run lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Duration {
+    /// Passes over the training data.
     Epochs(usize),
     /// Optimizer steps.
     Steps(usize),

@@ -6,6 +6,7 @@ use crate::json::in_plain_words;
 
 /// What is wrong with a training configuration, or went wrong in a run.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of a variant says what it is and what its fields are")]
 pub enum TrainError {
     /// A value that makes no sense.
     #[error("{key} is {found}; expected {expected}")]
@@ -61,6 +62,13 @@ pub enum TrainError {
     #[error("cannot resume the run in {}: {problem}", path.display())]
     Resume { path: PathBuf, problem: String },
 
+    /// What a role remembered at a checkpoint and cannot take up again.
+    #[error(
+        "cannot resume with the memory of {owner} as `{place}`: {problem}. Resume with the plugin as it was, or run without \
+         --resume"
+    )]
+    RoleState { owner: String, place: String, problem: String },
+
     /// A folder that another run writes.
     #[error(
         "{} is the folder of a run that is under way ({holder}); wait for its end, or name another folder in \
@@ -81,6 +89,7 @@ pub enum TrainError {
 }
 
 impl TrainError {
+    /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
             TrainError::Value { .. }
@@ -88,6 +97,7 @@ impl TrainError {
             | TrainError::NoSteps { .. }
             | TrainError::NoGradient { .. }
             | TrainError::Resume { .. }
+            | TrainError::RoleState { .. }
             | TrainError::Locked { .. }
             | TrainError::OutputFolder { .. } => Fault::Input,
             // The check before step 0 has seen what the user gave.

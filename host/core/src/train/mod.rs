@@ -16,6 +16,7 @@ pub mod optimizer;
 mod output_folder;
 mod rehearsal;
 mod resume;
+mod role_states;
 mod run_folder;
 mod run_record;
 mod schedule;

@@ -172,7 +172,7 @@ impl RunFolder {
         let save = |partial: &Path| {
             self.write_student(partial, student)?;
             save_trained(partial, trained)?;
-            state.save_optimizer(partial)?;
+            state.save(partial)?;
             let manifest = CheckpointManifest::of(partial, state)?;
             manifest.write(partial).map_err(|source| write_error(partial, source))?;
             let metrics = self.metrics();

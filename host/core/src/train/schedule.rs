@@ -11,6 +11,7 @@ use super::TrainError;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScheduleConfig {
+    /// The form of the curve after the warm-up.
     pub name: ScheduleName,
     /// Optimizer steps over which the rate grows from 0.
     pub num_warmup_steps: Option<usize>,
@@ -20,9 +21,11 @@ pub struct ScheduleConfig {
     pub num_training_steps: Option<usize>,
 }
 
+/// The form of a schedule after its warm-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScheduleName {
+    /// The rate stays.
     Constant,
     /// Down to 0 in a straight line.
     Linear,
@@ -50,7 +53,9 @@ impl fmt::Display for ScheduleName {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
     name: ScheduleName,
+    /// Optimizer steps over which the rate grows from 0.
     pub num_warmup_steps: usize,
+    /// The optimizer step at which the schedule ends.
     pub num_training_steps: usize,
 }
 

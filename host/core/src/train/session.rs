@@ -101,6 +101,7 @@ impl Session {
                 checked.losses = losses;
             }
         }
+        self.check_states()?;
         Ok(checked)
     }
 
@@ -144,6 +145,11 @@ impl Session {
         // The checkpoint of an interrupt is kept until there is a later one.
         let mut superseded = None;
         if let Some(last) = start.step.checked_sub(1) {
+            if !self.refill_caches(&start, &timetable, interrupt)? {
+                return Ok(Outcome::Interrupted { global_step: start.global_step });
+            }
+            // Until now roles were called for the check and for the caches alone.
+            self.restore_states(&start.roles)?;
             let epoch = last as usize / timetable.batches_per_epoch();
             let is_due = timetable.is_checkpoint(start.global_step as usize, epoch);
             match &start.metrics_line {
@@ -158,9 +164,6 @@ impl Session {
                     }
                 }
                 None => superseded = Some(start.global_step),
-            }
-            if !self.refill_caches(&start, &timetable, interrupt)? {
-                return Ok(Outcome::Interrupted { global_step: start.global_step });
             }
         }
         // It looks into the caches ahead of the steps, so they are full by now.
@@ -220,7 +223,8 @@ impl Session {
             let action = match is_checkpoint {
                 true => self.checkpoint(epoch, state, &timetable, folder, observers, interrupt)?,
                 false => {
-                    self.save(&state, folder)?;
+                    let roles = self.save_states()?;
+                    self.save(&TrainingState { roles, ..state }, folder)?;
                     None
                 }
             };
@@ -271,7 +275,8 @@ impl Session {
     }
 
     /// Runs the callbacks, saves a checkpoint with what they found, and reports it. If one of them fails, or an interrupt
-    /// comes before they are done (`None`), the checkpoint is saved without: they are run again when the run is resumed.
+    /// comes before they are done (`None`), the checkpoint is saved as it was before them: they are run again when the run is
+    /// resumed.
     fn checkpoint(
         &mut self,
         epoch: usize,
@@ -282,8 +287,10 @@ impl Session {
         interrupt: &AtomicBool,
     ) -> Result<Option<Action>> {
         let context = StepContext { epoch: epoch as u64, side: Some(Side::Student), ..timetable.context(state.step) };
+        state.roles = self.save_states()?;
         let called = libtorch::guarded(|| self.run_callbacks(&context, interrupt));
         if let Ok(Some((action, report))) = &called {
+            state.roles = self.save_states()?;
             state.metrics_line = Some(checkpoint_line(report));
             state.is_stopped = *action == Action::Stop;
         }

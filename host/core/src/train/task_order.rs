@@ -5,9 +5,19 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 #[derive(Debug, Clone)]
 pub enum TaskOrder {
     /// Drawn anew for each step, with a chance for each task.
-    Drawn { chances: Vec<f64>, random: Box<ChaCha8Rng> },
+    Drawn {
+        /// The chance of each task; together 1.
+        chances: Vec<f64>,
+        /// What the next draw is made from.
+        random: Box<ChaCha8Rng>,
+    },
     /// Step by step; after the last it begins again.
-    Given { tasks: Vec<usize>, next: usize },
+    Given {
+        /// The tasks in their order, by index.
+        tasks: Vec<usize>,
+        /// The position in `tasks` of the next step.
+        next: usize,
+    },
 }
 
 impl TaskOrder {

@@ -4,6 +4,7 @@ use std::path::Path;
 use tch::Tensor;
 
 use super::checkpoint_manifest::CheckpointManifest;
+use super::role_states::{self, SavedState};
 use super::run_folder::write_tensors;
 use crate::{Result, libtorch};
 
@@ -24,18 +25,21 @@ pub struct TrainingState {
     pub is_stopped: bool,
     /// What the optimizer remembers: a parameter's name, and what it is in torch's words (`classifier.weight.exp_avg`).
     pub(super) optimizer: HashMap<String, Tensor>,
+    /// What roles remember.
+    pub(super) roles: Vec<SavedState>,
 }
 
 /// The optimizer's file in a checkpoint.
 const FILE: &str = "optimizer.safetensors";
 
 impl TrainingState {
-    /// Writes what the optimizer remembers; the rest stands in the checkpoint's manifest.
-    pub(super) fn save_optimizer(&self, checkpoint: &Path) -> Result<()> {
+    /// Writes what the optimizer and the roles remember; the rest stands in the checkpoint's manifest.
+    pub(super) fn save(&self, checkpoint: &Path) -> Result<()> {
         let tensors = self.optimizer.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
         let mut tensors: Vec<(String, Tensor)> = tensors.collect();
         tensors.sort_by(|(left, _), (right, _)| left.cmp(right));
-        write_tensors(&tensors, &checkpoint.join(FILE))
+        write_tensors(&tensors, &checkpoint.join(FILE))?;
+        role_states::write(checkpoint, &self.roles)
     }
 
     /// The state in a checkpoint, all of whose files are checked; an error says what is wrong.
@@ -44,7 +48,8 @@ impl TrainingState {
         manifest.check(checkpoint)?;
         let read = Tensor::read_safetensors(checkpoint.join(FILE));
         let optimizer = read.map_err(|error| format!("{FILE}: {}", libtorch::message(&error)))?.into_iter().collect();
-        let CheckpointManifest { step, global_step, skipped, metrics_line, is_stopped, .. } = manifest;
-        Ok(Self { step, global_step, skipped, metrics_line, is_stopped, optimizer })
+        let CheckpointManifest { step, global_step, skipped, metrics_line, is_stopped, roles, .. } = manifest;
+        let roles = role_states::read(checkpoint, roles)?;
+        Ok(Self { step, global_step, skipped, metrics_line, is_stopped, optimizer, roles })
     }
 }

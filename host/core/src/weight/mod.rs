@@ -7,7 +7,7 @@ pub use linear_decay::LinearDecay;
 pub use linear_growth::LinearGrowth;
 
 use crate::loss::LossError;
-use crate::{Result, StepContext};
+use crate::{Result, RoleState, StepContext};
 
 /// The weight of a loss at a point of the run.
 pub trait WeightScheduler {
@@ -16,6 +16,11 @@ pub trait WeightScheduler {
     /// The weight from the context's step on. Called once after each optimizer step, before the next forward step; the
     /// configured weight holds until then.
     fn weight(&mut self, context: &StepContext) -> Result<f64>;
+
+    /// What it remembers from call to call, if that goes into checkpoints.
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        None
+    }
 }
 
 /// The names of the built-in weight schedulers.

@@ -96,6 +96,8 @@ pub struct Project {
     pub language: Language,
     /// At least one.
     roles: Vec<String>,
+    /// Whether it exports what it remembers.
+    state: bool,
 }
 
 /// The keys of `plugin.json` that are not the manifest's.
@@ -103,6 +105,8 @@ pub struct Project {
 struct ProjectKeys {
     language: Language,
     roles: Vec<String>,
+    #[serde(default)]
+    state: bool,
 }
 
 impl Project {
@@ -117,16 +121,16 @@ impl Project {
         })?;
         let wrong = || format!("{} is not valid", path.display());
         let mut keys: Value = serde_json::from_str(&text).with_context(wrong)?;
-        let ProjectKeys { language, roles } = ProjectKeys::deserialize(&keys).with_context(wrong)?;
+        let ProjectKeys { language, roles, state } = ProjectKeys::deserialize(&keys).with_context(wrong)?;
         if roles.is_empty() {
             bail!("{} names no role: put one of the contract into `roles`", path.display());
         }
         if let Some(keys) = keys.as_object_mut() {
-            keys.retain(|key, _| !matches!(key.as_str(), "language" | "roles"));
+            keys.retain(|key, _| !matches!(key.as_str(), "language" | "roles" | "state"));
         }
         let manifest = Manifest::parse(keys.to_string().as_bytes()).with_context(wrong)?;
         let folder = std::path::absolute(folder).context("the current folder is not there")?;
-        Ok(Self { folder, manifest, language, roles })
+        Ok(Self { folder, manifest, language, roles, state })
     }
 
     /// Builds the component, with its manifest inside.
@@ -135,7 +139,7 @@ impl Project {
     /// If a tool of the language is missing, with what to install; or what the tool says of the source.
     pub fn build(&self) -> Result<Vec<u8>> {
         let sdk = self.folder.join("brewer/sdk").join(self.language.sdk());
-        let world = World::of(&self.roles, self.folder.join("brewer/wit"))?;
+        let world = World::of(&self.roles, self.state, self.folder.join("brewer/wit"))?;
         let entry = self.entry()?;
         let source = Source { entry: &entry, world: &world.name, wit: &world.wit, sdk: &sdk };
         let component = match self.language {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-/// The world of a project in the contract: that of its role, or one of all its roles.
+/// The world of a project in the contract: that of its role, or one of all that it exports.
 #[derive(Debug)]
 pub struct World {
     /// Its name in the package `brewer:plugin`.
@@ -16,24 +16,21 @@ pub struct World {
 }
 
 impl World {
-    /// The world of `roles`, of the contract in the folder `wit`.
-    pub fn of(roles: &[String], wit: PathBuf) -> Result<Self> {
-        if let [role] = roles {
-            return Ok(Self { name: world(role), wit, _made: None });
+    /// The world of `roles`, and of what the plugin remembers if it exports that, of the contract in the folder `wit`.
+    pub fn of(roles: &[String], has_state: bool, wit: PathBuf) -> Result<Self> {
+        let mut worlds: Vec<String> = roles.iter().map(|role| format!("{role}-plugin")).collect();
+        worlds.extend(has_state.then(|| "stateful".to_owned()));
+        if let [world] = worlds.as_slice() {
+            return Ok(Self { name: world.clone(), wit, _made: None });
         }
         let made = tempfile::tempdir().context("no folder to write the contract in")?;
         copy_files(&wit, made.path())?;
-        let name = "plugin-of-several-roles".to_owned();
-        let includes: String = roles.iter().map(|role| format!("    include {};\n", world(role))).collect();
+        let name = "plugin-of-several-worlds".to_owned();
+        let includes: String = worlds.iter().map(|world| format!("    include {world};\n")).collect();
         let text = format!("world {name} {{\n{includes}}}\n");
-        fs::write(made.path().join("several-roles.wit"), text).context("the contract cannot be written")?;
+        fs::write(made.path().join("several-worlds.wit"), text).context("the contract cannot be written")?;
         Ok(Self { name, wit: made.path().to_owned(), _made: Some(made) })
     }
-}
-
-/// The world of one role.
-fn world(role: &str) -> String {
-    format!("{role}-plugin")
 }
 
 fn copy_files(from: &Path, to: &Path) -> Result<()> {

@@ -2,26 +2,7 @@
 
 use serde_json::Value;
 
-use super::cases::Case;
-
-/// Something that came back.
-pub(super) struct Returned {
-    pub key: String,
-    /// Kinds and shapes, or a number as text.
-    pub text: String,
-    /// Where it is one.
-    pub number: Option<f64>,
-}
-
-impl Returned {
-    pub fn number(key: &str, number: f64) -> Self {
-        Self { key: key.to_owned(), text: format!("{number:.6}"), number: Some(number) }
-    }
-
-    pub fn shown(self) -> (String, String) {
-        (self.key, self.text)
-    }
-}
+use crate::trial::{Case, Returned};
 
 /// Each difference on a line of its own: `logits: expected float32 [2, 3], found float32 [3, 2]`.
 pub(super) fn differences(case: &Case, outcome: Result<&Vec<Returned>, &String>) -> Vec<String> {

@@ -1,11 +1,7 @@
 //! A test bench for the authors of plugins: runs roles on batches that are made up, without models and without training.
 
-mod cases;
-mod checkpoint;
 mod expect;
 mod gradient;
-mod roles;
-mod tensors;
 
 use std::{
     fs,
@@ -14,18 +10,15 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
 };
 
 use brewer::experiment::{KeyError, from_json};
 
-pub use cases::{Case, Cases};
-use roles::Made;
-
-use crate::{Engine, Error, LogSink, Plugin, PluginOptions, Result, limits::Usage};
-
-/// How often a case is called to find out what a call costs.
-const CALLS: u32 = 50;
+pub use crate::trial::{Case, Cases, Cost};
+use crate::{
+    Engine, Error, LogSink, Plugin, PluginOptions, Result,
+    trial::{Made, Meter},
+};
 
 /// A plugin and what it is to be run on.
 pub struct Bench {
@@ -37,6 +30,7 @@ pub struct Bench {
 /// What became of a case.
 #[derive(Debug)]
 pub struct Outcome {
+    /// The name of the case.
     pub name: String,
     /// What came back: a key, and kinds and shapes or a number.
     pub returned: Vec<(String, String)>,
@@ -44,22 +38,6 @@ pub struct Outcome {
     pub cost: Option<Cost>,
     /// What is not as expected, line by line; empty if all is.
     pub differences: Vec<String>,
-}
-
-/// What one call took.
-#[derive(Debug)]
-pub struct Cost {
-    /// The median of some calls.
-    pub time: Duration,
-    /// Requests to the host.
-    pub operations: u64,
-    /// Of new tensors, temporary ones included.
-    pub tensor_bytes: u64,
-    /// Of tensors for the gradient, by estimate.
-    pub gradient_bytes: u64,
-    /// Of elements that were read and written.
-    pub value_bytes: u64,
-    pub log_bytes: u64,
 }
 
 impl Bench {
@@ -95,6 +73,7 @@ impl Bench {
         Ok(Self { plugin: Plugin::load(engine, plugin, options)?, cases, meter })
     }
 
+    /// The cases of the file, in its order.
     pub fn cases(&self) -> &[Case] {
         &self.cases
     }
@@ -102,17 +81,20 @@ impl Bench {
     /// Runs a case in an instance of its own.
     pub fn run(&self, case: &Case) -> Outcome {
         let name = case.name.clone();
-        match roles::run(&self.plugin, case, &self.meter) {
-            Ok(Made { returned, cost, gradients }) => {
+        // The tensors are the same whatever ran before.
+        tch::manual_seed(self.plugin.settings.seed as i64);
+        match case.role.run_case(&self.plugin, case, &self.meter) {
+            Ok(Made { returned, cost, gradients, forgotten }) => {
                 let mut differences = expect::differences(case, Ok(&returned));
-                let mut returned: Vec<_> = returned.into_iter().map(|value| value.shown()).collect();
+                differences.extend(forgotten.map(|problem| format!("state: {problem}")));
+                let mut returned: Vec<_> = returned.into_iter().map(|value| (value.key, value.text)).collect();
                 if let Some(gradients) = gradients {
                     differences.extend(gradient::differences(case.gradient.as_deref(), &gradients));
                     returned.push(("gradient".to_owned(), gradient::shown(&gradients)));
                 } else if case.gradient.is_some() {
                     differences.push("gradient: expected one, and only losses have one".to_owned());
                 }
-                Outcome { name, returned, cost, differences }
+                Outcome { name, returned, cost: Some(cost), differences }
             }
             Err(message) => {
                 let differences = expect::differences(case, Err(&message));
@@ -120,41 +102,5 @@ impl Bench {
                 Outcome { name, returned, cost: None, differences }
             }
         }
-    }
-}
-
-/// Finds out what a call costs.
-struct Meter {
-    /// Whether what the plugin logs is left out: the calls after the first say what it has said.
-    is_quiet: Arc<AtomicBool>,
-}
-
-impl Meter {
-    /// Makes a call some times; `call` returns what it used.
-    fn measured<T>(&self, mut call: impl FnMut() -> brewer::Result<(T, Usage)>) -> brewer::Result<(T, Option<Cost>)> {
-        let (first, usage) = call()?;
-        self.is_quiet.store(true, Ordering::Relaxed);
-        let times = Self::times(|| call().map(drop));
-        self.is_quiet.store(false, Ordering::Relaxed);
-        let mut times = times?;
-        times.sort();
-        let cost = Cost {
-            time: times[times.len() / 2],
-            operations: usage.operations,
-            tensor_bytes: usage.call.bytes,
-            gradient_bytes: usage.call.gradient_bytes,
-            value_bytes: usage.value_bytes,
-            log_bytes: usage.log_bytes,
-        };
-        Ok((first, Some(cost)))
-    }
-
-    fn times(mut call: impl FnMut() -> brewer::Result<()>) -> brewer::Result<Vec<Duration>> {
-        let time = |_| {
-            let start = Instant::now();
-            call()?;
-            Ok(start.elapsed())
-        };
-        (0..CALLS).map(time).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! The role `adaptor`.
 
-use brewer::{Adaptor, Batch, Features, Outputs, StepContext};
+use brewer::{Adaptor, Batch, Features, Outputs, RoleState, StepContext};
 
 use super::{guest_context, place, returned, whose};
 use crate::{
@@ -9,9 +9,9 @@ use crate::{
     error::{Cause, Released, Result},
     guest::Guest,
     handles::Entry,
-    limits::Usage,
     outputs::ModelOutputs,
     plugin::Plugin,
+    trial::{Case, Made, Meter, Returned, Trial, text},
 };
 
 /// A component in the role of an adaptor.
@@ -23,11 +23,6 @@ impl PluginAdaptor {
     /// Errors: [`Error::Load`](crate::Error::Load) if it does not export the role, or if it fails while it starts.
     pub fn new(plugin: &Plugin) -> Result<Self> {
         Ok(Self(Guest::new(plugin)?))
-    }
-
-    /// What the last call used.
-    pub(crate) fn usage(&self) -> Usage {
-        self.0.usage()
     }
 
     fn call(&mut self, context: &StepContext, batch: &Batch, outputs: &Outputs) -> Result<Features> {
@@ -82,7 +77,31 @@ impl Adaptor for PluginAdaptor {
         true
     }
 
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.0.state()
+    }
+
     fn adapt(&mut self, context: &StepContext, batch: &Batch, outputs: &Outputs) -> brewer::Result<Features> {
         Ok(self.call(context, batch, outputs)?)
+    }
+}
+
+impl Trial for PluginAdaptor {
+    type Exports = Exports;
+
+    fn run_case(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, String> {
+        let mut adaptor = Self::new(plugin).map_err(|error| text(error.into()))?;
+        let (context, batch, outputs) = (case.context(), case.batch()?, case.outputs()?);
+        let measured = meter.measured(&mut adaptor, |adaptor| adaptor.adapt(&context, &batch, &outputs))?;
+        let returned = measured.value.summary().into_iter().map(|(key, text)| Returned::text(key, text)).collect();
+        Ok(measured.made(returned))
+    }
+
+    fn guest(&mut self) -> &mut Guest<Exports> {
+        &mut self.0
+    }
+
+    fn anew(&self) -> Result<Self> {
+        Ok(Self(Guest::new(self.0.plugin())?))
     }
 }

@@ -1,21 +1,21 @@
 //! The role `batch-postprocessor`.
 
-use brewer::{Batch, BatchPostprocessor, StepContext, model::ModelSpec};
+use brewer::{Batch, BatchPostprocessor, RoleState, StepContext, model::ModelSpec};
 use tch::{Tensor, no_grad};
 
-use super::{guest_context, place, returned, unlike};
+use super::{PluginRole, guest_context, place, returned, unlike};
 use crate::{
     batch::Columns,
     bindings::exported::batch_postprocessor::Guest as Exports,
-    contract::PluginRole,
     error::{Cause, OpError, Released, Result},
     guest::Guest,
     handles::Entry,
-    limits::{Cost, LimitError, Usage},
+    limits::{Cost, LimitError},
     model::{check_indices, training_cost},
     plugin::Plugin,
     state::State,
     text::clean_name,
+    trial::{Case, Made, Meter, Returned, Trial, text},
 };
 
 /// A component in the role of a batch post-processor.
@@ -35,11 +35,6 @@ impl PluginBatchPostprocessor {
     /// Errors: [`Error::Load`](crate::Error::Load) if it does not export the role, or if it fails while it starts.
     pub fn new(plugin: &Plugin, readers: Vec<ModelSpec>) -> Result<Self> {
         Ok(Self { guest: Guest::new(plugin)?, readers })
-    }
-
-    /// What the last call used.
-    pub(crate) fn usage(&self) -> Usage {
-        self.guest.usage()
     }
 
     fn call(&mut self, context: &StepContext, batch: &Batch) -> Result<Batch> {
@@ -111,5 +106,31 @@ fn check(batch: Batch) -> Result<Batch, Cause> {
 impl BatchPostprocessor for PluginBatchPostprocessor {
     fn process(&mut self, context: &StepContext, batch: Batch) -> brewer::Result<Batch> {
         Ok(no_grad(|| self.call(context, &batch))?)
+    }
+
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.guest.state()
+    }
+}
+
+impl Trial for PluginBatchPostprocessor {
+    type Exports = Exports;
+
+    fn run_case(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, String> {
+        let mut postprocessor = Self::new(plugin, vec![]).map_err(|error| text(error.into()))?;
+        let (context, batch) = (case.context(), case.batch()?);
+        let copy = || batch.iter().map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).collect();
+        let measured = meter.measured(&mut postprocessor, |postprocessor| postprocessor.process(&context, copy()))?;
+        let returned =
+            measured.value.iter().map(|(name, tensor)| Returned::tensor(&clean_name(name), tensor)).collect();
+        Ok(measured.made(returned))
+    }
+
+    fn guest(&mut self) -> &mut Guest<Exports> {
+        &mut self.guest
+    }
+
+    fn anew(&self) -> Result<Self> {
+        Ok(Self { guest: Guest::new(self.guest.plugin())?, readers: self.readers.clone() })
     }
 }

@@ -3,21 +3,20 @@
 use std::{rc::Rc, sync::atomic::AtomicBool};
 
 use brewer::{
-    Callback, StepContext, Student,
+    Callback, RoleState, StepContext, Student,
     callback::{Action, DataSplit, Scalars},
 };
 use tch::no_grad;
 
-use super::returned;
+use super::{PluginRole, returned};
 use crate::{
     bindings::exported::callback::{Action as Answer, Guest as Exports},
     checkpoint::{Checkpoint, FirstEpoch, Split},
-    contract::PluginRole,
     error::{Error, Result},
     guest::Guest,
-    limits::Usage,
     plugin::Plugin,
     text::clean_name,
+    trial::{Case, Made, Meter, Returned, Trial, text},
 };
 
 /// A component in the role of a callback.
@@ -32,21 +31,11 @@ impl PluginCallback {
     ///
     /// Errors: [`Error::Load`](crate::Error::Load) if it does not export the role, or if it fails while it starts.
     pub fn new(plugin: &Plugin, splits: impl IntoIterator<Item = DataSplit>) -> Result<Self> {
-        let splits = splits.into_iter();
-        let splits = splits.map(|DataSplit { name, task, loader }| {
+        let splits = splits.into_iter().map(|DataSplit { name, task, loader }| {
             let batches = Box::new(FirstEpoch::new(loader));
             Split { name, task, batches }
         });
-        Self::with_splits(plugin, splits.collect())
-    }
-
-    pub(crate) fn with_splits(plugin: &Plugin, splits: Vec<Split>) -> Result<Self> {
-        Ok(Self { guest: Guest::new(plugin)?, splits: splits.into() })
-    }
-
-    /// What the last call used.
-    pub(crate) fn usage(&self) -> Usage {
-        self.guest.usage()
+        Ok(Self { guest: Guest::new(plugin)?, splits: splits.collect() })
     }
 
     fn call(&mut self, student: &Student, context: &StepContext, scalars: &mut Scalars) -> Result<Action> {
@@ -83,6 +72,10 @@ impl Callback for PluginCallback {
         Ok(no_grad(|| self.call(student, context, scalars))?)
     }
 
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.guest.state()
+    }
+
     fn check_scalars(&self, known: &[String]) -> brewer::Result<()> {
         let plugin = self.guest.plugin();
         let Some((key, name)) = plugin.metrics().iter().find(|(_, name)| !known.contains(name)) else { return Ok(()) };
@@ -98,5 +91,46 @@ impl Callback for PluginCallback {
         let plugin = self.guest.plugin().silenced();
         let mut other = Self { guest: Guest::new(&plugin)?, splits: self.splits.clone() };
         other.on_checkpoint(student, &StepContext::default(), scalars, &AtomicBool::new(false)).map(drop)
+    }
+}
+
+impl Trial for PluginCallback {
+    type Exports = Exports;
+
+    fn run_case(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, String> {
+        let mut callback =
+            Self { guest: Guest::new(plugin).map_err(|error| text(error.into()))?, splits: case.splits()?.into() };
+        let student = case.model()?;
+        let no_numbers = [Scalars::new()];
+        let checkpoints = if case.metrics.is_empty() { &no_numbers[..] } else { &case.metrics };
+        let at = |callback: &mut Self, index: usize| {
+            let mut scalars = checkpoints[index].clone();
+            let step = case.step + index as u64;
+            let context = StepContext { step, global_step: step, ..case.context() };
+            let action = callback.on_checkpoint(&student, &context, &mut scalars, &AtomicBool::new(false))?;
+            Ok((action, scalars))
+        };
+        let last = checkpoints.len() - 1;
+        for index in 0..last {
+            at(&mut callback, index).map_err(text)?;
+        }
+        let measured = meter.measured(&mut callback, |callback| at(callback, last))?;
+        let (action, scalars) = &measured.value;
+        let answer = match action {
+            Action::Continue => "continue",
+            Action::Stop => "stop",
+        };
+        let reported = scalars.iter().filter(|(name, _)| !checkpoints[last].contains_key(*name));
+        let reported = reported.map(|(name, number)| Returned::number(name, *number));
+        let returned = [Returned::text("action", answer.to_owned())].into_iter().chain(reported).collect();
+        Ok(measured.made(returned))
+    }
+
+    fn guest(&mut self) -> &mut Guest<Exports> {
+        &mut self.guest
+    }
+
+    fn anew(&self) -> Result<Self> {
+        Ok(Self { guest: Guest::new(self.guest.plugin())?, splits: self.splits.clone() })
     }
 }

@@ -2,19 +2,18 @@
 
 use std::cell::RefCell;
 
-use brewer::{StepContext, loss::KdLoss};
+use brewer::{RoleState, StepContext, loss::KdLoss};
 use tch::Tensor;
 
-use super::{returned, take_loss};
+use super::{PluginRole, returned, take_loss};
 use crate::{
     bindings::exported::kd_loss::Guest as Exports,
-    contract::PluginRole,
     error::Result,
     guest::Guest,
     handles::Entry,
-    limits::Usage,
-    loss_inputs::{KdInputs, share},
+    loss_inputs::{KdInputs, Temperature, share},
     plugin::Plugin,
+    trial::{Case, Made, Meter, Trial, text},
 };
 
 /// A component in the role of a KD loss.
@@ -30,11 +29,6 @@ impl PluginKdLoss {
     pub fn new(plugin: &Plugin) -> Result<Self> {
         let guest = Guest::new(plugin)?;
         Ok(Self { name: guest.name().to_owned(), guest: RefCell::new(guest) })
-    }
-
-    /// What the last call used.
-    pub(crate) fn usage(&self) -> Usage {
-        self.guest.borrow().usage()
     }
 
     fn call(&self, inputs: KdInputs) -> Result<Tensor> {
@@ -62,6 +56,10 @@ impl KdLoss for PluginKdLoss {
         true
     }
 
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.guest.get_mut().state()
+    }
+
     fn begin_step(&mut self, context: &StepContext) {
         self.guest.get_mut().begin_step(context);
     }
@@ -73,5 +71,34 @@ impl KdLoss for PluginKdLoss {
             temperature: share(inputs.temperature),
             labels: inputs.labels.map(Tensor::shallow_clone),
         })?)
+    }
+}
+
+impl Trial for PluginKdLoss {
+    type Exports = Exports;
+
+    fn run_case(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, String> {
+        let mut loss = Self::new(plugin).map_err(|error| text(error.into()))?;
+        let ((student, teacher), labels) = (case.logits()?, case.labels()?);
+        let temperature = Temperature::Scalar(case.temperature);
+        let inputs = brewer::loss::KdInputs {
+            student: &student,
+            teacher: &teacher,
+            temperature: &temperature,
+            labels: labels.as_ref(),
+        };
+        let measured = meter.measured(&mut loss, |loss| {
+            loss.begin_step(&case.context_of_both());
+            loss.loss(&inputs)
+        })?;
+        measured.made_loss(std::slice::from_ref(&student))
+    }
+
+    fn guest(&mut self) -> &mut Guest<Exports> {
+        self.guest.get_mut()
+    }
+
+    fn anew(&self) -> Result<Self> {
+        Self::new(self.guest.borrow().plugin())
     }
 }

@@ -2,19 +2,18 @@
 
 use std::cell::RefCell;
 
-use brewer::{StepContext, loss::MatchLoss};
+use brewer::{RoleState, StepContext, loss::MatchLoss};
 use tch::{Device, Tensor};
 
-use super::{returned, take_loss, unlike};
+use super::{PluginRole, returned, take_loss, unlike};
 use crate::{
     bindings::exported::match_loss::Guest as Exports,
-    contract::PluginRole,
     error::{Error, LoadProblem, Result},
     guest::Guest,
     handles::Entry,
-    limits::Usage,
     loss_inputs::MatchInputs,
     plugin::Plugin,
+    trial::{Case, Made, Meter, Trial, text},
 };
 
 /// A component in the role of a match loss.
@@ -38,11 +37,6 @@ impl PluginMatchLoss {
             num_layers => num_layers?,
         };
         Ok(Self { name: guest.name().to_owned(), num_layers, guest: RefCell::new(guest) })
-    }
-
-    /// What the last call used.
-    pub(crate) fn usage(&self) -> Usage {
-        self.guest.borrow().usage()
     }
 
     fn call(&self, inputs: MatchInputs) -> Result<Tensor> {
@@ -86,6 +80,10 @@ impl MatchLoss for PluginMatchLoss {
         Ok(())
     }
 
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.guest.get_mut().state()
+    }
+
     fn begin_step(&mut self, context: &StepContext) {
         self.guest.get_mut().begin_step(context);
     }
@@ -96,5 +94,30 @@ impl MatchLoss for PluginMatchLoss {
             teacher: teacher.iter().map(Tensor::f_detach).collect::<Result<_, _>>()?,
             mask: mask.map(Tensor::shallow_clone),
         })?)
+    }
+}
+
+impl Trial for PluginMatchLoss {
+    type Exports = Exports;
+
+    fn run_case(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, String> {
+        let mut loss = Self::new(plugin).map_err(|error| text(error.into()))?;
+        let ((student, teacher), mask) = (case.layers()?, case.mask()?);
+        if student.len() != loss.num_layers || teacher.len() != loss.num_layers {
+            return Err(format!("the loss takes {} layers of each side", loss.num_layers));
+        }
+        let measured = meter.measured(&mut loss, |loss| {
+            loss.begin_step(&case.context_of_both());
+            loss.loss(&student, &teacher, mask.as_ref())
+        })?;
+        measured.made_loss(&student)
+    }
+
+    fn guest(&mut self) -> &mut Guest<Exports> {
+        self.guest.get_mut()
+    }
+
+    fn anew(&self) -> Result<Self> {
+        Self::new(self.guest.borrow().plugin())
     }
 }

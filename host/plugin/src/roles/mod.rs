@@ -1,10 +1,12 @@
-//! What a plugin can be in a run: a file a role, each a trait of the engine implemented by a component.
+//! What a plugin can be in a run: a file a role, each a trait of the engine implemented by a component, and a row in the
+//! table.
 
 mod adaptor;
 mod batch_postprocessor;
 mod callback;
 mod kd_loss;
 mod match_loss;
+mod place;
 mod temperature_scheduler;
 mod weight_scheduler;
 
@@ -13,21 +15,145 @@ pub use batch_postprocessor::PluginBatchPostprocessor;
 pub use callback::PluginCallback;
 pub use kd_loss::PluginKdLoss;
 pub use match_loss::PluginMatchLoss;
+pub use place::{Named, Place};
 pub use temperature_scheduler::PluginTemperatureScheduler;
 pub use weight_scheduler::PluginWeightScheduler;
 
+use std::fmt;
+
 use brewer::{Side, StepContext, libtorch};
 use tch::Tensor;
-use wasmtime::component::Resource;
+use wasmtime::{
+    Store,
+    component::{Instance, InstancePre, Resource},
+};
 
 use crate::{
-    bindings::types,
+    bindings::{Export, exported, types},
     error::{Cause, Released},
     handles::Entry,
+    plugin::Plugin,
     state::State,
     tensor_ops::{is_float, name_of},
     text::clean,
+    trial::{Case, Made, Meter, Trial},
 };
+
+/// The table of roles. Whatever differs from role to role, and is not the role's own file, is read from its row.
+macro_rules! roles {
+    ($($(#[$doc:meta])* $role:ident {
+        interface: $interface:ident = $name:literal,
+        component: $component:ident,
+        place: $place:expr,
+    })*) => {
+        /// What a plugin can be in a run.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum PluginRole {
+            $($(#[$doc])* $role,)*
+        }
+
+        impl PluginRole {
+            /// Every role that there is.
+            pub const ALL: &[PluginRole] = &[$(PluginRole::$role),*];
+
+            /// The interface that a plugin of this role exports, without package and version.
+            pub(crate) fn interface(self) -> &'static str {
+                match self {
+                    $(PluginRole::$role => $name,)*
+                }
+            }
+
+            /// Where an experiment has plugins of this role.
+            pub fn place(self) -> Place {
+                match self {
+                    $(PluginRole::$role => $place,)*
+                }
+            }
+
+            /// Whether a component has this role's functions, with the contract's types.
+            pub(crate) fn check(self, pre: &InstancePre<State>) -> wasmtime::Result<()> {
+                match self {
+                    $(PluginRole::$role => exported::$interface::Guest::check(pre),)*
+                }
+            }
+
+            /// Starts the plugin in this role and calls it as a case of the test bench says.
+            pub(crate) fn run_case(self, plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, String> {
+                match self {
+                    $(PluginRole::$role => $component::run_case(plugin, case, meter),)*
+                }
+            }
+        }
+
+        $(impl Export for exported::$interface::Guest {
+            const ROLE: PluginRole = PluginRole::$role;
+
+            fn check(pre: &InstancePre<State>) -> wasmtime::Result<()> {
+                exported::$interface::GuestIndices::new(pre).map(drop)
+            }
+
+            fn load(
+                store: &mut Store<State>,
+                pre: &InstancePre<State>,
+                instance: &Instance,
+            ) -> wasmtime::Result<Self> {
+                exported::$interface::GuestIndices::new(pre)?.load(store, instance)
+            }
+        })*
+    };
+}
+
+roles! {
+    /// Features from a model's outputs.
+    Adaptor {
+        interface: adaptor = "adaptor",
+        component: PluginAdaptor,
+        place: Place::One { key: "plugins.adaptor", spec: |plugins| &mut plugins.adaptor },
+    }
+    /// A batch from a batch.
+    BatchPostprocessor {
+        interface: batch_postprocessor = "batch-postprocessor",
+        component: PluginBatchPostprocessor,
+        place: Place::One { key: "plugins.batch_postprocessor", spec: |plugins| &mut plugins.batch_postprocessor },
+    }
+    /// At each checkpoint, numbers and whether training goes on.
+    Callback {
+        interface: callback = "callback",
+        component: PluginCallback,
+        place: Place::Callbacks,
+    }
+    /// A loss from the logits of both sides.
+    KdLoss {
+        interface: kd_loss = "kd-loss",
+        component: PluginKdLoss,
+        place: Place::KdLoss,
+    }
+    /// A loss from layers of both sides.
+    MatchLoss {
+        interface: match_loss = "match-loss",
+        component: PluginMatchLoss,
+        place: place::MATCH_LOSS,
+    }
+    /// A temperature from the logits of both sides.
+    TemperatureScheduler {
+        interface: temperature_scheduler = "temperature-scheduler",
+        component: PluginTemperatureScheduler,
+        place: place::TEMPERATURE_SCHEDULER,
+    }
+    /// A weight from how far the run has come.
+    WeightScheduler {
+        interface: weight_scheduler = "weight-scheduler",
+        component: PluginWeightScheduler,
+        place: place::WEIGHT_SCHEDULER,
+    }
+}
+
+impl fmt::Display for PluginRole {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.interface())
+    }
+}
 
 /// The context as the guest sees it.
 fn guest_context(context: &StepContext) -> types::Context {
@@ -58,11 +184,11 @@ fn place(context: &StepContext) -> String {
 }
 
 /// A message that the guest returned as its error.
-fn returned(message: String) -> Cause {
+pub(crate) fn returned(message: String) -> Cause {
     Cause::Returned(clean(&message))
 }
 
-fn unlike(found: impl Into<String>, expected: impl Into<String>) -> Cause {
+pub(crate) fn unlike(found: impl Into<String>, expected: impl Into<String>) -> Cause {
     Cause::Result { found: found.into(), expected: expected.into() }
 }
 

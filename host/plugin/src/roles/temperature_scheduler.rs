@@ -3,20 +3,19 @@
 use std::cell::RefCell;
 
 use brewer::{
-    StepContext,
+    RoleState, StepContext,
     temperature::{Temperature, TemperatureScheduler},
 };
 use tch::{Tensor, no_grad};
 
-use super::{described, refused, returned, unlike};
+use super::{PluginRole, described, refused, returned, unlike};
 use crate::{
     bindings::exported::temperature_scheduler::Guest as Exports,
-    contract::PluginRole,
     error::{Cause, Released, Result},
     guest::Guest,
     handles::Entry,
-    limits::Usage,
     plugin::Plugin,
+    trial::{Case, Made, Meter, Returned, Trial, text},
 };
 
 /// A component in the role of a temperature scheduler.
@@ -32,11 +31,6 @@ impl PluginTemperatureScheduler {
     pub fn new(plugin: &Plugin) -> Result<Self> {
         let guest = Guest::new(plugin)?;
         Ok(Self { name: guest.name().to_owned(), guest: RefCell::new(guest) })
-    }
-
-    /// What the last call used.
-    pub(crate) fn usage(&self) -> Usage {
-        self.guest.borrow().usage()
     }
 
     fn call(&self, student: Tensor, teacher: Tensor, base: f64) -> Result<Temperature> {
@@ -94,6 +88,10 @@ impl TemperatureScheduler for PluginTemperatureScheduler {
         &self.name
     }
 
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.guest.get_mut().state()
+    }
+
     fn begin_step(&mut self, context: &StepContext) {
         self.guest.get_mut().begin_step(context);
     }
@@ -101,5 +99,31 @@ impl TemperatureScheduler for PluginTemperatureScheduler {
     fn temperature(&self, student: &Tensor, teacher: &Tensor, base: f64) -> brewer::Result<Temperature> {
         let (student, teacher) = (student.f_detach()?, teacher.f_detach()?);
         Ok(no_grad(|| self.call(student, teacher, base))?)
+    }
+}
+
+impl Trial for PluginTemperatureScheduler {
+    type Exports = Exports;
+
+    fn run_case(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, String> {
+        let mut scheduler = Self::new(plugin).map_err(|error| text(error.into()))?;
+        let (student, teacher) = case.logits()?;
+        let measured = meter.measured(&mut scheduler, |scheduler| {
+            scheduler.begin_step(&case.context_of_both());
+            scheduler.temperature(&student, &teacher, case.temperature)
+        })?;
+        let returned = match &measured.value {
+            Temperature::Scalar(value) => Returned::number("temperature", *value),
+            Temperature::PerExample(values) => Returned::tensor("temperature", values),
+        };
+        Ok(measured.made(vec![returned]))
+    }
+
+    fn guest(&mut self) -> &mut Guest<Exports> {
+        self.guest.get_mut()
+    }
+
+    fn anew(&self) -> Result<Self> {
+        Self::new(self.guest.borrow().plugin())
     }
 }

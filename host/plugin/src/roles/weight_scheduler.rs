@@ -1,12 +1,15 @@
 //! The role `weight-scheduler`.
 
-use brewer::{StepContext, weight::WeightScheduler};
+use brewer::{RoleState, StepContext, weight::WeightScheduler};
 use tch::{Device, no_grad};
 
-use super::{returned, unlike};
+use super::{PluginRole, returned, unlike};
 use crate::{
-    bindings::exported::weight_scheduler::Guest as Exports, contract::PluginRole, error::Result, guest::Guest,
-    limits::Usage, plugin::Plugin,
+    bindings::exported::weight_scheduler::Guest as Exports,
+    error::Result,
+    guest::Guest,
+    plugin::Plugin,
+    trial::{Case, Made, Meter, Returned, Trial, text},
 };
 
 /// A component in the role of a weight scheduler.
@@ -18,11 +21,6 @@ impl PluginWeightScheduler {
     /// Errors: [`Error::Load`](crate::Error::Load) if it does not export the role, or if it fails while it starts.
     pub fn new(plugin: &Plugin) -> Result<Self> {
         Ok(Self(Guest::new(plugin)?))
-    }
-
-    /// What the last call used.
-    pub(crate) fn usage(&self) -> Usage {
-        self.0.usage()
     }
 
     fn call(&mut self, context: &StepContext) -> Result<f64> {
@@ -44,7 +42,31 @@ impl WeightScheduler for PluginWeightScheduler {
         self.0.name()
     }
 
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.0.state()
+    }
+
     fn weight(&mut self, context: &StepContext) -> brewer::Result<f64> {
         Ok(no_grad(|| self.call(context))?)
+    }
+}
+
+impl Trial for PluginWeightScheduler {
+    type Exports = Exports;
+
+    fn run_case(plugin: &Plugin, case: &Case, meter: &Meter) -> Result<Made, String> {
+        let mut scheduler = Self::new(plugin).map_err(|error| text(error.into()))?;
+        let context = case.context_of_both();
+        let measured = meter.measured(&mut scheduler, |scheduler| scheduler.weight(&context))?;
+        let returned = Returned::number("weight", measured.value);
+        Ok(measured.made(vec![returned]))
+    }
+
+    fn guest(&mut self) -> &mut Guest<Exports> {
+        &mut self.0
+    }
+
+    fn anew(&self) -> Result<Self> {
+        Ok(Self(Guest::new(self.0.plugin())?))
     }
 }

@@ -21,8 +21,10 @@ use crate::{
     Digest, Error, Result, Store,
     document::{Descriptor, Document, IMAGE_MANIFEST, ImageIndex, ImageManifest},
     limits, plugin, printable,
+    reference::is_name,
 };
 
+pub(crate) use transfer::describe;
 pub use transfer::{pull, push};
 
 /// What the contents' manifest is, in its `artifactType`.
@@ -294,12 +296,6 @@ fn files(contents: &ImageManifest) -> Result<BTreeMap<String, (FileKind, Descrip
         }
     }
     Ok(files)
-}
-
-/// Whether a name can be a file's wherever it is written, and is not hidden.
-fn is_name(name: &str) -> bool {
-    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    (1..=128).contains(&name.len()) && name.bytes().all(is_inner) && !name.starts_with(['.', '-'])
 }
 
 impl Bundle {

@@ -30,12 +30,12 @@ struct TokenAnswer {
 
 impl Repository<'_> {
     /// The authorization that the registry accepted last for such requests.
-    pub(super) fn authorization(&self, access: Access) -> Option<String> {
+    pub(super) fn authorization(&self, access: Access<'_>) -> Option<String> {
         self.client.authorizations.borrow().get(&self.key(access)).cloned()
     }
 
     /// Gets the authorization that an answer with status 401 asks for.
-    pub(super) fn authorize(&self, answer: &Answer, access: Access) -> Result<()> {
+    pub(super) fn authorize(&self, answer: &Answer, access: Access<'_>) -> Result<()> {
         let Some(challenge) = answer.all("www-authenticate").find_map(Challenge::parse) else {
             return Err(self.refusal("it answers 401 and does not say how to log in"));
         };
@@ -71,7 +71,7 @@ impl Repository<'_> {
         &self,
         realm: &str,
         service: Option<&str>,
-        access: Access,
+        access: Access<'_>,
         credential: Option<&Credential>,
     ) -> Result<String> {
         let url = Url::parse(realm).map_err(|problem| self.refusal(format!("for tokens it names {problem}")))?;
@@ -82,6 +82,10 @@ impl Repository<'_> {
             Access::None => {}
             Access::Pull => parameters.push(("scope", format!("repository:{}:pull", self.name))),
             Access::Push => parameters.push(("scope", format!("repository:{}:pull,push", self.name))),
+            Access::Mount(source) => {
+                parameters.push(("scope", format!("repository:{}:pull,push", self.name)));
+                parameters.push(("scope", format!("repository:{source}:pull")));
+            }
         }
         let form;
         let mut call = Call { method: Method::GET, url, headers: vec![], body: None, expected: limits::TOKEN };
@@ -179,7 +183,7 @@ impl Repository<'_> {
         ))
     }
 
-    fn key(&self, access: Access) -> (String, String) {
+    fn key(&self, access: Access<'_>) -> (String, String) {
         (self.host.clone(), format!("{access:?} {}", self.name))
     }
 }

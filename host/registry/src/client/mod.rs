@@ -99,11 +99,13 @@ pub struct Client {
 
 /// What a request does, so what a token must allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Access {
+enum Access<'a> {
     /// No more than to be known.
     None,
     Pull,
     Push,
+    /// To push, and to read in this repository of the same registry.
+    Mount(&'a str),
 }
 
 /// One repository of a registry.
@@ -213,7 +215,7 @@ impl Repository<'_> {
 
     /// Sends a request, with the authorization that it needs, where redirects lead, and again if that may help. The
     /// answer is not one that says to try again or to authenticate.
-    fn send(&self, call: &Call<'_>, access: Access) -> Result<Answer> {
+    fn send(&self, call: &Call<'_>, access: Access<'_>) -> Result<Answer> {
         let mut tries = Tries::new(&self.client.settings.timing);
         let mut is_renewed = false;
         loop {
@@ -236,7 +238,7 @@ impl Repository<'_> {
     }
 
     /// Sends a request and follows redirects, to whom no credentials are shown but the registry.
-    fn follow(&self, call: &Call<'_>, access: Access) -> Result<Answer, Failure> {
+    fn follow(&self, call: &Call<'_>, access: Access<'_>) -> Result<Answer, Failure> {
         let mut call = call.clone();
         let mut redirects = 0;
         loop {

@@ -7,13 +7,21 @@ use super::{
     http::{Answer, Call, Failure},
     url::Url,
 };
-use crate::{Digest, Error, Reference, Result, limits};
+use crate::{Digest, Error, ErrorKind, Reference, Result, limits};
 
 /// Why an upload ended.
 enum Trouble {
     /// The two sides no longer agree on what is there; a new upload may end well.
     Lost(String),
     Final(Error),
+}
+
+/// What a registry makes of the wish to take a blob from another of its repositories.
+enum Mount {
+    Done,
+    /// It wants the blob here, as any other.
+    Begun(Url),
+    Refused,
 }
 
 impl From<Error> for Trouble {
@@ -23,11 +31,12 @@ impl From<Error> for Trouble {
 }
 
 impl Repository<'_> {
-    /// Uploads a blob, unless the registry has it. Returns whether it had to.
+    /// Uploads a blob, unless the registry has it. Returns whether it had to. If the registry has it in the repository
+    /// `source`, it may take it from there.
     ///
     /// # Errors
     /// If the registry refuses it, or fails.
-    pub fn push_blob(&self, bytes: &[u8]) -> Result<bool> {
+    pub fn push_blob(&self, bytes: &[u8], source: Option<&str>) -> Result<bool> {
         let digest = Digest::of(bytes);
         let path = format!("/v2/{}/blobs/{digest}", self.name);
         let mut found = self.send(&self.call(Method::HEAD, &path, 0), Access::Push)?;
@@ -36,9 +45,17 @@ impl Repository<'_> {
             404 => {}
             _ => return Err(self.unexpected(&mut found)),
         }
+        let mut begun = None;
+        if let Some(source) = source {
+            match self.mount_blob(&digest, source)? {
+                Mount::Done => return Ok(true),
+                Mount::Begun(url) => begun = Some(url),
+                Mount::Refused => {}
+            }
+        }
         let mut tries = Tries::new(&self.client.settings.timing);
         loop {
-            match self.upload_blob(bytes, &digest) {
+            match self.upload_blob(bytes, &digest, begun.take()) {
                 Ok(()) => return Ok(true),
                 Err(Trouble::Final(error)) => return Err(error),
                 Err(Trouble::Lost(problem)) => {
@@ -48,9 +65,27 @@ impl Repository<'_> {
         }
     }
 
-    /// Uploads a blob in one go, or a large one in pieces.
-    fn upload_blob(&self, bytes: &[u8], digest: &Digest) -> Result<(), Trouble> {
-        let url = self.begin_upload()?;
+    /// Asks the registry to take a blob from another of its repositories.
+    fn mount_blob(&self, digest: &Digest, source: &str) -> Result<Mount> {
+        let url = self.origin.url(&format!("/v2/{}/blobs/uploads/", self.name));
+        let url = url.with_query("mount", &digest.to_string()).with_query("from", source);
+        let call = self.upload(Method::POST, url, &[]);
+        match self.send(&call, Access::Mount(source)) {
+            Ok(answer) if answer.status == 201 => Ok(Mount::Done),
+            Ok(answer) if answer.status == 202 => self.location(&call.url, &answer).map(Mount::Begun),
+            // An upload needs no leave to read there, and says what is wrong if that is something else.
+            Ok(_) => Ok(Mount::Refused),
+            Err(error) if error.kind() == ErrorKind::Denied => Ok(Mount::Refused),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Uploads a blob in one go, or a large one in pieces; to where `begun` says, if the registry has named that already.
+    fn upload_blob(&self, bytes: &[u8], digest: &Digest, begun: Option<Url>) -> Result<(), Trouble> {
+        let url = match begun {
+            Some(url) => url,
+            None => self.begin_upload()?,
+        };
         let (url, rest) = match bytes.len() <= limits::PIECE {
             true => (url, bytes),
             false => (self.upload_pieces(url, bytes)?, &[][..]),

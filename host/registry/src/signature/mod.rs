@@ -207,7 +207,7 @@ pub fn push(client: &Client, reference: &Reference, manifest: &Digest, artefacts
     let repository = client.repository(reference);
     for artefact in artefacts {
         for blob in artefact.blobs.values() {
-            repository.push_blob(blob)?;
+            repository.push_blob(blob, None)?;
         }
         match artefact.form {
             Form::Tag => add_at_tag(&repository, reference, manifest, artefact)?,
@@ -273,7 +273,7 @@ fn add_at_tag(
     bounded(layers.len(), &tag)?;
     let merged = tag_artefact(layers, BTreeMap::new()).map_err(|problem| Error::input(&tag, problem))?;
     for config in merged.blobs.values() {
-        repository.push_blob(config)?;
+        repository.push_blob(config, None)?;
     }
     repository.push_manifest(&tag, &merged.bytes, IMAGE_MANIFEST)?;
     Ok(())

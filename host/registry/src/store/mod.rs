@@ -32,6 +32,8 @@ pub use records::{Pruned, Record};
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
+    /// Whether nothing can be written to it. What it holds is used then, and no use is noted.
+    is_read_only: bool,
     /// Holds `store.lock`.
     _lock: File,
 }
@@ -52,22 +54,27 @@ impl Store {
         Ok(folders.cache_dir().join("store"))
     }
 
-    /// Opens the store in `root`, and makes it if it is not there, to read from it and to add to it.
+    /// Opens the store in `root`, and makes it if it is not there, to read from it and to add to it. One that is there and
+    /// cannot be written is opened to read from it.
     ///
     /// # Errors
-    /// If it cannot be written, or if another user may write to it.
+    /// If it cannot be made, or if another user may write to it.
     pub fn open(root: &Path) -> Result<Self> {
-        let lock = prepare(root)?;
+        let (lock, is_read_only) = prepare(root)?;
         lock.lock_shared().map_err(|error| Error::disk(&root.join("store.lock"), error))?;
-        Ok(Self { root: root.to_owned(), _lock: lock })
+        Ok(Self { root: root.to_owned(), is_read_only, _lock: lock })
     }
 
     /// Opens the store in `root` to remove from it: waits until nobody else has it open, and says so by `waits`.
     ///
     /// # Errors
-    /// As [`Store::open`].
+    /// As [`Store::open`], and if it cannot be written.
     pub fn open_alone(root: &Path, waits: impl FnOnce()) -> Result<Self> {
-        let lock = prepare(root)?;
+        let (lock, is_read_only) = prepare(root)?;
+        if is_read_only {
+            let problem = "the store cannot be written, so nothing can be removed from it";
+            return Err(Error::new(ErrorKind::Disk, root.display(), problem));
+        }
         let failed = |error| Error::disk(&root.join("store.lock"), error);
         match lock.try_lock() {
             Ok(()) => {}
@@ -77,7 +84,7 @@ impl Store {
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        Ok(Self { root: root.to_owned(), _lock: lock })
+        Ok(Self { root: root.to_owned(), is_read_only, _lock: lock })
     }
 
     /// The blob `digest`, if it is there: read into memory, and found to have that digest.
@@ -88,8 +95,7 @@ impl Store {
         let path = self.blob_path(digest);
         let Some(bytes) = read(&path, limit)? else { return Ok(None) };
         if Digest::of(&bytes) != *digest {
-            let problem = "its bytes are not those that its name says, so it was altered; delete it and pull again";
-            return Err(Error::refused(path.display(), problem));
+            return Err(altered(&path));
         }
         Ok(Some(bytes))
     }
@@ -100,6 +106,9 @@ impl Store {
         let Some(mut file) = open(&path)? else { return Ok(false) };
         let length = file.metadata().map_err(|error| Error::disk(&path, error))?.len();
         if Digest::of_reader(&mut file).map_err(|error| Error::disk(&path, error))? != *digest {
+            if self.is_read_only {
+                return Err(altered(&path));
+            }
             fs::remove_file(&path).map_err(|error| Error::disk(&path, error))?;
             return Ok(false);
         }
@@ -127,8 +136,15 @@ impl Store {
     /// Begins to take in the blob `digest`, or continues to; waits while another process does.
     ///
     /// # Errors
-    /// If its file cannot be opened.
+    /// If the store or the blob's file cannot be written.
     pub fn ingest(&self, digest: &Digest) -> Result<Ingest<'_>> {
+        if self.is_read_only {
+            let problem = format!(
+                "the store cannot be written, and {} is not in it; BREWER_STORE names another folder",
+                digest.short()
+            );
+            return Err(Error::new(ErrorKind::Disk, self.root.display(), problem));
+        }
         Ingest::begin(self, *digest)
     }
 
@@ -163,8 +179,9 @@ impl Store {
     }
 }
 
-/// Makes what is missing of a store, refuses one that is not this user's alone, and opens its lock.
-fn prepare(root: &Path) -> Result<File> {
+/// Makes what is missing of a store, refuses one that others may write to, and opens its lock. Returns whether the store
+/// is there and cannot be written, too.
+fn prepare(root: &Path) -> Result<(File, bool)> {
     let failed = |path: &Path, error: io::Error| {
         Error::new(
             ErrorKind::Disk,
@@ -181,16 +198,32 @@ fn prepare(root: &Path) -> Result<File> {
             _ => check_private(&path)?,
         }
     }
+    let is_closed = |folder: &&str| {
+        let access = rustix::fs::access(root.join(folder), rustix::fs::Access::WRITE_OK);
+        matches!(access, Err(rustix::io::Errno::ACCESS | rustix::io::Errno::ROFS))
+    };
+    let is_read_only = FOLDERS.iter().any(is_closed);
     let path = root.join("store.lock");
-    create(&path).map_err(|error| failed(&path, error))
+    let lock = match is_read_only {
+        true => open(&path)?.ok_or_else(|| failed(&path, io::ErrorKind::ReadOnlyFilesystem.into()))?,
+        false => create(&path).map_err(|error| failed(&path, error))?,
+    };
+    Ok((lock, is_read_only))
 }
 
-/// Refuses a folder of the store that is another user's or that another user may write to.
+/// The error of a blob that is not what its name says.
+fn altered(path: &Path) -> Error {
+    let problem = "its bytes are not those that its name says, so it was altered; delete it and pull again";
+    Error::refused(path.display(), problem)
+}
+
+/// Refuses a folder of the store that is another user's or that another user may write to. The superuser may write
+/// anywhere, so a store of theirs that is read-only is as good as one's own.
 fn check_private(folder: &Path) -> Result<()> {
     let found = fs::symlink_metadata(folder).map_err(|error| Error::disk(folder, error))?;
     let problem = if !found.is_dir() {
         "it is part of the store, but no folder"
-    } else if found.uid() != rustix::process::geteuid().as_raw() {
+    } else if ![0, rustix::process::geteuid().as_raw()].contains(&found.uid()) {
         "it is part of the store, but another user's; name a folder of your own in BREWER_STORE"
     } else if found.mode() & 0o022 != 0 {
         "it is part of the store, but others may write to it, and so change what runs; `chmod go-w` it"

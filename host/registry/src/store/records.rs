@@ -147,6 +147,10 @@ impl Store {
     }
 
     fn write_record(&self, record: &Record) -> Result<()> {
+        // Nothing can have come with it, and when it was used last is for prune, which removes nothing there.
+        if self.is_read_only {
+            return Ok(());
+        }
         let path = self.root.join("refs").join(record_name(&record.reference));
         let bytes = serde_json::to_vec(record).map_err(|error| Error::disk(&path, error.into()))?;
         self.write(&path, &bytes)

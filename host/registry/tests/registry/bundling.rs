@@ -35,7 +35,7 @@ pub fn suite(store: &Store) -> Bundle {
 /// All that a registry has of a bundle's signatures.
 fn signatures_of(bundle: &Bundle, client: &Client, reference: &Reference) -> Signatures {
     let of_index = signature::fetch(client, reference, &bundle.index).unwrap();
-    bundle.fetch_signatures(client, reference, of_index).unwrap()
+    bundle.fetch_signatures(client, reference, [(bundle.index, of_index)].into()).unwrap()
 }
 
 fn signed(client: &Client, reference: &Reference, key: &PrivateKey) {

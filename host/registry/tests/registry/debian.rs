@@ -10,7 +10,7 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL};
-use brewer_registry::{Credential, Digest, Reference, Secret, Settings, Store, plugin};
+use brewer_registry::{Credential, Digest, Reference, Secret, Settings, Store, bundle, plugin, signature::Signatures};
 use ring::{rand::SystemRandom, signature};
 use serde_json::{Value, json};
 
@@ -257,10 +257,22 @@ fn tokens_are_asked_for_and_bound_to_what_they_are_for() {
     client(alice()).credentials().store(&registry.host, "alice", "secret").unwrap();
     push(alice(), &mine, &component).unwrap();
     // Whoever may not push may pull.
-    assert_eq!(plugin::pull(&client(settings()), &store(&registry), &mine).unwrap().bytes, component);
+    let pulled = plugin::pull(&client(settings()), &store(&registry), &mine).unwrap();
+    assert_eq!(pulled.bytes, component);
     let scopes: Vec<_> =
         service.seen().iter().filter_map(|seen| Some(seen.path.split_once("scope=")?.1.to_owned())).collect();
     let push = "repository%3Ateam%2Fmine%3Apull%2Cpush";
     // Without a name the first token lets the client look, and the second does not let it write.
     assert_eq!(scopes, [push, push, push, "repository%3Ateam%2Fmine%3Apull"]);
+
+    // A bundle with it in another repository: the registry takes the blobs from where they are, which needs leave for both.
+    let store = store(&registry);
+    store.record(&mine, pulled.manifest, BTreeMap::new()).unwrap();
+    let made = bundle::create(&store, "t", None, &[("mine".to_owned(), pulled.manifest)].into(), vec![]).unwrap();
+    let suite = reference(&registry, "else/suite:1");
+    bundle::push(&client(alice()), &store, &suite, &made, &Signatures::new()).unwrap();
+    let both = "repository%3Aelse%2Fsuite%3Apull%2Cpush&scope=repository%3Ateam%2Fmine%3Apull";
+    assert!(service.seen().iter().any(|seen| seen.path.ends_with(both)));
+    let fresh = Store::open(&keys.path().join("store")).unwrap();
+    assert_eq!(bundle::pull(&client(settings()), &fresh, &suite).unwrap(), made);
 }

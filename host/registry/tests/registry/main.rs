@@ -12,6 +12,7 @@ mod killing;
 mod peers;
 mod pushing;
 mod resolving;
+mod resolving_bundles;
 mod server;
 mod signing;
 mod spoiled_bundles;

@@ -12,8 +12,9 @@ use std::{
 };
 
 use brewer_registry::{
-    Digest, Reference, Result, Settings,
+    Digest, Reference, Result, Settings, Store, bundle,
     plugin::{self, Pushed},
+    signature::Signatures,
 };
 
 use crate::server::{Connection, Registry, Reply, Seen, Server};
@@ -188,6 +189,41 @@ fn an_upload_elsewhere_gets_the_bytes_and_no_password() {
         (seen.method == "POST").then(|| Reply::new(202, "").with("location", "http://elsewhere.example/upload"))
     });
     unsafe_place.refuses(&component(10), "it wants the upload elsewhere, but http://elsewhere.example is plain http");
+}
+
+#[test]
+fn what_another_repository_has_is_not_sent_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let component = component(1000);
+    let digest = Digest::of(&component).to_string();
+    // How a registry answers the wish: by status, and whether the component is sent after it.
+    for (status, is_sent) in [(201, false), (202, true), (404, true), (403, true)] {
+        let (mine, mounted) = (digest.clone(), AtomicUsize::new(0));
+        let push = Push::new(move |seen, registry| {
+            if seen.method == "POST" && seen.path.contains("mount=") {
+                mounted.fetch_add(usize::from(status == 201), Ordering::SeqCst);
+                let mut plain = seen.clone();
+                plain.path.truncate(seen.path.find('?').unwrap());
+                return Some(if status == 202 { registry.answer(&plain) } else { Reply::new(status, "") });
+            }
+            // Blobs are of a repository.
+            let is_head = seen.method == "HEAD" && seen.path == format!("/v2/team/suite/blobs/{mine}");
+            (is_head && mounted.load(Ordering::SeqCst) == 0).then(|| Reply::new(404, ""))
+        });
+        let pushed = push.push(&component).unwrap();
+        let store = Store::open(&folder.path().join(status.to_string())).unwrap();
+        let pulled = plugin::pull(&client(settings()), &store, &pushed.reference).unwrap();
+        store.record(&push.reference, pulled.manifest, BTreeMap::new()).unwrap();
+        let plugins = [("mine".to_owned(), pulled.manifest)].into();
+        let made = bundle::create(&store, "t", None, &plugins, vec![]).unwrap();
+        let suite = format!("oci://{}/team/suite:1", push.server.host).parse().unwrap();
+        bundle::push(&client(settings()), &store, &suite, &made, &Signatures::new()).unwrap();
+        let seen = push.server.seen();
+        let wish = format!("/v2/team/suite/blobs/uploads/?mount={}&from=team%2Fmine", digest.replace(':', "%3A"));
+        assert!(seen.iter().any(|seen| seen.path == wish), "{seen:?}");
+        let mut sent = seen.iter().filter(|seen| seen.path.starts_with("/v2/team/suite/blobs/uploads/"));
+        assert_eq!(sent.any(|seen| seen.body == component), is_sent, "{status}");
+    }
 }
 
 const CHILD: &str = "BREWER_TEST_PUSH";

@@ -4,38 +4,35 @@ use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt};
 
 use brewer_plugin_kit::manifest::Manifest;
 use brewer_registry::{
-    Digest, Lock, Policy, PrivateKey, Reference, Resolved, Resolver, Result, Store,
-    bundle::{self, FileKind, NewFile},
-    plugin,
-    signature::{self, Signatures},
+    Digest, Lock, Policy, PrivateKey, Reference, Resolved, Resolver, Result, Store, plugin, signature,
 };
 
 use crate::world::{World, client, listing, plugin_component, settings};
 
-fn of_version(version: &str, permissions: &[&str]) -> Vec<u8> {
+pub fn of_version(version: &str, permissions: &[&str]) -> Vec<u8> {
     let permissions = permissions.iter().map(|name| (*name).to_owned()).collect();
     plugin_component(Manifest { name: "mine".into(), version: version.into(), permissions, ..Manifest::default() }, 100)
 }
 
 /// A registry with one plugin, a key, and a policy that asks for its signature.
-struct Team {
-    world: World,
-    key: PrivateKey,
+pub struct Team {
+    pub world: World,
+    pub key: PrivateKey,
 }
 
 impl Team {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let world = World::with_component(of_version("1.0.0", &["read-values"]), |_, _| None);
         let key = PrivateKey::generate("").unwrap().0;
         fs::write(world.folder.path().join("team.pub"), key.public().to_pem()).unwrap();
         Self { world, key }
     }
 
-    fn reference(&self) -> &Reference {
+    pub fn reference(&self) -> &Reference {
         &self.world.reference
     }
 
-    fn policy(&self) -> Policy {
+    pub fn policy(&self) -> Policy {
         let scope = format!("{}/team/*", self.world.server.host);
         let text = format!(
             r#"{{ "version": 1, "default": "refuse", "keys": {{ "team": {{ "file": "team.pub" }} }},
@@ -46,7 +43,7 @@ impl Team {
         Policy::read(&file).unwrap()
     }
 
-    fn sign(&self, reference: &Reference, key: &PrivateKey) {
+    pub fn sign(&self, reference: &Reference, key: &PrivateKey) {
         let manifest = client(settings()).resolve(reference).unwrap();
         signature::sign(&client(settings()), reference, &manifest, key).unwrap();
     }
@@ -56,7 +53,7 @@ impl Team {
         plugin::push(&client(settings()), self.reference(), component, &BTreeMap::new(), 0).unwrap();
     }
 
-    fn resolver(&self, is_online: bool, policy: Option<Policy>, lock: &Lock, is_locked: bool) -> Resolver {
+    pub fn resolver(&self, is_online: bool, policy: Option<Policy>, lock: &Lock, is_locked: bool) -> Resolver {
         let client = is_online.then(|| client(settings()));
         Resolver::new(self.world.store(), client, policy, lock.clone(), is_locked)
     }
@@ -78,7 +75,7 @@ impl Team {
 }
 
 #[track_caller]
-fn refused<T>(result: Result<T>, expected: &str) {
+pub fn refused<T>(result: Result<T>, expected: &str) {
     let Err(error) = result else { panic!("it is not refused") };
     assert!(error.is_input() && error.to_string().contains(expected), "{error}");
 }
@@ -233,41 +230,31 @@ fn what_was_checked_is_what_runs() {
 }
 
 #[test]
-fn a_bundle_is_let_in_by_its_own_signature() {
+fn a_second_policy_only_adds_demands() {
     let team = Team::new();
-    let author = Store::open(&team.world.folder.path().join("author")).unwrap();
-    let plugins = [("mine".to_owned(), plugin::add(&author, &team.world.component).unwrap())].into();
-    let files = vec![NewFile { kind: FileKind::Experiment, name: "a.json".into(), bytes: b"{}".to_vec() }];
-    let made = bundle::create(&author, "t", None, &plugins, files).unwrap();
-    let reference: Reference = team.reference().to_string().replace("1.0.0", "suite").parse().unwrap();
-    bundle::push(&client(settings()), &author, &reference, &made, &Signatures::new()).unwrap();
-    // The plugin's own signature says nothing of what the bundle's experiments grant it.
-    let plugin = format!("oci://{}/team/mine@{}", team.world.server.host, made.plugins["mine"]);
-    team.sign(&plugin.parse().unwrap(), &team.key);
-    let asked = |is_online, policy| team.resolver(is_online, policy, &Lock::default(), false).bundle(&reference);
-    refused(asked(true, Some(team.policy())), "it is not signed");
-    assert!(listing(&team.world.store_path()).is_empty());
-    refused(asked(false, None), "the store does not have it; pull it once without --offline");
-    team.sign(&reference, &team.key);
-    let found = asked(true, Some(team.policy())).unwrap();
-    assert_eq!((found.bundle.index, found.signers), (made.index, Some(vec!["team".to_owned()])));
-    assert_eq!(found.signatures.len(), 2);
-
-    let mut resolver = team.resolver(false, Some(team.policy()), &Lock::default(), false);
-    let kept = resolver.bundle(&reference).unwrap();
-    assert_eq!((kept.bundle.index, kept.signatures.len()), (made.index, 2));
-    assert_eq!(kept.experiment(None).unwrap(), "a.json");
-    refused(kept.experiment(Some("b.json")), "it has no experiment `b.json`; it has a.json");
-    resolver.admit(&kept).unwrap();
-    let component = Digest::of(&team.world.component).to_string();
-    assert!(resolver.stored(&component).unwrap().plugin.bytes == team.world.component);
-    // A bundle is no plugin, and a plugin no bundle.
-    refused(
-        team.resolver(true, None, &Lock::default(), false).resolve(&reference),
-        "it is an index of several artefacts",
-    );
-    refused(
-        asked(true, None).and_then(|_| team.resolver(true, None, &Lock::default(), false).bundle(team.reference())),
-        "it is one plugin; expected a bundle",
-    );
+    team.sign(team.reference(), &team.key);
+    let key = PrivateKey::generate("").unwrap().0;
+    fs::write(team.world.folder.path().join("ops.pub"), key.public().to_pem()).unwrap();
+    let host = &team.world.server.host;
+    let policy = |name: &str, rule: &str| {
+        let text = format!(
+            r#"{{ "version": 1, "default": "refuse", "keys": {{ "ops": {{ "file": "ops.pub" }} }},
+                 "rules": [{{ "scope": "{host}/team/*", {rule} }}] }}"#
+        );
+        let file = team.world.folder.path().join(name);
+        fs::write(&file, text).unwrap();
+        Policy::read(&file).unwrap()
+    };
+    let (lax, strict) = (policy("lax.json", r#""accept": "unsigned""#), policy("strict.json", r#""any_of": ["ops"]"#));
+    let asked = |policies: Vec<Policy>| {
+        let store = Store::open(&team.world.folder.path().join("fresh")).unwrap();
+        let mut resolver = Resolver::new(store, Some(client(settings())), policies, Lock::default(), false);
+        resolver.resolve(team.reference()).map(|resolved| resolved.signers.clone())
+    };
+    refused(asked(vec![team.policy(), strict.clone()]), "asks for ops, by ");
+    refused(asked(vec![lax.clone(), strict.clone()]), "strict.json");
+    // What the first asks for, the second cannot take back.
+    refused(asked(vec![strict.clone(), lax.clone()]), "asks for ops");
+    team.sign(team.reference(), &key);
+    assert_eq!(asked(vec![team.policy(), strict]).unwrap(), Some(vec!["team".to_owned()]), "by the first's names");
 }

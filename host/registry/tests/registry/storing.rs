@@ -17,11 +17,18 @@ use crate::world::{World, client, component, listing, settings};
 
 const CHILD: &str = "BREWER_TEST_PULL";
 
-/// No test of its own: what [`pull_in_a_process`] runs.
+/// Permissions say nothing to the superuser, unless that is taken from it.
+const WITHOUT_PRIVILEGES: &str = "[ $(id -u) != 0 ] || set -- setpriv --bounding-set=-all --inh-caps=-all;";
+
+/// No test of its own: what [`in_a_process`] runs.
 #[test]
 fn child() {
     let Ok(arguments) = env::var(CHILD) else { return };
     let (store, reference) = arguments.split_once(' ').unwrap();
+    if store == "prune" {
+        Store::open_alone(Path::new(reference), || {}).unwrap().prune(None, false).unwrap();
+        return;
+    }
     let reference: Reference = reference.parse().unwrap();
     let store = Store::open(Path::new(store)).unwrap();
     match plugin::pull(&client(settings()), &store, &reference) {
@@ -32,8 +39,11 @@ fn child() {
 
 /// A pull in a process of its own, started by a shell that runs `prelude` first.
 fn pull_in_a_process(world: &World, prelude: &str) -> Child {
-    let script = format!("{prelude} exec \"$0\" storing::child --exact --nocapture");
-    let arguments = format!("{} {}", world.store_path().display(), world.reference);
+    in_a_process(&format!("{} {}", world.store_path().display(), world.reference), prelude)
+}
+
+fn in_a_process(arguments: &str, prelude: &str) -> Child {
+    let script = format!("program=$0; {prelude} exec \"$@\" \"$program\" storing::child --exact --nocapture");
     let mut command = Command::new("sh");
     command.args(["-c", &script]).arg(env::current_exe().unwrap()).env(CHILD, arguments);
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
@@ -248,6 +258,43 @@ fn a_store_that_others_may_write_to_is_refused() {
 fn a_store_that_cannot_be_made_says_where_another_can_be_named() {
     let error = Store::open(Path::new("/proc/brewer/store")).unwrap_err();
     assert!(!error.is_input() && error.to_string().contains("BREWER_STORE names another folder"), "{error}");
+}
+
+#[test]
+fn a_store_that_cannot_be_written_is_read() {
+    let world = World::new(|_, _| None);
+    let pulled = world.pull().unwrap();
+    world.store().record(&world.reference, pulled.manifest, Default::default()).unwrap();
+    let before = listing(&world.store_path());
+    let folders = ["blobs/sha256", "blobs", "refs", "ingest", "locks", ""];
+    let permit = |mode: u32| {
+        for folder in folders {
+            fs::set_permissions(world.store_path().join(folder), fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    // What is there is pulled again, recorded again, and no byte of it changes.
+    permit(0o555);
+    let again = pull_in_a_process(&world, WITHOUT_PRIVILEGES).wait_with_output().unwrap();
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    // What is not there is one error that says what to do.
+    let other = component(20);
+    let pushed = world.reference.to_string().replace("1.0.0", "2.0.0").parse().unwrap();
+    plugin::push(&client(settings()), &pushed, &other, &Default::default(), 0).unwrap();
+    let world = World { reference: pushed, ..world };
+    let refused = pull_in_a_process(&world, WITHOUT_PRIVILEGES).wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success(), "{said}");
+    assert!(
+        said.contains("the store cannot be written, and sha256:") && said.contains("BREWER_STORE names another"),
+        "{said}"
+    );
+    let pruned = in_a_process(&format!("prune {}", world.store_path().display()), WITHOUT_PRIVILEGES);
+    let said = String::from_utf8_lossy(&pruned.wait_with_output().unwrap().stderr).into_owned();
+    assert!(said.contains("the store cannot be written, so nothing can be removed from it"), "{said}");
+    for folder in folders {
+        fs::set_permissions(world.store_path().join(folder), fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    assert_eq!(listing(&world.store_path()), before);
 }
 
 #[test]

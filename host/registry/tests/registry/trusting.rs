@@ -50,7 +50,7 @@ fn the_closest_rule_decides() {
     let policy = fixture.policy("refuse", &rules).unwrap();
     let decide = |path: &str, names: &[&str]| {
         let reference = format!("oci://{path}:1").parse().unwrap();
-        policy.decide(&reference, &Digest::of(b"x"), &signed(names)).map_err(|error| error.to_string())
+        policy.decide(&reference, &[Digest::of(b"x")], &signed(names)).map_err(|error| error.to_string())
     };
     assert!(decide("ghcr.io/team/x", &["b"]).is_ok());
     assert!(decide("ghcr.io/team/prod/x", &["a", "ops", "b"]).is_ok());
@@ -69,8 +69,8 @@ fn the_closest_rule_decides() {
         assert!(problem.contains(expected), "{problem}");
     }
     let anywhere = "oci://a.b/c".parse().unwrap();
-    assert!(policy.decide(&anywhere, &here, &[]).is_ok());
-    assert!(fixture.policy("accept", "").unwrap().decide(&anywhere, &here, &[]).is_ok());
+    assert!(policy.decide(&anywhere, &[here], &[]).is_ok());
+    assert!(fixture.policy("accept", "").unwrap().decide(&anywhere, &[here], &[]).is_ok());
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub use weight_scheduler::run_weight_scheduler;
 use crate::{Error, Result, host};
 
 /// Runs a function of the plugin's; its error becomes the message that the user reads.
-fn run<T>(role: impl FnOnce() -> Result<T>) -> std::result::Result<T, String> {
+pub(crate) fn run<T>(role: impl FnOnce() -> Result<T>) -> std::result::Result<T, String> {
     send_panics_to_the_host();
     role().map_err(|error: Error| error.to_string())
 }

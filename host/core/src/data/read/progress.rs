@@ -6,11 +6,13 @@ use crate::data::DataError;
 /// How far a file of examples is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadProgress<'a> {
+    /// The file.
     pub path: &'a Path,
     /// Rows that are read.
     pub rows: u64,
     /// Bytes that are read, out of all.
     pub bytes: u64,
+    /// The size of the file.
     pub all_bytes: u64,
 }
 

@@ -11,7 +11,7 @@ use crate::loss::{
     select_logits,
 };
 use crate::temperature::TemperatureScheduler;
-use crate::{Distribution, Features, Result, StepContext};
+use crate::{Distribution, Features, Result, RoleState, StepContext};
 
 /// The loss between the logits of both sides, summed over their lists.
 pub struct KdTerm {
@@ -50,6 +50,13 @@ impl KdTerm {
     pub(super) fn begin_step(&mut self, context: &StepContext) {
         self.scheduler.begin_step(context);
         self.loss.begin_step(context);
+    }
+
+    /// What the loss and the scheduler remember, each with the key that names it.
+    pub(super) fn states(&mut self) -> Vec<(String, &mut dyn RoleState)> {
+        let loss = self.loss.state().map(|state| ("distillation.kd_loss_type".to_owned(), state));
+        let scheduler = self.scheduler.state().map(|state| ("distillation.temperature_scheduler".to_owned(), state));
+        loss.into_iter().chain(scheduler).collect()
     }
 
     /// The sum over pairs of logits, after masks were applied.

@@ -8,7 +8,7 @@ use crate::loss::config::ProjectionSpec;
 use crate::loss::plugins::make_match_loss;
 use crate::loss::{CustomMatch, IntermediateMatch, LossError, MatchLoss, NameAndParameters, PluginLosses};
 use crate::projection::{PROJECTIONS, Projection, projection};
-use crate::{Features, Result, StepContext};
+use crate::{Features, Result, RoleState, StepContext};
 
 /// A loss between selected layers, or modules, of both sides.
 pub struct MatchTerm {
@@ -74,6 +74,11 @@ impl MatchTerm {
 
     pub(super) fn begin_step(&mut self, context: &StepContext) {
         self.loss.begin_step(context);
+    }
+
+    /// What the loss remembers, with the key that names it.
+    pub(super) fn state(&mut self) -> Option<(String, &mut dyn RoleState)> {
+        Some((format!("{}.loss", self.key), self.loss.state()?))
     }
 
     pub(super) fn compute(&self, student: &Features, teacher: &Features) -> Result<Tensor> {

@@ -16,7 +16,7 @@ pub use matching::MatchTerm;
 use weight::Weight;
 
 use super::{DistillationConfig, PluginLosses};
-use crate::{Features, Result, StepContext};
+use crate::{Features, Result, RoleState, StepContext};
 
 /// What a forward step is worth.
 #[derive(Debug)]
@@ -96,6 +96,18 @@ impl LossPlan {
         self.matches.iter_mut().for_each(|term| term.begin_step(context));
         self.kd_weight.begin_step(context)?;
         self.hard_label_weight.begin_step(context)
+    }
+
+    /// What losses and schedulers remember, each with the key that names it.
+    pub fn states(&mut self) -> Vec<(String, &mut dyn RoleState)> {
+        let mut states = self.kd.states();
+        states.extend(self.matches.iter_mut().filter_map(MatchTerm::state));
+        for (weight, key) in
+            [(&mut self.kd_weight, "kd_loss_weight"), (&mut self.hard_label_weight, "hard_label_weight")]
+        {
+            states.extend(weight.state().map(|state| (format!("distillation.{key}_scheduler"), state)));
+        }
+        states
     }
 
     /// Whether the features of a batch are all that the plan needs, before anything is computed from them.

@@ -3,7 +3,7 @@ use std::fmt;
 use crate::loss::PluginLosses;
 use crate::loss::plugins::make_weight_scheduler;
 use crate::weight::WeightScheduler;
-use crate::{Result, StepContext};
+use crate::{Result, RoleState, StepContext};
 
 /// The weight of a loss: the configured number until the first optimizer step, then the scheduler's if there is one.
 pub(super) struct Weight {
@@ -41,6 +41,11 @@ impl Weight {
             self.global_step = context.global_step;
         }
         Ok(())
+    }
+
+    /// What the scheduler remembers.
+    pub(super) fn state(&mut self) -> Option<&mut dyn RoleState> {
+        self.scheduler.as_mut()?.state()
     }
 }
 

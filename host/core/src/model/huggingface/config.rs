@@ -90,6 +90,7 @@ impl ModelConfig {
         self.get("architectures")?.get(0)?.as_str()
     }
 
+    /// Its `model_type`, such as `bert`.
     pub fn model_type(&self) -> Option<&str> {
         self.get("model_type")?.as_str()
     }

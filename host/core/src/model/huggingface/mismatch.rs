@@ -7,7 +7,9 @@ const LISTED: usize = 5;
 /// What keeps a checkpoint from being the model that its `config.json` describes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
+    /// The folder of the checkpoint.
     pub folder: PathBuf,
+    /// The class that it was read as.
     pub architecture: String,
     /// Parameters of the model that the checkpoint lacks.
     pub missing: Vec<String>,

@@ -27,6 +27,7 @@ struct Moments {
 }
 
 impl Adam {
+    /// Adam over these parameters, with running means of 0.
     pub fn new(config: &AdamConfig, parameters: Vec<Tensor>) -> Self {
         Self::with(config.lr, config.betas, config.eps, config.weight_decay, false, parameters)
     }

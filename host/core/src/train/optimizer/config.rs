@@ -11,8 +11,11 @@ use crate::train::TrainError;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "name", rename_all = "lowercase")]
 pub enum OptimizerConfig {
+    /// `torch.optim.AdamW`.
     AdamW(AdamWConfig),
+    /// `torch.optim.Adam`.
     Adam(AdamConfig),
+    /// `torch.optim.SGD`.
     Sgd(SgdConfig),
 }
 
@@ -20,9 +23,13 @@ pub enum OptimizerConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdamWConfig {
+    /// The learning rate, which the schedule multiplies.
     pub lr: f64,
+    /// How much of the running means of the gradient and of its square is kept at each step.
     pub betas: (f64, f64),
+    /// What is added to the denominator.
     pub eps: f64,
+    /// The share of a parameter, times the learning rate, that is taken off at each step.
     pub weight_decay: f64,
     /// Parameters whose name contains one of these have no weight decay, such as `["bias", "LayerNorm.weight"]`.
     pub no_decay: Vec<String>,
@@ -38,9 +45,13 @@ impl Default for AdamWConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdamConfig {
+    /// The learning rate, which the schedule multiplies.
     pub lr: f64,
+    /// How much of the running means of the gradient and of its square is kept at each step.
     pub betas: (f64, f64),
+    /// What is added to the denominator.
     pub eps: f64,
+    /// The share of a parameter that is added to its gradient.
     pub weight_decay: f64,
     /// Parameters whose name contains one of these have no weight decay.
     pub no_decay: Vec<String>,
@@ -56,10 +67,15 @@ impl Default for AdamConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SgdConfig {
+    /// The learning rate, which the schedule multiplies.
     pub lr: f64,
+    /// How much of the running sum of gradients is kept at each step.
     pub momentum: f64,
+    /// The share of a gradient that does not go into that sum.
     pub dampening: f64,
+    /// The share of a parameter that is added to its gradient.
     pub weight_decay: f64,
+    /// Whether a step looks ahead along the running sum (Nesterov's momentum).
     pub nesterov: bool,
     /// Parameters whose name contains one of these have no weight decay.
     pub no_decay: Vec<String>,
@@ -149,6 +165,7 @@ impl OptimizerConfig {
         }
     }
 
+    /// The learning rate before the schedule.
     pub fn learning_rate(&self) -> f64 {
         match self {
             Self::AdamW(config) => config.lr,

@@ -51,9 +51,11 @@ fn remembered(parameter: &Tensor, name: &str, found: &Tensor) -> Result<Tensor> 
 /// A parameter to be trained.
 #[derive(Debug)]
 pub struct TrainedParameter {
+    /// Its name in messages and checkpoints.
     pub name: String,
     /// What `no_decay` names it by: a task's name, which `name` may have, is no part of it.
     pub name_in_model: String,
+    /// The parameter; a step changes it in place.
     pub tensor: Tensor,
     /// Optimizer options of its own, over those of the experiment.
     pub options: Map<String, Value>,

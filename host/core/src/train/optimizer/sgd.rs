@@ -15,6 +15,7 @@ struct Slot {
 }
 
 impl Sgd {
+    /// SGD over these parameters.
     pub fn new(config: &SgdConfig, parameters: Vec<Tensor>) -> Self {
         let slots = parameters.into_iter().map(|parameter| Slot { parameter, momentum: None }).collect();
         Self { config: config.clone(), slots }

@@ -1,24 +1,28 @@
 //! From the references of an experiment to plugins that may run: pinned by the lock, let in by the policy, and held in
 //! memory, so that what was checked is what runs.
 
-use std::collections::BTreeMap;
+mod bundles;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Bundle, Client, Digest, Error, Lock, Policy, Record, Reference, Result, Store,
-    bundle::{self, FileKind},
+    Client, Digest, Error, Lock, Policy, Record, Reference, Result, Store, bundle,
     document::{Descriptor, Document},
     lock::Entry,
     plugin::{self, Plugin},
     printable,
-    signature::{self, Artefact, Signatures},
+    signature::{self, Signatures},
 };
+
+pub use bundles::ResolvedBundle;
 
 /// How references are resolved.
 pub struct Resolver {
     store: Store,
     /// None when the network is not to be used.
     client: Option<Client>,
-    policy: Option<Policy>,
+    /// All of them must let in what is used; the first names who signed it.
+    policies: Vec<Policy>,
     lock: Lock,
     /// Whether the lock must have every reference.
     is_locked: bool,
@@ -40,23 +44,33 @@ pub struct Resolved {
     pub entry: Entry,
 }
 
-/// A bundle that may be used.
-#[derive(Debug, Clone)]
-pub struct ResolvedBundle {
-    /// What it holds.
-    pub bundle: Bundle,
-    /// Where it came from, with the digest of its index; none for a file.
-    pub reference: Option<Reference>,
-    /// Who signed it, by the policy; `None` without one.
-    pub signers: Option<Vec<String>>,
-    /// All signatures of it and of its plugins that came with it.
-    pub signatures: Signatures,
+/// That something may be used, and by which signatures.
+struct Admission {
+    signatures: Signatures,
+    /// By the policy; `None` without one.
+    signers: Option<Vec<String>>,
+    /// Whether there is something that the store's record does not have.
+    is_new: bool,
+}
+
+impl Admission {
+    fn signers(&self) -> Vec<String> {
+        self.signers.clone().unwrap_or_default()
+    }
 }
 
 impl Resolver {
-    /// Without a client, what is not in the store is not found. With `is_locked`, neither is what is not in the lock.
-    pub fn new(store: Store, client: Option<Client>, policy: Option<Policy>, lock: Lock, is_locked: bool) -> Self {
-        Self { store, client, policy, lock, is_locked, found: BTreeMap::new(), admitted: BTreeMap::new() }
+    /// Without a client, what is not in the store is not found. With `is_locked`, neither is what is not in the lock. Of
+    /// several policies each must let in what is used, and the first names who signed it.
+    pub fn new(
+        store: Store,
+        client: Option<Client>,
+        policies: impl IntoIterator<Item = Policy>,
+        lock: Lock,
+        is_locked: bool,
+    ) -> Self {
+        let policies = policies.into_iter().collect();
+        Self { store, client, policies, lock, is_locked, found: BTreeMap::new(), admitted: BTreeMap::new() }
     }
 
     /// The store that everything comes from.
@@ -84,7 +98,10 @@ impl Resolver {
             return Err(Error::input(reference, problem));
         }
         let resolved = match locked {
-            Some(entry) => self.pinned(reference, entry.manifest, false)?,
+            Some(entry) => match (reference.plugin(), entry.bundle) {
+                (Some(name), Some(index)) => self.of_bundle(reference, name, index, false)?,
+                _ => self.pinned(reference, entry.manifest, false)?,
+            },
             None => self.current(reference)?,
         };
         match locked.and_then(|entry| entry.difference(&resolved.entry)) {
@@ -107,50 +124,67 @@ impl Resolver {
     }
 
     fn current(&self, reference: &Reference) -> Result<Resolved> {
-        let manifest = match reference.digest() {
-            Some(manifest) => manifest,
-            None => self.online(reference)?.resolve(reference)?.digest,
+        let named = match reference.digest() {
+            Some(named) => named,
+            None => self.online(reference)?.resolve(&reference.whole())?.digest,
         };
-        self.pinned(reference, manifest, true)
+        match reference.plugin() {
+            Some(name) => self.of_bundle(reference, name, named, true),
+            None => self.pinned(reference, named, true),
+        }
     }
 
     /// The plugin with this manifest, which a reference names, currently or by the lock.
     fn pinned(&self, reference: &Reference, manifest: Digest, is_current: bool) -> Result<Resolved> {
         let pinned = reference.pinned(manifest);
         let kept = plugin::load(&self.store, &manifest)?;
-        let mut signatures = self.kept_signatures(&manifest)?;
-        let mut decided = self.decide(reference, &manifest, &signatures);
-        let must_ask = self.policy.is_some() && (decided.is_err() || kept.is_none());
-        if let Some(client) = self.client.as_ref().filter(|_| must_ask) {
+        let mut admission = self.admission(reference, &[manifest], kept.is_some())?;
+        let plugin = match kept {
+            Some(plugin) => plugin,
+            None => {
+                admission.is_new = true;
+                plugin::pull(self.online(&pinned)?, &self.store, &pinned)?
+            }
+        };
+        let entry = Entry::of(&plugin, admission.signers()).map_err(|problem| Error::refused(reference, problem))?;
+        let name = if is_current { reference } else { &pinned };
+        self.record(name, manifest, &admission)?;
+        Ok(Resolved { plugin, reference: Some(pinned), signers: admission.signers, entry })
+    }
+
+    /// Asks the policies whether a plugin may be used for which signatures of these digests count, its own before that of
+    /// its bundle.
+    fn admission(&self, reference: &Reference, signed: &[Digest], is_kept: bool) -> Result<Admission> {
+        let mut signatures = self.kept_signatures(signed)?;
+        let mut decided = self.decide(reference, signed, &signatures);
+        let is_new = !self.policies.is_empty() && (decided.is_err() || !is_kept);
+        if let Some(client) = self.client.as_ref().filter(|_| is_new) {
             // Before anything is pulled: what the policy refuses does not come into the store.
-            signatures = signature::fetch(client, &pinned, &manifest)?;
-            decided = self.decide(reference, &manifest, &signatures);
+            for digest in signed {
+                signatures.insert(*digest, signature::fetch(client, reference, digest)?);
+            }
+            decided = self.decide(reference, signed, &signatures);
         }
-        if self.client.is_none() && decided.is_err() && signatures.is_empty() {
+        if self.client.is_none() && decided.is_err() && signatures.values().all(Vec::is_empty) {
             let problem =
                 "the store has no signatures of it, and the policy asks for them; run it once without --offline";
             return Err(Error::refused(reference, problem));
         }
-        let signers = decided?;
-        let is_new = kept.is_none();
-        let plugin = match kept {
-            Some(plugin) => plugin,
-            None => plugin::pull(self.online(&pinned)?, &self.store, &pinned)?,
-        };
-        let entry = Entry::of(&plugin, signers.clone().unwrap_or_default())
-            .map_err(|problem| Error::refused(reference, problem))?;
-        let name = if is_current { reference.clone() } else { pinned.clone() };
-        self.record(&name, manifest, signatures, is_new || must_ask)?;
-        Ok(Resolved { plugin, reference: Some(pinned), signers, entry })
+        Ok(Admission { signatures, signers: decided?, is_new })
     }
 
     /// Notes that a reference is used, and what it names if that is new.
-    fn record(&self, reference: &Reference, manifest: Digest, signatures: Vec<Artefact>, is_new: bool) -> Result<()> {
-        match self.store.recorded(reference)? {
-            Some(record) if !is_new && record.manifest == manifest => self.store.touch(&record),
-            _ => {
-                let kept = signature::keep(&self.store, &signatures)?;
-                self.store.record(reference, manifest, [(manifest, kept)].into())
+    fn record(&self, reference: &Reference, manifest: Digest, admission: &Admission) -> Result<()> {
+        let before = self.store.recorded(reference)?.filter(|record| record.manifest == manifest);
+        match before {
+            Some(record) if !admission.is_new => self.store.touch(&record),
+            before => {
+                // Those of a bundle's other plugins stay.
+                let mut kept = before.map(|record| record.signatures).unwrap_or_default();
+                for (signed, artefacts) in &admission.signatures {
+                    kept.insert(*signed, signature::keep(&self.store, artefacts)?);
+                }
+                self.store.record(reference, manifest, kept)
             }
         }
     }
@@ -204,58 +238,6 @@ impl Resolver {
         Err(refusal)
     }
 
-    /// Brings a bundle into the store, if the policy lets it: with its own signatures, since they alone cover what its
-    /// experiments grant.
-    ///
-    /// # Errors
-    /// If the policy refuses it, or if it cannot be had.
-    pub fn bundle(&self, reference: &Reference) -> Result<ResolvedBundle> {
-        let Some(client) = &self.client else { return self.kept_bundle(reference) };
-        let index = client.resolve(reference)?;
-        let pinned = reference.pinned(index.digest);
-        let of_index = signature::fetch(client, &pinned, &index.digest)?;
-        let signers = self.decide(reference, &index.digest, &of_index)?;
-        let bundle = bundle::pull(client, &self.store, &pinned)?;
-        let signatures = bundle.fetch_signatures(client, &pinned, of_index)?;
-        let mut kept = BTreeMap::new();
-        for (signed, artefacts) in &signatures {
-            kept.insert(*signed, signature::keep(&self.store, artefacts)?);
-        }
-        self.store.record(reference, bundle.index, kept)?;
-        Ok(ResolvedBundle { bundle, reference: Some(pinned), signers, signatures })
-    }
-
-    /// A bundle as the store has it.
-    fn kept_bundle(&self, reference: &Reference) -> Result<ResolvedBundle> {
-        let missing = || Error::input(reference, "the store does not have it; pull it once without --offline");
-        let record = self.store.recorded(reference)?.ok_or_else(missing)?;
-        let signers = self.decide_record(&record)?;
-        let bundle = bundle::open(&self.store, &record.manifest)?;
-        let mut signatures = Signatures::new();
-        for (signed, manifests) in &record.signatures {
-            signatures.insert(*signed, signature::kept(&self.store, manifests)?);
-        }
-        self.store.touch(&record)?;
-        Ok(ResolvedBundle { bundle, reference: Some(reference.pinned(record.manifest)), signers, signatures })
-    }
-
-    /// Has the plugins of a bundle, which was decided on, found by the digests of their components.
-    ///
-    /// # Errors
-    /// If one is altered or gone from the store.
-    pub fn admit(&mut self, resolved: &ResolvedBundle) -> Result<()> {
-        for (name, manifest) in &resolved.bundle.plugins {
-            let gone = || Error::refused(manifest, format!("`{name}` is not in the store; pull the bundle again"));
-            let plugin = plugin::load(&self.store, manifest)?.ok_or_else(gone)?;
-            let wrong = |problem: String| Error::refused(manifest, problem);
-            let entry = Entry::of(&plugin, resolved.signers.clone().unwrap_or_default()).map_err(wrong)?;
-            let reference = resolved.reference.as_ref().map(|reference| reference.pinned(*manifest));
-            let signers = resolved.signers.clone();
-            self.admitted.insert(plugin.component, Resolved { plugin, reference, signers, entry });
-        }
-        Ok(())
-    }
-
     /// The entries that the lock lacks of what was resolved.
     pub fn additions(&self) -> BTreeMap<Reference, Entry> {
         let new = self.found.iter().filter(|(reference, _)| !self.lock.plugins.contains_key(*reference));
@@ -272,52 +254,34 @@ impl Resolver {
         self.client.as_ref().ok_or_else(|| Error::input(reference, problem))
     }
 
-    /// The signatures of a manifest that came with any reference.
-    fn kept_signatures(&self, manifest: &Digest) -> Result<Vec<Artefact>> {
-        if self.policy.is_none() {
-            return Ok(vec![]);
+    /// The signatures of manifests that came with any reference.
+    fn kept_signatures(&self, signed: &[Digest]) -> Result<Signatures> {
+        let mut signatures = Signatures::new();
+        let records = if self.policies.is_empty() { vec![] } else { self.store.records()? };
+        for digest in signed {
+            let found = records.iter().filter_map(|record| record.signatures.get(digest)).flatten();
+            let manifests: Vec<Digest> = found.copied().collect::<BTreeSet<_>>().into_iter().collect();
+            signatures.insert(*digest, signature::kept(&self.store, &manifests)?);
         }
-        let mut manifests: Vec<Digest> = vec![];
-        for record in self.store.records()? {
-            manifests.extend(record.signatures.get(manifest).into_iter().flatten());
-        }
-        manifests.sort();
-        manifests.dedup();
-        signature::kept(&self.store, &manifests)
+        Ok(signatures)
     }
 
-    fn decide(&self, reference: &Reference, manifest: &Digest, found: &[Artefact]) -> Result<Option<Vec<String>>> {
-        let Some(policy) = &self.policy else { return Ok(None) };
-        let findings = signature::check(found, manifest, policy.keys());
-        Ok(Some(policy.decide(reference, manifest, &findings)?.into_iter().collect()))
+    /// Asks every policy; `None` if there is none.
+    fn decide(&self, reference: &Reference, signed: &[Digest], found: &Signatures) -> Result<Option<Vec<String>>> {
+        let mut signers = None;
+        for policy in &self.policies {
+            let findings = found.iter().flat_map(|(digest, found)| signature::check(found, digest, policy.keys()));
+            let by = policy.decide(reference, signed, &findings.collect::<Vec<_>>())?;
+            signers.get_or_insert_with(|| by.into_iter().collect());
+        }
+        Ok(signers)
     }
 
     fn decide_record(&self, record: &Record) -> Result<Option<Vec<String>>> {
         let reference: Reference = record.reference.parse()?;
         let manifests = record.signatures.get(&record.manifest).map_or(&[][..], Vec::as_slice);
-        self.decide(&reference, &record.manifest, &signature::kept(&self.store, manifests)?)
-    }
-}
-
-impl ResolvedBundle {
-    /// The name of the experiment that is meant: `name`, or the only one.
-    ///
-    /// # Errors
-    /// If there is none, or several and no name.
-    pub fn experiment<'b>(&'b self, name: Option<&str>) -> Result<&'b str> {
-        let names = self.bundle.files_of(FileKind::Experiment);
-        let subject = format!("the bundle {}", self.bundle.index.short());
-        match (names.as_slice(), name) {
-            ([], _) => Err(Error::input(subject, "it has no experiment")),
-            (names, Some(name)) => names.iter().find(|found| **found == name).copied().ok_or_else(|| {
-                let problem = format!("it has no experiment `{}`; it has {}", printable(name, 60), names.join(", "));
-                Error::input(subject, problem)
-            }),
-            ([name], None) => Ok(name),
-            (names, None) => {
-                Err(Error::input(subject, format!("it has the experiments {}; name one", names.join(", "))))
-            }
-        }
+        let found = [(record.manifest, signature::kept(&self.store, manifests)?)].into();
+        self.decide(&reference, &[record.manifest], &found)
     }
 }
 
@@ -327,6 +291,7 @@ impl Client {
     /// # Errors
     /// If it names nothing, or something else.
     pub fn resolve(&self, reference: &Reference) -> Result<Descriptor> {
+        reference.check_whole()?;
         let manifest = self.repository(reference).manifest(reference)?;
         let refused = |problem: String| Error::refused(reference, problem);
         let document = Document::parse(&manifest.bytes, manifest.content_type.as_deref()).map_err(refused)?;

@@ -16,13 +16,16 @@ pub struct Cases {
     /// As in the experiment.
     #[serde(default)]
     pub config: Value,
+    /// What is granted, as in the experiment.
     #[serde(default)]
     pub permissions: Vec<Permission>,
+    /// As in the experiment.
     #[serde(default)]
     pub limits: Limits,
     /// Of the plugin's random numbers and of the tensors that are made up.
     #[serde(default)]
     pub seed: u64,
+    /// In the order in which they are run.
     pub cases: Vec<Case>,
 }
 
@@ -30,13 +33,17 @@ pub struct Cases {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
+    /// What the report calls it.
     pub name: String,
+    /// The role that is called.
     pub role: PluginRole,
     /// Whose outputs an adaptor, or whose batch a post-processor gets.
     #[serde(default = "student", deserialize_with = "side")]
     pub model: Side,
+    /// The forward step that `host.step` tells.
     #[serde(default)]
     pub step: u64,
+    /// The batch that an adaptor or a post-processor gets.
     #[serde(default)]
     pub batch: BatchSpec,
     /// What an adaptor gets, and what the student of a callback returns: a tensor, or a list of them.
@@ -45,10 +52,14 @@ pub struct Case {
     /// Of losses and temperature schedulers: logits for a KD loss or a scheduler, layers for a match loss.
     #[serde(default)]
     pub student: Vec<TensorSpec>,
+    /// As `student`, of the teacher.
     #[serde(default)]
     pub teacher: Vec<TensorSpec>,
+    /// Of a match loss: `[batch, length]`, 1 where a position counts.
     pub mask: Option<TensorSpec>,
+    /// Of a KD loss: the labels of the rows.
     pub labels: Option<TensorSpec>,
+    /// Of a KD loss: what logits are softened with. Of a temperature scheduler: the base.
     #[serde(default = "default_temperature")]
     pub temperature: f64,
     /// Of a weight scheduler.
