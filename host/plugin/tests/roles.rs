@@ -161,7 +161,7 @@ fn a_step_that_is_computed_again_is_the_same_again() {
     let mut loss = PluginKdLoss::new(&Plugin::load(&engine(), component("guest-roles"), options).unwrap()).unwrap();
     let (student, teacher, temperature) = (trained(), trained().detach(), Temperature::Scalar(2.0));
     let inputs = KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: None };
-    let mut twice = |loss: &mut PluginKdLoss, step| {
+    let twice = |loss: &mut PluginKdLoss, step| {
         loss.begin_step(&StepContext { step, ..StepContext::default() });
         [(); 2].map(|()| loss.loss(&inputs).unwrap().double_value(&[]))
     };
