@@ -37,6 +37,7 @@ mod run_folders;
 mod running;
 mod several_labels;
 mod sharing;
+mod spans;
 mod teachers;
 mod threads;
 mod wasi;
