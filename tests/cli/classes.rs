@@ -246,6 +246,16 @@ fn a_student_made_of_its_teacher_has_its_classes() {
 }
 
 #[test]
+fn layers_chosen_by_a_rule_are_told() {
+    let by_rule = |rule: &str, count: usize| {
+        Workspace::new().with("student", json!({ "init": { "from": "teacher", "layers": [rule, count] } }))
+    };
+    let header = by_rule("uniform", 2).start(&["check"]).stderr;
+    assert!(header.contains("2 layers (uniform) of the teacher") && header.contains("0 from 0, 1 from 3"), "{header}");
+    by_rule("last", 5).refuses(&["student.init.layers", "takes 5 layers (last) of a model that has 4"]);
+}
+
+#[test]
 fn a_teacher_in_another_order_is_evaluated_by_the_ids_of_the_student() {
     let mut workspace = Workspace::new();
     for model in ["teacher", "student"] {

@@ -39,6 +39,7 @@ mod running;
 mod saving;
 mod several_labels;
 mod sharing;
+mod spans;
 mod teachers;
 mod threads;
 mod wasi;

@@ -22,7 +22,7 @@ fn a_model_of_the_hub_comes_with_its_download() {
 
 #[test]
 fn a_slow_tokenizer_comes_with_the_way_to_a_fast_one() {
-    for slow in ["vocab.txt", "spiece.model"] {
+    for slow in ["sentencepiece.bpe.model", "spiece.model"] {
         let workspace = Workspace::new();
         workspace.write("train.jsonl", TEXTS);
         let folder = workspace.path("student");
@@ -40,8 +40,19 @@ fn a_teacher_with_a_slow_tokenizer_does_not_read_the_students_tokens() {
     workspace.write("train.jsonl", "{\"text\": \"word5 word6\", \"label\": 1}\n");
     workspace.write("student/tokenizer.json", tokenizer(97));
     assert_eq!(workspace.start(&["check"]).code, 0);
-    workspace.write("teacher/vocab.txt", "[PAD]\n");
-    workspace.refuses(&["teacher has no tokenizer.json", "vocab.txt", "AutoTokenizer"]);
+    workspace.write("teacher/spiece.model", "[PAD]\n");
+    workspace.refuses(&["teacher has no tokenizer.json", "spiece.model", "AutoTokenizer"]);
+}
+
+#[test]
+fn a_vocabulary_makes_tokens_without_a_tokenizer_json() {
+    let workspace = Workspace::new();
+    workspace.write("train.jsonl", "{\"text\": \"Film good\", \"label\": 1}\n");
+    workspace.write("student/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nfilm\ngood\n");
+    let check = workspace.start(&["check"]);
+    assert_eq!(check.code, 0, "{}", check.stderr);
+    workspace.write("student/vocab.txt", "film\ngood\n");
+    workspace.refuses(&["student/vocab.txt: not a tokenizer: it has no `<s>`, which begins or ends texts"]);
 }
 
 #[test]
@@ -49,7 +60,8 @@ fn pickled_weights_come_with_the_way_to_safetensors() {
     let workspace = Workspace::new();
     let weights = workspace.path("teacher/model.safetensors");
     fs::rename(weights, workspace.path("teacher/pytorch_model.bin")).unwrap();
-    workspace.refuses(&["teacher has neither", "pytorch_model.bin", "python3 -c", "weights_only=True", "save_file"]);
+    let without = "pytorch_model.bin: not weights that can be read without running what is in them";
+    workspace.refuses(&[without, "python3 -c", "weights_only=True", "save_file"]);
 }
 
 #[test]

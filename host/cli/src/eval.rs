@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use brewer::assemble::{device_of, preparation, task_of, tokenizer_in};
-use brewer::data::{DataConfig, Dataset, Loader, Order};
+use brewer::assemble::{device_of, preparation, task_of};
+use brewer::data::{DataConfig, Dataset, Loader, Order, tokenizer_in};
 use brewer::device::device;
 use brewer::evaluation::{Preparation, evaluate};
 use brewer::experiment::{Experiment, ExperimentError, HeadsSpec, data_from};

@@ -98,9 +98,8 @@ fn origin(student: &StudentSpec) -> String {
         (Some(folder), _, _) => shown(folder),
         (_, Some(file), _) => format!("{}, random weights", shown(file)),
         (_, _, Some(init)) => {
-            let layers = init.layers.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
             let whole = if init.is_from_teacher() { "the teacher".to_owned() } else { shown(&init.from) };
-            format!("layers {layers} of {whole}")
+            format!("{} of {whole}", init.layers)
         }
         (None, None, None) => String::new(),
     }

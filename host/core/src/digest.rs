@@ -91,11 +91,17 @@ pub(crate) fn of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String 
 /// A model's `config.json` and weights.
 pub(crate) fn of_model(folder: &Path) -> Result<String, DigestError> {
     let entries = folder.read_dir().map_err(|source| DigestError { path: folder.to_owned(), source })?;
-    let is_weights = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "safetensors");
-    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_weights).collect();
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut files: Vec<PathBuf> = paths.filter(|path| is_weights(path)).collect();
     files.sort();
     files.insert(0, folder.join("config.json"));
     of_files(&files)
+}
+
+/// Whether a file of a model's folder holds weights.
+pub(crate) fn is_weights(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with(".safetensors") || (name.starts_with("pytorch_model") && name.ends_with(".bin"))
 }
 
 /// Enough of a digest to tell it from another: `sha256:0123456789ab…`.

@@ -174,10 +174,71 @@ fn refuses_damaged_weights() {
     }
     fs::remove_file(checkpoint.weights()).unwrap();
     let error = load_error(checkpoint.path(), &options(false));
-    assert_contains(&error, &["has neither model.safetensors nor model.safetensors.index.json"]);
-    fs::write(checkpoint.path().join("pytorch_model.bin"), "").unwrap();
-    let error = load_error(checkpoint.path(), &options(false));
-    assert_contains(&error, &["model.safetensors.index.json, but pytorch_model.bin", "python3 -c 'import torch; "]);
+    assert_contains(&error, &["has neither model.safetensors nor pytorch_model.bin", "model.safetensors.index.json"]);
+}
+
+/// A tiny model whose weights `torch.save` wrote: as today, as before torch 1.6, and in half precision.
+fn torch_file(name: &str) -> std::path::PathBuf {
+    recorded("../torch").join(name)
+}
+
+/// A folder with the config of that model and with this as its weights.
+fn with_torch_file(bytes: &[u8]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(torch_file("config.json"), folder.path().join("config.json")).unwrap();
+    fs::write(folder.path().join("pytorch_model.bin"), bytes).unwrap();
+    folder
+}
+
+#[test]
+fn reads_what_torch_saved() {
+    let expected = load(&torch_file(""), &options(false)).unwrap().model;
+    for (name, precision) in [("zip.bin", 0.0), ("legacy.bin", 0.0), ("bfloat16.bin", 1e-2), ("parameters.bin", 1e-3)] {
+        let folder = with_torch_file(&fs::read(torch_file(name)).unwrap());
+        let found = load(folder.path(), &options(false)).unwrap().model;
+        for (parameter, tensor) in expected.parameters().iter() {
+            let found = found.parameters().get(parameter).unwrap();
+            assert_eq!(found.kind(), Kind::Float);
+            assert_close(&format!("{name}: {parameter}"), found, tensor, 1e-12, precision);
+        }
+    }
+    // Several files and their index.
+    let folder = with_torch_file(&fs::read(torch_file("zip.bin")).unwrap());
+    fs::rename(folder.path().join("pytorch_model.bin"), folder.path().join("pytorch_model-1.bin")).unwrap();
+    let names = expected.parameters().iter().map(|(name, _)| (name.to_owned(), json!("pytorch_model-1.bin")));
+    let index = json!({ "weight_map": names.collect::<serde_json::Map<_, _>>() });
+    fs::write(folder.path().join("pytorch_model.bin.index.json"), index.to_string()).unwrap();
+    assert_same_parameters(&*load(folder.path(), &options(false)).unwrap().model, &*expected);
+}
+
+#[test]
+fn refuses_torch_files_that_are_more_or_less_than_weights() {
+    let refuse = |bytes: &[u8], expected: &str| {
+        let folder = with_torch_file(bytes);
+        let error = load_error(folder.path(), &options(false));
+        assert_contains(&error, &["pytorch_model.bin: not weights that can be read without running", expected]);
+        assert_contains(&error, &["python3 -c 'import torch; ", "weights_only=True", "model.safetensors"]);
+    };
+    refuse(b"", "it is no file of torch.save");
+    refuse(b"<html>", "it is no file of torch.save");
+    refuse(&fs::read(torch_file("command.bin")).unwrap(), "it asks for `posix.system`, and only tensors are read");
+    for name in ["zip.bin", "legacy.bin"] {
+        let whole = fs::read(torch_file(name)).unwrap();
+        for size in [1, 100, whole.len() / 2, whole.len() - 1] {
+            let folder = with_torch_file(&whole[..size]);
+            let error = load_error(folder.path(), &options(false));
+            assert_contains(&error, &["pytorch_model.bin: not weights that can be read without running"]);
+        }
+        // The shape [8, 4] of the words as [127, 4]: K is an instruction that makes a number of a byte.
+        let shape = b"K\x08K\x04\x86";
+        let at = whole.windows(shape.len()).position(|window| window == shape).unwrap();
+        let mut lying = whole.clone();
+        lying[at + 1] = 127;
+        // An archive has a check sum of what describes its tensors.
+        let is_zip = name == "zip.bin";
+        let lie = "would have the shape [127, 4], which is more than its storage holds";
+        refuse(&lying, if is_zip { "it is damaged: " } else { lie });
+    }
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(super) fn load_by_task(
     let is_trained = saved.is_none() && origin.new.is_empty() && experiment.student.config.is_none();
     let mut body = SharedBody::of(origin.model.as_ref())?;
     let mut is_head_used = saved.is_some() || !is_trained;
-    let (mut models, mut notes, mut has_classes_of) = (vec![], vec![], vec![]);
+    let (mut models, mut notes, mut has_classes_of) = (vec![], origin.notes, vec![]);
     for (index, (task, teacher)) in tasks.into_iter().enumerate() {
         let predicted = &teacher.spec().task;
         let (model, head) = if let Some(folder) = saved_folder(experiment, task) {

@@ -6,7 +6,7 @@ mod plugins;
 mod student;
 mod tasks;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tch::Device;
 
@@ -163,9 +163,4 @@ fn distiller(experiment: &Experiment, device: Device, source: &mut dyn PluginSou
         DistillerName::MultiTeacher => Box::new(MultiTeacher::new(config, plugins)?),
         DistillerName::Trainer => Box::new(Trainer),
     })
-}
-
-/// The tokenizer in a model's folder, if there is one.
-pub fn tokenizer_in(folder: &Path) -> Option<PathBuf> {
-    Some(folder.join("tokenizer.json")).filter(|path| path.is_file())
 }

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::Note;
 use super::heads::load_by_task;
-use crate::experiment::{Experiment, HeadsSpec, StudentSpec};
-use crate::model::{self, LoadOptions, Loaded, ModelConfig, class_of_body};
+use crate::experiment::{Experiment, ExperimentError, HeadsSpec, LayerChoice, StudentSpec};
+use crate::model::{self, LoadOptions, Loaded, ModelConfig, ModelError, class_of_body};
 use crate::{Device, Model, Result, Student};
 
 /// The student, and what its origin lacked or left over.
@@ -19,7 +19,7 @@ pub(super) struct LoadedStudent {
     pub from_teacher: Vec<&'static str>,
     /// The tasks by index whose first teacher's classes the student has because its head was made for them.
     pub has_classes_of: Vec<usize>,
-    /// Where the heads come from, if tasks have their own.
+    /// Which layers it was made of, where a rule says that, and where the heads come from, if tasks have their own.
     pub notes: Vec<Note>,
 }
 
@@ -32,6 +32,8 @@ pub(super) struct Origin {
     pub from_teacher: Vec<&'static str>,
     /// Whether its classes are the first teacher's because it is made of that teacher, or because its config has none.
     pub has_teachers_classes: bool,
+    /// Which layers it was made of, where a rule says that.
+    pub notes: Vec<Note>,
 }
 
 /// Makes the student as the experiment says; `teachers` are those of each task.
@@ -44,11 +46,11 @@ pub(super) fn load_student(
         return load_by_task(experiment, teachers, device);
     }
     let first = teachers.first().and_then(|teachers| teachers.first());
-    let Origin { model, new, left_out, tokenizer_folder, from_teacher, has_teachers_classes } =
+    let Origin { model, new, left_out, tokenizer_folder, from_teacher, has_teachers_classes, notes } =
         load_origin(experiment, first.map(|model| model.as_ref()), device)?;
     let has_classes_of = if has_teachers_classes { vec![0] } else { vec![] };
     let student = Student::one(model.into());
-    Ok(LoadedStudent { student, new, left_out, tokenizer_folder, from_teacher, has_classes_of, notes: vec![] })
+    Ok(LoadedStudent { student, new, left_out, tokenizer_folder, from_teacher, has_classes_of, notes })
 }
 
 /// Makes the model that the student comes from; `teacher` is the first one.
@@ -84,12 +86,13 @@ pub(super) fn load_origin(experiment: &Experiment, teacher: Option<&dyn Model>, 
     let Some(init) = init else { unreachable!("a student without an origin passed the experiment's check") };
     match (init.is_from_teacher(), teacher, teacher_folder) {
         (true, Some(teacher), Some(folder)) => {
-            let model = model::from_layers(teacher, &init.layers, device)?;
-            Ok(Origin { has_teachers_classes: true, ..Origin::made(model, folder) })
+            let (model, notes) = from_layers(teacher, &init.layers, device)?;
+            Ok(Origin { has_teachers_classes: true, notes, ..Origin::made(model, folder) })
         }
         _ => {
             let whole = model::load(&init.from, &LoadOptions::frozen(device))?.model;
-            Ok(Origin::made(model::from_layers(whole.as_ref(), &init.layers, device)?, init.from.clone()))
+            let (model, notes) = from_layers(whole.as_ref(), &init.layers, device)?;
+            Ok(Origin { notes, ..Origin::made(model, init.from.clone()) })
         }
     }
 }
@@ -104,8 +107,26 @@ impl Origin {
             tokenizer_folder,
             from_teacher: vec![],
             has_teachers_classes: false,
+            notes: vec![],
         }
     }
+}
+
+/// A student of a teacher's layers; what a rule made of their number is told.
+fn from_layers(teacher: &dyn Model, choice: &LayerChoice, device: Device) -> Result<(Box<dyn Model>, Vec<Note>)> {
+    let Some(num_layers) = teacher.spec().num_layers else {
+        return Err(ModelError::UnnamedLayers { architecture: teacher.spec().architecture.clone() }.into());
+    };
+    let layers = choice.indices(num_layers).ok_or_else(|| ExperimentError::Combination {
+        key: "student.init.layers",
+        message: format!("takes {choice} of a model that has {num_layers}; take as many or fewer"),
+    })?;
+    let pairs = layers.iter().enumerate().map(|(student, layer)| format!("{student} from {layer}"));
+    let notes = match choice {
+        LayerChoice::Indices(_) => vec![],
+        LayerChoice::Rule(..) => vec![Note { label: "layers", text: pairs.collect::<Vec<_>>().join(", ") }],
+    };
+    Ok((model::from_layers(teacher, &layers, device)?, notes))
 }
 
 const LABELS: &str = "labels";

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::PluginSource;
 use super::student::LoadedStudent;
-use super::{PluginSource, tokenizer_in};
 use crate::cache::CacheKey;
 use crate::classes::Classes;
-use crate::data::{DataConfig, DataError, Dataset, Loader, ReadProgress, TeacherView, Views, slow_tokenizer};
+use crate::data::{
+    DataConfig, DataError, Dataset, Loader, ReadProgress, TeacherView, Views, tokenizer_in, unread_tokenizer,
+};
 use crate::digest;
 use crate::evaluation::Preparation;
 use crate::experiment::{
@@ -271,7 +273,7 @@ impl Assembler<'_> {
         let mut views = Views { student: Arc::new(student), teachers: vec![] };
         for (spec, teacher) in parts.teachers.iter().zip(teachers) {
             let own = tokenizer_in(&spec.model);
-            if own.is_none() && views.student.is_tokenized() && slow_tokenizer(&spec.model).is_some() {
+            if own.is_none() && views.student.is_tokenized() && unread_tokenizer(&spec.model).is_some() {
                 // Whether it is the student's cannot be told, and the student's tokens may be other words to it.
                 let model = Some(spec.model.clone());
                 return Err(DataError::NoTokenizer { path: path.to_owned(), model }.into());

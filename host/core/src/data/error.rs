@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use super::tokenizer::slow_tokenizer;
+use super::vocabulary::unread_tokenizer;
 use crate::Fault;
 use crate::error::os_reason;
 
@@ -148,10 +148,10 @@ fn conversion(path: &Path) -> String {
 
 /// How to come by a `tokenizer.json`.
 fn tokenizer_hint(model: Option<&Path>) -> String {
-    let slow = model.and_then(slow_tokenizer);
-    match (model, slow) {
-        (Some(model), Some(slow)) => format!(
-            "its {slow} belongs to a slow tokenizer, of which transformers makes a fast one: python3 -c 'from transformers \
+    let unread = model.and_then(unread_tokenizer);
+    match (model, unread) {
+        (Some(model), Some(unread)) => format!(
+            "its {unread} is not read here, but transformers makes a tokenizer.json of it: python3 -c 'from transformers \
              import AutoTokenizer; AutoTokenizer.from_pretrained(\"{0}\").save_pretrained(\"{0}\")'",
             model.display()
         ),

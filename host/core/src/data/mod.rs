@@ -23,6 +23,7 @@ mod teacher_outputs;
 mod tokenizer;
 mod value;
 mod views;
+mod vocabulary;
 
 pub use config::{DataConfig, TextColumns};
 pub use dataset::Dataset;
@@ -31,5 +32,6 @@ pub use loader::Loader;
 pub use order::Order;
 pub use read::ReadProgress;
 pub use summary::Summary;
-pub(crate) use tokenizer::slow_tokenizer;
 pub use views::{ModelBatches, Ready, TeacherInput, TeacherView, Views};
+pub use vocabulary::tokenizer_in;
+pub(crate) use vocabulary::unread_tokenizer;

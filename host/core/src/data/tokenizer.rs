@@ -2,7 +2,7 @@ use std::path::Path;
 
 use tokenizers::{EncodeInput, PostProcessor, Tokenizer, TruncationParams};
 
-use super::{DataError, RowError};
+use super::{DataError, RowError, vocabulary};
 use crate::model::ModelSpec;
 
 /// The tokenizer of a model, set to cut texts to a length and to leave the padding to batches.
@@ -19,13 +19,17 @@ pub(super) struct Tokens {
 }
 
 impl TextTokenizer {
-    /// Loads a `tokenizer.json` for texts, or for pairs of texts, of at most `max_length` tokens. Of the truncation
+    /// Loads a `tokenizer.json`, or a vocabulary, for texts, or for pairs of texts, of at most `max_length` tokens. Of the truncation
     /// and padding that the file may ask for only the side stays from which texts are cut.
     pub fn load(path: &Path, model: &ModelSpec, is_pair: bool, max_length: usize) -> Result<Self, DataError> {
-        let text = std::fs::read_to_string(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
         let failed =
             |error: tokenizers::Error| DataError::Tokenizer { path: path.to_owned(), message: error.to_string() };
-        let mut tokenizer: Tokenizer = text.parse().map_err(failed)?;
+        let mut tokenizer = if vocabulary::is_vocabulary(path) {
+            vocabulary::read(path).map_err(|message| DataError::Tokenizer { path: path.to_owned(), message })?
+        } else {
+            let unread = |source| DataError::Read { path: path.to_owned(), source };
+            std::fs::read_to_string(path).map_err(unread)?.parse().map_err(failed)?
+        };
         check_vocabulary(&tokenizer, path, model)?;
         // Less than this, and the crate would subtract below 0.
         let special = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(is_pair));
@@ -56,13 +60,6 @@ impl TextTokenizer {
             }),
         }
     }
-}
-
-/// The file of a slow tokenizer in a model's folder. transformers can read it, and make a `tokenizer.json` of it.
-pub(crate) fn slow_tokenizer(folder: &Path) -> Option<&'static str> {
-    const FILES: [&str; 6] =
-        ["vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "spm.model", "tokenizer.model"];
-    FILES.into_iter().find(|name| folder.join(name).is_file())
 }
 
 /// Refuses a tokenizer that can make ids for which the model has no embedding.

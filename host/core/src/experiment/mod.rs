@@ -120,7 +120,8 @@ pub struct TaskSpec {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TeacherSpec {
-    /// A folder in Hugging Face layout: `config.json`, `model.safetensors`, `tokenizer.json`.
+    /// A folder in Hugging Face layout: `config.json`, weights such as `model.safetensors`, a tokenizer such as
+    /// `tokenizer.json`.
     pub model: PathBuf,
     /// Extra arguments of the model's forward: an integer fills a column for every token (`{"token_type_ids": 0}`), a
     /// list of integers is the row of every example.
@@ -193,7 +194,72 @@ pub struct InitSpec {
     /// `teacher`, or a folder in Hugging Face layout.
     pub from: PathBuf,
     /// The encoder layers that become the student's, in this order; embeddings and head are copied too.
-    pub layers: Vec<usize>,
+    pub layers: LayerChoice,
+}
+
+/// Layers of a model: their indices from 0 on, or a rule and how many it takes (`["uniform", 6]`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected a list of layers, whole numbers, or [rule, number] with `first`, `last`, `uniform` or `skip`"
+)]
+pub enum LayerChoice {
+    Rule(LayerRule, usize),
+    Indices(Vec<usize>),
+}
+
+/// Which layers of a model are taken. Of 12, 6 are:
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LayerRule {
+    /// 0, 1, 2, 3, 4, 5.
+    First,
+    /// 6, 7, 8, 9, 10, 11.
+    Last,
+    /// 0, 2, 4, 7, 9, 11: evenly from the first to the last.
+    Uniform,
+    /// 0, 2, 4, 6, 8, 10: the first of each group of as many.
+    Skip,
+}
+
+impl LayerChoice {
+    /// The indices of the layers among `num_layers`; `None` if a rule is to take more than there are.
+    pub fn indices(&self, num_layers: usize) -> Option<Vec<usize>> {
+        let (rule, count) = match self {
+            LayerChoice::Indices(indices) => return Some(indices.clone()),
+            LayerChoice::Rule(rule, count) => (*rule, *count),
+        };
+        let before = num_layers.checked_sub(count)?;
+        let index = |layer: usize| match rule {
+            LayerRule::First => layer,
+            LayerRule::Last => before + layer,
+            LayerRule::Skip => layer * num_layers / count,
+            LayerRule::Uniform if count == 1 => 0,
+            // Rounded to the nearest.
+            LayerRule::Uniform => (2 * layer * (num_layers - 1) + count - 1) / (2 * (count - 1)),
+        };
+        Some((0..count).map(index).collect())
+    }
+}
+
+impl fmt::Display for LayerChoice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LayerChoice::Indices(indices) => {
+                let indices: Vec<String> = indices.iter().map(usize::to_string).collect();
+                write!(formatter, "layers {}", indices.join(", "))
+            }
+            LayerChoice::Rule(rule, count) => {
+                let rule = match rule {
+                    LayerRule::First => "first",
+                    LayerRule::Last => "last",
+                    LayerRule::Uniform => "uniform",
+                    LayerRule::Skip => "skip",
+                };
+                write!(formatter, "{count} layers ({rule})")
+            }
+        }
+    }
 }
 
 impl InitSpec {
@@ -234,5 +300,34 @@ impl Experiment {
         let several = (0..self.teachers.len()).map(|index| format!("teachers.{index}"));
         let of_tasks = self.tasks.keys().map(|task| format!("tasks.{task}.teacher"));
         one.chain(several).chain(of_tasks).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rules_choose_layers() {
+        let choice = |json: Value| serde_json::from_value::<LayerChoice>(json).unwrap();
+        for (json, of, expected) in [
+            (json!([3, 0]), 12, Some(vec![3, 0])),
+            (json!(["first", 6]), 12, Some(vec![0, 1, 2, 3, 4, 5])),
+            (json!(["last", 6]), 12, Some(vec![6, 7, 8, 9, 10, 11])),
+            (json!(["uniform", 6]), 12, Some(vec![0, 2, 4, 7, 9, 11])),
+            (json!(["skip", 6]), 12, Some(vec![0, 2, 4, 6, 8, 10])),
+            (json!(["skip", 4]), 6, Some(vec![0, 1, 3, 4])),
+            (json!(["uniform", 1]), 6, Some(vec![0])),
+            (json!(["uniform", 6]), 6, Some(vec![0, 1, 2, 3, 4, 5])),
+            (json!(["last", 7]), 6, None),
+        ] {
+            assert_eq!(choice(json.clone()).indices(of), expected, "{json} of {of}");
+        }
+        for json in [json!(["middle", 3]), json!("uniform"), json!([0, -1])] {
+            let error = serde_json::from_value::<LayerChoice>(json).unwrap_err().to_string();
+            assert!(error.contains("`first`, `last`, `uniform` or `skip`"), "{error}");
+        }
     }
 }

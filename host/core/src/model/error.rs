@@ -28,7 +28,7 @@ pub enum ModelError {
     #[error("{}: {reason}", path.display())]
     Config { path: PathBuf, reason: String },
 
-    #[error("{} has neither model.safetensors nor model.safetensors.index.json{hint}", folder.display())]
+    #[error("{} has neither model.safetensors nor pytorch_model.bin, nor the index of either (model.safetensors.index.json){hint}", folder.display())]
     NoWeights { folder: PathBuf, hint: String },
 
     /// A weights file that is damaged or of a kind that is not supported.

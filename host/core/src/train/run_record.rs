@@ -151,7 +151,8 @@ impl RunRecord {
 fn model_files(folder: &Path) -> Result<Vec<PathBuf>, DigestError> {
     let decides = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.ends_with(".safetensors") || ["config.json", "tokenizer.json"].contains(&name.as_ref())
+        digest::is_weights(path)
+            || ["config.json", "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt"].contains(&name.as_ref())
     };
     match folder.read_dir() {
         Ok(entries) => Ok(entries.filter_map(|entry| Some(entry.ok()?.path())).filter(decides).collect()),

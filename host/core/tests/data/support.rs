@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use brewer::data::{DataConfig, Dataset};
 use brewer::model::{InputColumn, InputSpec, ModelSpec};
@@ -105,16 +105,24 @@ impl Files {
 
     /// Reads a file of the folder; an error as its message, without the folder.
     pub fn read(&self, name: &str) -> Result<Dataset, String> {
-        let tokenizer = self.path("tokenizer.json");
-        Dataset::read(&self.path(name), &self.config, &self.model, Some(&tokenizer), &|_| {})
+        self.read_by(name, &self.path("tokenizer.json"))
+    }
+
+    fn read_by(&self, name: &str, tokenizer: &Path) -> Result<Dataset, String> {
+        Dataset::read(&self.path(name), &self.config, &self.model, Some(tokenizer), &|_| {})
             .map_err(|error| error.to_string().replace(&format!("{}/", self.folder.path().display()), ""))
     }
 
     /// Reads rows as they would stand in `train.jsonl`.
     pub fn read_rows(&self, rows: &[Value]) -> Result<Dataset, String> {
+        self.read_with(rows, &self.path("tokenizer.json"))
+    }
+
+    /// The same with another file of a tokenizer.
+    pub fn read_with(&self, rows: &[Value], tokenizer: &Path) -> Result<Dataset, String> {
         let lines: Vec<String> = rows.iter().map(|row| format!("{row}\n")).collect();
         self.write("train.jsonl", lines.concat());
-        self.read("train.jsonl")
+        self.read_by("train.jsonl", tokenizer)
     }
 }
 

@@ -1,7 +1,7 @@
 use brewer::data::{Dataset, ReadProgress, TextColumns};
 use serde_json::json;
 
-use crate::support::{CLS, Files, SEP, dataset, model, rows, singles};
+use crate::support::{CLS, Files, SEP, VOCABULARY, dataset, model, rows, singles};
 
 #[test]
 fn texts_are_tokenized_with_special_tokens_and_padded_to_the_longest_of_the_batch() {
@@ -100,6 +100,53 @@ fn a_summary_counts() {
         summary.to_string(),
         "3 examples, 4.3 tokens on average, 6 at most; labels: negative 2, positive 1; columns left out: source, stars"
     );
+}
+
+/// The same vocabulary without a `tokenizer.json`.
+#[test]
+fn a_vocabulary_of_word_pieces_makes_berts_tokens() {
+    let mut files = Files::new(model());
+    files.config.text = TextColumns::Pair(["premise".to_owned(), "hypothesis".to_owned()]);
+    let texts = [json!({ "premise": "The FILM was [SEP] good", "hypothesis": "badly, [PAD] the", "label": 0 })];
+    let expected = files.read_rows(&texts).unwrap().batch(&[0]).unwrap();
+    files.write("vocab.txt", VOCABULARY.join("\n"));
+    let vocabulary = files.path("vocab.txt");
+    let found = files.read_with(&texts, &vocabulary).unwrap().batch(&[0]).unwrap();
+    for column in ["input_ids", "token_type_ids"] {
+        assert_eq!(rows(&found, column), rows(&expected, column), "{column}");
+    }
+    files.write("tokenizer_config.json", json!({ "do_lower_case": false }).to_string());
+    let found = files.read_with(&texts, &vocabulary).unwrap().batch(&[0]).unwrap();
+    assert_eq!(rows(&found, "input_ids")[0][1..4], [1, 1, 6], "upper case is none of its words now");
+}
+
+/// As transformers makes them of these files.
+#[test]
+fn a_vocabulary_of_byte_pairs_makes_robertas_tokens() {
+    let words =
+        ["<pad>", "<s>", "</s>", "<unk>", "<mask>", "l", "o", "w", "e", "r", "Ġ", "n", "lo", "low", "er", "Ġlow"];
+    let words = words.into_iter().chain(["Ġn", "!"]).enumerate().map(|(id, word)| (word.to_owned(), json!(id)));
+    let mut spec = model();
+    spec.inputs.columns[0].count = Some(19);
+    let mut files = Files::new(spec);
+    files.write("vocab.json", serde_json::Value::Object(words.collect()).to_string());
+    files.write("merges.txt", "#version: 0.2\nl o\nlo w\ne r\nĠ low\nĠ n\n");
+    let vocabulary = files.path("vocab.json");
+    let ids = |files: &Files, row: serde_json::Value| {
+        let data = files.read_with(&[row], &vocabulary).unwrap();
+        rows(&data.batch(&[0]).unwrap(), "input_ids").remove(0)
+    };
+    let text = |text: &str| json!({ "text": text });
+    assert_eq!(ids(&files, text("low lower <mask> new!")), [1, 13, 15, 14, 10, 4, 16, 8, 7, 17, 2]);
+    assert_eq!(ids(&files, text("lo <s> x")), [1, 12, 10, 1, 10, 2], "what it has no bytes for is left out");
+    files.write("added_tokens.json", json!({ "new": 18 }).to_string());
+    assert_eq!(ids(&files, text("lownew")), [1, 13, 18, 2]);
+    files.write("added_tokens.json", json!({ "new": 17 }).to_string());
+    let error = files.read_with(&[text("low")], &vocabulary).unwrap_err();
+    assert!(error.contains("vocab.json: not a tokenizer: added_tokens.json gives `new` the id 17"), "{error}");
+    std::fs::remove_file(files.path("added_tokens.json")).unwrap();
+    files.config.text = TextColumns::Pair(["a".to_owned(), "b".to_owned()]);
+    assert_eq!(ids(&files, json!({ "a": "low", "b": "lower" })), [1, 13, 2, 2, 13, 14, 2]);
 }
 
 /// An automaton that is built in quadratic time takes minutes for it.

@@ -1,10 +1,13 @@
-//! Models in Hugging Face layout: `config.json` beside `model.safetensors`, or beside several files and
-//! `model.safetensors.index.json`.
+//! Models in Hugging Face layout: `config.json` beside `model.safetensors` or `pytorch_model.bin`, or beside several files and
+//! `model.safetensors.index.json` or `pytorch_model.bin.index.json`.
 
 mod config;
 mod fill;
 mod mismatch;
+mod pickle;
 mod read;
+mod torch_file;
+mod weights_file;
 mod write;
 
 pub use config::ModelConfig;

@@ -1,24 +1,25 @@
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use indexmap::IndexMap;
-use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde_json::Value;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use super::ModelConfig;
+use super::weights_file::{StoredTensor, WeightsFile};
+use super::{ModelConfig, torch_file};
 use crate::Result;
 use crate::model::ModelError;
 use crate::model::families::Family;
 
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+/// What reads the names and places of a file's tensors.
+type Open = fn(PathBuf) -> Result<WeightsFile, ModelError>;
 
-/// The most bytes of a safetensors header, by the definition of the format.
-const MAX_HEADER: u64 = 100_000_000;
+/// The weights that a folder may have: one file, or the index of several; the first that is there is read.
+const FORMATS: [(&str, &str, Open); 2] = [
+    ("model.safetensors", "model.safetensors.index.json", WeightsFile::open),
+    ("pytorch_model.bin", "pytorch_model.bin.index.json", torch_file::open),
+];
 
 /// The weights of a model's folder: their names and shapes, and the open files that hold their numbers. Tensors go by
 /// the names that they have in a model with a head, whatever the files call them.
@@ -30,27 +31,15 @@ pub(in crate::model) struct Checkpoint {
     is_body: bool,
 }
 
-struct WeightsFile {
-    path: PathBuf,
-    /// Read by position and not through a mapping: a file that is cut short meanwhile is an error then, and would be a
-    /// signal that ends the process.
-    file: File,
-    /// Where the tensors' bytes begin.
-    start: usize,
-    metadata: Metadata,
-}
-
 impl Checkpoint {
     /// Opens the weights in `folder` and checks that the files are whole.
     pub fn open(folder: &Path, family: &Family) -> Result<Self, ModelError> {
-        let files = match WeightsFile::open(folder.join(SINGLE)) {
-            Err(ModelError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => shards(folder)?,
-            file => vec![file?],
-        };
-        let names = || files.iter().enumerate().flat_map(|(at, file)| file.names().map(move |name| (at, name)));
+        let files = open_files(folder)?;
+        let names = || files.iter().enumerate().flat_map(|(at, file)| file.tensors.keys().map(move |name| (at, name)));
         let is_body = !names().any(|(_, name)| name.starts_with(family.body));
-        let tensors =
-            names().filter_map(|(at, name)| Some((family.parameter_name(&name, is_body)?, (at, name)))).collect();
+        let tensors = names()
+            .filter_map(|(at, name)| Some((family.parameter_name(name, is_body)?, (at, name.clone()))))
+            .collect();
         Ok(Self { folder: folder.to_owned(), files, tensors, is_body })
     }
 
@@ -98,153 +87,71 @@ impl Checkpoint {
     }
 
     /// Copies the tensor `name`, converted to float32, into `target` of the same shape.
-    pub fn copy(&self, name: &str, mut target: Tensor) -> Result<()> {
-        let Some((file, info)) = self.find(name) else { return Ok(()) };
-        let kind = match info.dtype {
-            Dtype::F32 => Kind::Float,
-            Dtype::F16 => Kind::Half,
-            Dtype::BF16 => Kind::BFloat16,
-            Dtype::F64 => Kind::Double,
-            other => {
-                let reason = format!(
-                    "`{name}` holds {other}; supported are F32, F16, BF16 and F64. Save the model in one of them, \
-                     without quantization"
-                );
-                return Err(ModelError::Weights { path: file.path.clone(), reason }.into());
-            }
-        };
-        let bytes = file.read(name, info)?;
-        target.f_copy_(&Tensor::f_from_data_size(&bytes, &target.size(), kind)?)?;
-        Ok(())
+    pub fn copy(&self, name: &str, target: Tensor) -> Result<()> {
+        match self.find(name) {
+            Some((file, stored)) => file.copy(stored, name, target),
+            None => Ok(()),
+        }
     }
 
-    fn find(&self, name: &str) -> Option<(&WeightsFile, &TensorInfo)> {
+    fn find(&self, name: &str) -> Option<(&WeightsFile, &StoredTensor)> {
         let (file, stored) = self.tensors.get(name)?;
         let file = &self.files[*file];
-        Some((file, file.metadata.info(stored)?))
+        Some((file, file.tensors.get(stored)?))
     }
 }
 
-impl WeightsFile {
-    /// Reads the names and shapes of a file, and checks that it is as long as they say.
-    fn open(path: PathBuf) -> Result<Self, ModelError> {
-        let unreadable = |source| ModelError::Read { path: path.clone(), source };
-        let file = File::open(&path).map_err(unreadable)?;
-        let length = file.metadata().map_err(unreadable)?.len();
-        let not_whole = |found: &str| {
-            let reason = format!("not a whole safetensors file ({length} bytes): {found}. Copy it again");
-            ModelError::Weights { path: path.clone(), reason }
-        };
-        let mut size = [0; 8];
-        if length < size.len() as u64 {
-            return Err(not_whole("it has no header"));
+/// The files of a folder's weights.
+fn open_files(folder: &Path) -> Result<Vec<WeightsFile>, ModelError> {
+    for (single, index, open) in FORMATS {
+        match open(folder.join(single)) {
+            Err(ModelError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            file => return Ok(vec![file?]),
         }
-        file.read_exact_at(&mut size, 0).map_err(unreadable)?;
-        let size = u64::from_le_bytes(size);
-        let rest = length - 8;
-        if size > rest || size > MAX_HEADER {
-            return Err(not_whole(&format!("its header would have {size} bytes")));
+        match fs::read(folder.join(index)) {
+            Ok(text) => return shards(&folder.join(index), &text, open),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(ModelError::Read { path: folder.join(index), source }),
         }
-        let mut header = vec![0; size as usize];
-        file.read_exact_at(&mut header, 8).map_err(unreadable)?;
-        let metadata: Metadata =
-            serde_json::from_slice(&header).map_err(|error| not_whole(&format!("its header is broken: {error}")))?;
-        let end = end_of_tensors(&metadata).map_err(|found| not_whole(&found))?;
-        if size + end as u64 != rest {
-            return Err(not_whole("it is cut short or has bytes after its end"));
-        }
-        let start = 8 + header.len();
-        Ok(Self { path, file, start, metadata })
     }
-
-    /// The bytes of a tensor.
-    fn read(&self, name: &str, info: &TensorInfo) -> Result<Vec<u8>, ModelError> {
-        let (start, end) = info.data_offsets;
-        let mut bytes = vec![0; end - start];
-        let read = self.file.read_exact_at(&mut bytes, (self.start + start) as u64);
-        read.map_err(|source| match source.kind() {
-            io::ErrorKind::UnexpectedEof => {
-                let reason = format!("it was cut short while `{name}` was read from it. Copy it again");
-                ModelError::Weights { path: self.path.clone(), reason }
-            }
-            _ => ModelError::Read { path: self.path.clone(), source },
-        })?;
-        Ok(bytes)
-    }
-
-    fn names(&self) -> impl Iterator<Item = String> + '_ {
-        self.metadata.offset_keys().into_iter()
-    }
-}
-
-/// Where the last tensor's bytes end. They lie one after the other, and each tensor has as many as its shape says.
-fn end_of_tensors(metadata: &Metadata) -> Result<usize, String> {
-    let mut expected = 0;
-    for name in metadata.offset_keys() {
-        let Some(info) = metadata.info(&name) else { continue };
-        let (start, end) = info.data_offsets;
-        let elements = info.shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
-        let bits = elements.and_then(|elements| elements.checked_mul(info.dtype.bitsize()));
-        let found = end.checked_sub(start).and_then(|bytes| bytes.checked_mul(8));
-        if start != expected || found.is_none() || found != bits {
-            return Err(format!("`{name}` has bytes {start} to {end}, which is not {} {:?}", info.dtype, info.shape));
-        }
-        expected = end;
-    }
-    Ok(expected)
+    Err(ModelError::NoWeights { folder: folder.to_owned(), hint: conversion(folder) })
 }
 
 /// The files that the index of a sharded checkpoint names.
-fn shards(folder: &Path) -> Result<Vec<WeightsFile>, ModelError> {
+fn shards(path: &Path, text: &[u8], open: Open) -> Result<Vec<WeightsFile>, ModelError> {
     #[derive(serde::Deserialize)]
     struct Index {
         weight_map: BTreeMap<String, String>,
     }
 
-    let path = folder.join(INDEX);
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(source) if source.kind() == io::ErrorKind::NotFound => {
-            let hint = conversion(folder);
-            return Err(ModelError::NoWeights { folder: folder.to_owned(), hint });
-        }
-        Err(source) => return Err(ModelError::Read { path, source }),
-    };
-    let broken = |reason| ModelError::Weights { path: path.clone(), reason };
+    let broken = |reason| ModelError::Weights { path: path.to_owned(), reason };
     let index: Index =
-        serde_json::from_slice(&text).map_err(|error| broken(format!("not an index of weights: {error}")))?;
+        serde_json::from_slice(text).map_err(|error| broken(format!("not an index of weights: {error}")))?;
     let mut by_name = IndexMap::new();
     for (tensor, file) in &index.weight_map {
         if !by_name.contains_key(file) {
             if Path::new(file).file_name() != Some(file.as_ref()) {
                 return Err(broken(format!("it names the file `{file}`, which is not in this folder")));
             }
-            by_name.insert(file, WeightsFile::open(folder.join(file))?);
+            by_name.insert(file, open(path.with_file_name(file))?);
         }
-        if by_name[file].metadata.info(tensor).is_none() {
+        if !by_name[file].tensors.contains_key(tensor) {
             return Err(broken(format!("it says that `{tensor}` is in {file}, but it is not there")));
         }
     }
     Ok(by_name.into_values().collect())
 }
 
-/// What to do with weights of an older format, if there are any: the same tensors, written once more by Python.
+/// What to do with weights of another framework, if there are any: the same tensors, written once more by Python.
 fn conversion(folder: &Path) -> String {
     let has = |name: &str| folder.join(name).exists();
     let shown = folder.display();
-    if has("pytorch_model.bin") {
+    if ["tf_model.h5", "flax_model.msgpack"].into_iter().any(has) {
+        let from = if has("tf_model.h5") { ", from_tf=True" } else { ", from_flax=True" };
         format!(
-            ", but pytorch_model.bin. Python makes the one of the other: python3 -c 'import torch; from \
-             safetensors.torch import save_file; save_file({{name: tensor.clone().contiguous() for name, tensor in \
-             torch.load(\"{shown}/pytorch_model.bin\", map_location=\"cpu\", weights_only=True).items()}}, \
-             \"{shown}/model.safetensors\", {{\"format\": \"pt\"}})'"
-        )
-    } else if ["pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack"].into_iter().any(has) {
-        let from = if has("tf_model.h5") { ", from_tf=True" } else { "" };
-        format!(
-            "; it has weights of an older format. Python makes new ones: python3 -c 'from transformers import AutoModel; \
-             AutoModel.from_pretrained(\"{shown}\"{from}).save_pretrained(\"{shown}\")', with the class of the model in \
-             place of AutoModel to keep its head"
+            "; it has weights of another framework. transformers before version 5 makes new ones: python3 -c 'from \
+             transformers import AutoModel; AutoModel.from_pretrained(\"{shown}\"{from}).save_pretrained(\"{shown}\")', with \
+             the class of the model in place of AutoModel to keep its head"
         )
     } else {
         String::new()
@@ -253,6 +160,10 @@ fn conversion(folder: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
+    use tch::Kind;
+
     use super::*;
     use crate::model::families;
 
@@ -261,8 +172,8 @@ mod tests {
         let recorded =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/models/bert_token_classification");
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(SINGLE);
-        fs::copy(recorded.join(SINGLE), &path).unwrap();
+        let path = folder.path().join("model.safetensors");
+        fs::copy(recorded.join("model.safetensors"), &path).unwrap();
         let family = families::find("BertForTokenClassification").unwrap().family;
         let checkpoint = Checkpoint::open(folder.path(), family).unwrap();
         let name = "bert.embeddings.word_embeddings.weight";
