@@ -47,10 +47,13 @@ pub(super) struct Family {
     /// The config's key of the number of layers.
     pub num_layers: &'static str,
     /// What the config's `layer_types` has for the layer at an index; `None` where all layers are of one kind.
-    pub layer_type: Option<fn(&ModelConfig, usize) -> Result<&'static str, ModelError>>,
+    pub layer_type: Option<LayerTypeOf>,
     /// The config's other sizes, as the weights show them.
     pub sizes: &'static [Size],
 }
+
+/// Reads the kind of the layer at an index from a config.
+pub(super) type LayerTypeOf = fn(&ModelConfig, usize) -> Result<&'static str, ModelError>;
 
 /// A key of a config whose value is a dimension of a tensor.
 #[derive(Debug)]
