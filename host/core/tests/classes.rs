@@ -38,7 +38,7 @@ fn logits_and_loss_are_about_the_students_labels() {
     let mut branch =
         branch.with_classes(&Task::SingleLabel { labels: names(["negative", "neutral", "positive"]) }).unwrap();
     let labels = [0, 1, 2, -100];
-    let (features, outputs) = branch.features(&batch(&labels), &StepContext::default(), false).unwrap();
+    let (features, outputs) = branch.features(&batch(&labels), &StepContext::default(), None).unwrap();
     assert!(features.logits[0].equal(&expected));
     assert!(outputs.tensor("loss").unwrap().equal(own.tensor("loss").unwrap()));
     // What is compared with the student's labels is in the student's order.

@@ -11,7 +11,7 @@ use cargo_metadata::MetadataCommand;
 /// one idea and may import each other, unless they are folders.
 const ORDER: &[&[&str]] = &[
     // What is not about distilling: text, files, digests, devices, libtorch.
-    &["describe", "device", "digest", "files", "json", "libtorch", "lock", "memory", "names", "random"],
+    &["describe", "device", "digest", "files", "json", "libtorch", "lock", "memory", "named", "names", "random"],
     // The central types.
     &["task"],
     &["batch", "classes", "features", "out_of_memory", "outputs", "request", "role_state", "step"],
@@ -46,8 +46,6 @@ const ERROR: &str = "error";
 
 /// Files that import a folder above their own, and why it stays so.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
-    ("temperature/mod.rs", "loss", "a scheduler is named with its parameters, as a loss is"),
-    ("weight/mod.rs", "loss", "a scheduler's name is refused as a loss's is"),
     ("train/resume.rs", "experiment", "a run is resumed with the experiment that its folder has, and no other"),
     ("train/run_folder.rs", "experiment", "a run's folder keeps its experiment, with every default"),
     ("train/run_record.rs", "experiment", "a run is of the files that its experiment names"),
