@@ -221,6 +221,8 @@ fn refuses_torch_files_that_are_more_or_less_than_weights() {
     };
     refuse(b"", "it is no file of torch.save");
     refuse(b"<html>", "it is no file of torch.save");
+    // Tuples in tuples, deeper than the stack of a thread.
+    refuse(&[&b"\x80\x02)"[..], &[0x85; 1_000_000], b"."].concat(), "it is no file of torch.save");
     refuse(&fs::read(torch_file("command.bin")).unwrap(), "it asks for `posix.system`, and only tensors are read");
     for name in ["zip.bin", "legacy.bin"] {
         let whole = fs::read(torch_file(name)).unwrap();
