@@ -36,7 +36,7 @@ fn layers_above_the_last_wanted_one_are_not_run() {
         let model = load_recorded(name).model;
         for (parameter, tensor) in model.parameters().iter() {
             if parameter.starts_with(&format!("{layers}2.")) {
-                tensor.shallow_clone().set_data(&Tensor::zeros([7], (Kind::Float, tch::Device::Cpu)));
+                tensor.shallow_clone().set_data(&Tensor::zeros([7], (Kind::Float, Device::Cpu)));
             }
         }
         let batch = recorded_batch(name);
@@ -96,7 +96,7 @@ fn a_student_of_some_layers_is_made_of_any_family() {
 #[test]
 fn a_student_of_modernbert_has_layers_of_the_kinds_chosen() {
     let teacher = load_recorded("modernbert_masked_lm").model;
-    let student = from_layers(&*teacher, &[2, 3, 0]).unwrap();
+    let student = from_layers(&*teacher, &[2, 3, 0], Device::Cpu).unwrap();
     let types = serde_json::json!(["sliding_attention", "full_attention", "full_attention"]);
     assert_eq!(student.config().unwrap().get("layer_types"), Some(&types));
     assert!(student.parameters().get("model.layers.0.attn_norm.weight").is_none());
@@ -163,7 +163,7 @@ fn inputs_are_what_the_family_reads() {
     // Of 40 positions, two stand for padding and for the ids below it.
     let roberta = load_recorded("roberta_sequence_classification").model;
     assert_eq!(roberta.spec().inputs.max_length, Some(38));
-    let of_length = |length: i64| [("input_ids", Tensor::full([1, length], 5, (Kind::Int64, tch::Device::Cpu)))];
+    let of_length = |length: i64| [("input_ids", Tensor::full([1, length], 5, (Kind::Int64, Device::Cpu)))];
     let everything = OutputRequest::everything();
     run(&*roberta, &of_length(38).into_iter().collect(), &everything);
     let too_long = of_length(39).into_iter().collect();

@@ -4,8 +4,8 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 
-use brewer::loss::{KdInputs, KdLoss};
-use brewer::temperature::Temperature;
+use brewer::loss::kd::{KdInputs, KdLoss};
+use brewer::schedule::temperature::Temperature;
 use brewer::{RoleState, StepContext};
 use brewer_plugin_host::{Limits, LogSink, Plugin, PluginKdLoss, PluginOptions};
 use common::{component, engine, silent};
@@ -25,7 +25,7 @@ fn losses(loss: &mut PluginKdLoss, steps: std::ops::Range<u64>) -> Vec<f64> {
     let inputs = KdInputs { student: &student, teacher: &teacher, temperature: &temperature, labels: None };
     let mut at = |step| {
         loss.begin_step(&StepContext { step, ..StepContext::default() });
-        loss.loss(&inputs).unwrap().double_value(&[])
+        loss.rows(&inputs).unwrap().double_value(&[])
     };
     steps.map(&mut at).collect()
 }
@@ -129,6 +129,6 @@ fn every_role_is_told_the_step() {
         task: Some("qa".into()),
         side: None,
     });
-    drop(loss.loss(&inputs).unwrap());
+    drop(loss.rows(&inputs).unwrap());
     assert_eq!(*lines.lock().unwrap(), [r#"(7, 3, 1, 0.25, Some("qa"), false)"#]);
 }

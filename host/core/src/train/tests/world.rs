@@ -326,7 +326,6 @@ impl World {
             distiller: Box::new(distiller::Trainer),
             evaluators: vec![Box::new(Score(self.plan.clone()))],
             callbacks: vec![Box::new(Watcher(self.plan.clone()))],
-            device: Device::Cpu,
         };
         session.check().unwrap();
         session
