@@ -23,11 +23,14 @@ use crate::{
 pub struct Evaluation {
     /// The metrics of the model's task by name: `loss`, `accuracy`, …
     pub metrics: Scalars,
+    /// How many examples there were.
     pub num_examples: usize,
+    /// How long it took.
     pub seconds: f64,
 }
 
 impl Evaluation {
+    /// How many examples it went through in a second.
     pub fn examples_per_second(&self) -> f64 {
         self.num_examples as f64 / self.seconds.max(f64::MIN_POSITIVE)
     }
@@ -35,10 +38,13 @@ impl Evaluation {
 
 /// What a batch passes through before a model sees it: the same as in training.
 pub struct Preparation {
+    /// Which model it is.
     pub side: Side,
     /// The task's name where there are several.
     pub task: Option<Arc<str>>,
+    /// What changes a batch before the model sees it.
     pub postprocessor: Option<Box<dyn BatchPostprocessor>>,
+    /// Extra arguments of the model's forward.
     pub arguments: ForwardArguments,
     /// A teacher's classes beside the student's, whose ids the labels are.
     pub classes: Option<Classes>,

@@ -11,6 +11,8 @@
 //! [`MatchLoss`](loss::MatchLoss), [`Callback`], …) and the engine calls traits only: a built-in is a file that
 //! implements one, a plugin is a component that does.
 
+#![warn(missing_docs)]
+
 pub mod adaptor;
 pub mod assemble;
 mod batch;

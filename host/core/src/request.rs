@@ -121,6 +121,7 @@ impl OutputRequest {
         !self.modules.is_empty()
     }
 
+    /// Whether the output of that module is asked for.
     pub fn wants_module(&self, name: &str) -> bool {
         self.modules.contains(name)
     }

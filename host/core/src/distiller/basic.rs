@@ -8,6 +8,7 @@ pub struct Basic {
 }
 
 impl Basic {
+    /// The distiller of a configuration.
     pub fn new(config: &DistillationConfig, plugins: &mut dyn PluginLosses) -> Result<Self> {
         Ok(Self { plan: plan_without_matches(config, "basic", plugins)? })
     }

@@ -61,7 +61,9 @@ pub trait Distiller {
 pub struct Trained<'a> {
     /// What their names begin with: `projections.0`.
     pub prefix: String,
+    /// What is trained.
     pub parameters: &'a Parameters,
+    /// Optimizer options over those of the experiment.
     pub options: Map<String, Value>,
 }
 

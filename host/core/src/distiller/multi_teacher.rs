@@ -10,6 +10,7 @@ pub struct MultiTeacher {
 }
 
 impl MultiTeacher {
+    /// The distiller of a configuration.
     pub fn new(config: &DistillationConfig, plugins: &mut dyn PluginLosses) -> Result<Self> {
         Ok(Self { plan: plan_without_matches(config, "multi_teacher", plugins)? })
     }

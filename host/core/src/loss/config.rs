@@ -26,6 +26,7 @@ pub struct DistillationConfig {
     /// The distance between the logits of teacher and student: `"bce"` or `"mse"` where a model may find several classes in
     /// an example, `"mse"` where it predicts numbers.
     pub kd_loss_type: KdLossConfig,
+    /// The weight of the KD loss.
     pub kd_loss_weight: f64,
     /// Replaces `kd_loss_weight` after the first optimizer step.
     pub kd_loss_weight_scheduler: WeightSchedulerConfig,
@@ -40,6 +41,7 @@ pub struct DistillationConfig {
     pub is_caching_logits: bool,
     /// Swaps the teacher's largest logit with the label's, so that the teacher is never wrong.
     pub probability_shift: bool,
+    /// Matches between layers, by their position in the lists that the adaptor returned.
     pub intermediate_matches: Vec<IntermediateMatch>,
     /// Matches between the outputs of any two modules, by name.
     pub custom_matches: Vec<CustomMatch>,
@@ -107,6 +109,7 @@ impl DistillationConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KdLossScale {
+    /// It is not multiplied.
     None,
     /// τ², which keeps the size of the gradient as the temperature changes (Hinton et al., arXiv:1503.02531).
     TemperatureSquared,
@@ -125,9 +128,11 @@ pub struct IntermediateMatch {
     /// The position in the student's list.
     #[serde(rename = "layer_S")]
     pub layer_s: LayerIndex,
+    /// Which list the layers stand in.
     pub feature: Feature,
     /// The distance between the features.
     pub loss: MatchLossConfig,
+    /// The weight of the loss in the sum.
     pub weight: f64,
     /// Maps the student's features to the teacher's size: `["linear" | "relu" | "tanh", dim_S, dim_T]`, and as a
     /// fourth element optimizer options of its own, such as `{"lr": 1e-3}`.
@@ -148,6 +153,7 @@ pub struct CustomMatch {
     pub module_s: ModuleNames,
     /// As in an intermediate match.
     pub loss: MatchLossConfig,
+    /// The weight of the loss in the sum.
     pub weight: f64,
     /// As in an intermediate match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -158,11 +164,14 @@ pub struct CustomMatch {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected the name of a module or a list of names")]
 pub enum ModuleNames {
+    /// One module.
     One(String),
+    /// Several, in the order in which the loss takes them.
     Several(Vec<String>),
 }
 
 impl ModuleNames {
+    /// One or several as a list.
     pub fn as_slice(&self) -> &[String] {
         match self {
             ModuleNames::One(name) => std::slice::from_ref(name),
@@ -175,11 +184,14 @@ impl ModuleNames {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a layer or a list of layers, whole numbers")]
 pub enum LayerIndex {
+    /// One layer.
     One(i64),
+    /// Several, in the order in which the loss takes them.
     Several(Vec<i64>),
 }
 
 impl LayerIndex {
+    /// One or several as a list.
     pub fn as_slice(&self) -> &[i64] {
         match self {
             LayerIndex::One(layer) => std::slice::from_ref(layer),

@@ -22,8 +22,12 @@ use matching::MatchLoss;
 
 /// Makes what a configuration names as `plugin:NAME`. `key` is where the name stands, for messages.
 pub trait PluginLosses {
+    /// A KD loss.
     fn kd_loss(&mut self, key: &str, name: &str) -> Result<Box<dyn KdLoss>>;
+    /// A match loss.
     fn match_loss(&mut self, key: &str, name: &str) -> Result<Box<dyn MatchLoss>>;
+    /// A temperature scheduler.
     fn temperature_scheduler(&mut self, key: &str, name: &str) -> Result<Box<dyn TemperatureScheduler>>;
+    /// A weight scheduler.
     fn weight_scheduler(&mut self, key: &str, name: &str) -> Result<Box<dyn WeightScheduler>>;
 }

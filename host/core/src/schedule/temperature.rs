@@ -10,6 +10,7 @@ use crate::{Distribution, Result, RoleState, StepContext};
 /// What logits are divided by before the softmax.
 #[derive(Debug)]
 pub enum Temperature {
+    /// One for all rows.
     Scalar(f64),
     /// One for each row of logits, `[rows]`.
     PerExample(Tensor),
@@ -35,6 +36,7 @@ impl Temperature {
 
 /// Chooses the temperature of a batch from the logits of both sides.
 pub trait TemperatureScheduler {
+    /// The name in `temperature_scheduler`.
     fn name(&self) -> &str;
 
     /// What it makes of logits; it is for heads that are trained for the same. `None` if it takes logits as they are.
@@ -116,7 +118,9 @@ impl TemperatureScheduler for Constant {
 /// `τ + β · (mean(w) − w)` with `w = (1 − cos(s, t))^γ`
 /// (Wen et al., “Preparing Lessons: Improve Knowledge Distillation with Better Supervision”, arXiv:1911.07471).
 pub struct Flsw {
+    /// How strongly the temperature follows the examples.
     pub beta: f64,
+    /// The power of the disagreement.
     pub gamma: f64,
 }
 
@@ -144,6 +148,7 @@ impl TemperatureScheduler for Flsw {
 /// `τ + β · (mean(w) − w)` with `w = 1 / (max softmax(s) + 1e-3)`
 /// (Wen et al., “Preparing Lessons: Improve Knowledge Distillation with Better Supervision”, arXiv:1911.07471).
 pub struct Cwsm {
+    /// How strongly the temperature follows the examples.
     pub beta: f64,
 }
 

@@ -8,6 +8,7 @@ use crate::{Result, RoleState, StepContext};
 
 /// The weight of a loss at a point of the run.
 pub trait WeightScheduler {
+    /// The name in the configuration.
     fn name(&self) -> &str;
 
     /// What it remembers from call to call, if that goes into checkpoints.

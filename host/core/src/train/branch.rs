@@ -13,11 +13,13 @@ use crate::{Adaptor, Batch, Features, Model, OutputId, OutputRequest, Outputs, P
 
 /// A model and its adaptor: from a batch to features.
 pub struct Branch {
+    /// Which model it is.
     pub side: Side,
     /// The task's name where there are several.
     pub task: Option<Arc<str>>,
     /// A student is shared by the branches of all tasks, or its body is, if each task has a head of its own.
     pub model: Rc<dyn Model>,
+    /// What takes features out of its outputs.
     pub adaptor: Box<dyn Adaptor>,
     /// A teacher's classes beside the student's. What its adaptor sees is in the student's order.
     classes: Option<Classes>,

@@ -29,6 +29,7 @@ pub struct Filled {
     pub teacher: String,
     /// The examples that are in its cache, out of all.
     pub done: usize,
+    /// How many examples it holds.
     pub examples: usize,
 }
 

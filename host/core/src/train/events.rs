@@ -42,10 +42,15 @@ pub fn is_reserved(name: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Event {
+    /// The run starts, or is resumed.
     Start(StartEvent),
+    /// A forward step is done.
     Step(StepEvent),
+    /// The student was evaluated.
     Evaluation(EvaluationEvent),
+    /// A checkpoint is saved.
     Checkpoint(CheckpointEvent),
+    /// The run ends.
     End(EndEvent),
 }
 
@@ -72,10 +77,12 @@ pub struct StepEvent {
     pub step: u64,
     /// Optimizer steps done.
     pub global_step: u64,
+    /// The epoch, counted from 0.
     pub epoch: usize,
     /// The task's name where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
+    /// The learning rate of the optimizer step that the batch is part of.
     pub lr: f64,
     /// Examples of the batch; 0 of one that was left out.
     pub num_examples: usize,
@@ -93,6 +100,7 @@ pub struct EvaluationEvent {
     /// Optimizer steps done.
     #[serde(rename = "evaluation")]
     pub global_step: u64,
+    /// The epoch, counted from 0.
     pub epoch: usize,
     /// `dev_loss`, `dev_accuracy`, …
     #[serde(flatten, deserialize_with = "scalars")]
@@ -105,6 +113,7 @@ pub struct CheckpointEvent {
     /// Optimizer steps done.
     #[serde(rename = "checkpoint")]
     pub global_step: u64,
+    /// The epoch, counted from 0.
     pub epoch: usize,
     /// What the callbacks reported.
     #[serde(flatten, deserialize_with = "scalars")]
@@ -114,6 +123,7 @@ pub struct CheckpointEvent {
 /// A run ends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EndEvent {
+    /// How it ended.
     #[serde(rename = "end")]
     pub outcome: Outcome,
     /// Optimizer steps done.
@@ -127,6 +137,7 @@ pub struct EndEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
+    /// All steps are done.
     Finished,
     /// A callback stopped it.
     Stopped,
@@ -139,6 +150,7 @@ pub enum Outcome {
 pub struct Best {
     /// `dev_accuracy`.
     pub metric: String,
+    /// The value of the metric.
     pub value: f64,
     /// The optimizer steps after which it was saved.
     pub global_step: u64,

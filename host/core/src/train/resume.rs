@@ -11,6 +11,7 @@ use crate::experiment::{Experiment, StudentSpec};
 #[derive(Debug)]
 pub struct Resume {
     checkpoint: PathBuf,
+    /// Where the run was.
     pub state: TrainingState,
     /// The lines of `metrics.jsonl` that belong to the checkpoints up to this one.
     pub(super) lines: Vec<CheckpointLines>,

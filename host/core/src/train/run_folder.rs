@@ -119,18 +119,22 @@ impl RunFolder {
         Ok(files::write(&path, experiment.to_json().as_bytes()).map_err(|source| write_error(&path, source))?)
     }
 
+    /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
+    /// `metrics.jsonl`.
     pub fn metrics(&self) -> PathBuf {
         self.path.join("metrics.jsonl")
     }
 
+    /// The folder of the student.
     pub fn student(&self) -> PathBuf {
         self.path.join("student")
     }
 
+    /// `experiment.resolved.json`.
     pub fn experiment(&self) -> PathBuf {
         self.path.join(RESOLVED)
     }

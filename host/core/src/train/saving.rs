@@ -33,6 +33,7 @@ pub struct EvaluationConfig {
 pub enum BestSpec {
     /// In the metric's own direction: less of a loss, more of an accuracy.
     Name(String),
+    /// A metric, and which of two values is better.
     WithMode(BestMetric),
 }
 
@@ -40,6 +41,7 @@ pub enum BestSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BestMetric {
+    /// Its name in reports, such as `dev_accuracy`.
     pub metric: String,
     pub mode: MetricMode,
 }

@@ -26,7 +26,9 @@ pub struct Session {
     pub student: Student,
     /// At least one.
     pub tasks: Vec<TrainingTask>,
+    /// Which task each step is for.
     pub task_order: TaskOrder,
+    /// What turns features into a loss.
     pub distiller: Box<dyn Distiller>,
     /// What the student is evaluated on.
     pub evaluators: Vec<Box<dyn Evaluator>>,
@@ -37,9 +39,13 @@ pub struct Session {
 /// How a run trains.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
+    /// How long it trains, and when it saves.
     pub training: TrainingConfig,
+    /// When the student is evaluated, and which is the best.
     pub evaluation: EvaluationConfig,
+    /// How parameters are changed.
     pub optimizer: OptimizerConfig,
+    /// How the learning rate changes.
     pub schedule: ScheduleConfig,
     /// How many batches on which a plugin fails are left out before the run fails.
     pub skip_batches: usize,

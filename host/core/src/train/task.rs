@@ -18,7 +18,9 @@ pub struct TrainingTask {
     pub teachers: Vec<Branch>,
     /// For each teacher, whether its features are kept.
     pub cache_requests: Vec<Option<CacheRequest>>,
+    /// What changes a batch before the models see it.
     pub postprocessor: Option<Box<dyn BatchPostprocessor>>,
+    /// The examples as each model reads them.
     pub views: Views,
     /// In which batches and in which order the examples come.
     pub loader: Loader,

@@ -37,6 +37,7 @@ impl Timetable {
         self.batches_per_epoch / self.accumulation
     }
 
+    /// Batches in an epoch of all tasks together.
     pub fn batches_per_epoch(&self) -> usize {
         self.batches_per_epoch
     }

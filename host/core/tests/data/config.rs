@@ -34,7 +34,7 @@ fn wrong_keys_and_values_are_refused() {
 fn the_schema_describes_every_key() {
     let schema = schemars::schema_for!(DataConfig).to_value();
     let keys = schema["properties"].as_object().unwrap();
-    assert_eq!(keys.len(), 10);
+    assert_eq!(keys.len(), 11);
     assert!(keys.values().all(|key| key["description"].is_string()), "{schema:#}");
     assert_eq!(keys["batch_size"]["default"], 32);
 }

@@ -12,6 +12,7 @@ pub struct ModelFeatures<'a> {
     pub is_plugin: bool,
     /// `student`, `teacher`, `teacher 1`.
     pub label: &'a str,
+    /// What its adaptor made of a batch.
     pub features: &'a Features,
     /// How many examples the batch holds.
     pub batch_size: usize,
@@ -20,6 +21,7 @@ pub struct ModelFeatures<'a> {
 }
 
 impl ModelFeatures<'_> {
+    /// The error that a feature is not what a loss needs.
     pub fn wrong(&self, key: &str, found: String, expected: String) -> LossError {
         LossError::Feature {
             adaptor: self.adaptor.clone(),
@@ -36,6 +38,7 @@ impl ModelFeatures<'_> {
         self.features.logits.iter().any(|logits| logits.size().last() == Some(&outputs))
     }
 
+    /// The error that a feature is not there, and what to do about it.
     pub fn missing(&self, key: &'static str, needed_by: &str, hint: &str) -> LossError {
         LossError::Missing {
             adaptor: self.adaptor.clone(),

@@ -27,6 +27,7 @@ pub struct KdTerm {
 }
 
 impl KdTerm {
+    /// The KD loss of a configuration.
     pub fn new(config: &DistillationConfig, plugins: &mut dyn PluginLosses) -> Result<Self> {
         if !(config.temperature.is_finite() && config.temperature > 0.0) {
             return Err(LossError::Value {

@@ -24,6 +24,7 @@ pub struct MatchTerm {
 }
 
 impl MatchTerm {
+    /// The match of two layers; its projection is created on `device`.
     pub fn intermediate(
         index: usize,
         spec: &IntermediateMatch,
@@ -34,6 +35,7 @@ impl MatchTerm {
         Self::new(key, spec.into(), &spec.loss, spec.weight, spec.proj.as_ref(), device, plugins)
     }
 
+    /// The match of two modules; its projection is created on `device`.
     pub fn custom(index: usize, spec: &CustomMatch, device: Device, plugins: &mut dyn PluginLosses) -> Result<Self> {
         let key = format!("distillation.custom_matches[{index}]");
         Self::new(key, spec.into(), &spec.loss, spec.weight, spec.proj.as_ref(), device, plugins)
@@ -60,10 +62,12 @@ impl MatchTerm {
         self.operands.name(&self.loss_spec.name())
     }
 
+    /// Its weight in the sum.
     pub fn weight(&self) -> f64 {
         self.weight
     }
 
+    /// The projection of the student's layers, if there is one.
     pub fn projection(&self) -> Option<&dyn Projection> {
         self.projection.as_deref()
     }

@@ -35,13 +35,17 @@ pub struct Loss {
 pub struct Term {
     /// As in the scalars, without `unweighted_`.
     pub name: String,
+    /// Its weight, and how it changes.
     pub weight: String,
+    /// Which loss it is, of what.
     pub detail: String,
 }
 
 /// `kd_loss · weight + Σ match · weight + hard_label_loss · weight`.
 pub struct LossPlan {
+    /// The KD loss.
     pub kd: KdTerm,
+    /// The match losses, in the order of the configuration.
     pub matches: Vec<MatchTerm>,
     kd_weight: Weight,
     hard_label_weight: Weight,
