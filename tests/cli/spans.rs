@@ -40,6 +40,10 @@ fn a_student_learns_spans_from_labels_and_from_another_family() {
     assert!(found["exact_match"].as_f64().unwrap() > 0.5, "{found}");
     let config = read_json(&workspace.path("out/student/config.json"));
     assert_eq!(config["architectures"], json!(["BertForQuestionAnswering"]));
+    let card = fs::read_to_string(workspace.path("out/student/README.md")).unwrap();
+    for part in [r#""type":"question-answering""#, r#""type":"exact_match","name":"dev_exact_match""#] {
+        assert!(card.contains(part), "`{part}` is not in: {card}");
+    }
 }
 
 #[test]

@@ -41,12 +41,14 @@ pub fn describe(experiment: &Experiment, student: &Student, metrics: &Path, glob
         student.models().into_iter().map(|(_, model)| model.spec().architecture.as_str()).collect();
     architectures.dedup();
     let architecture = architectures.join("` and `");
-    if !metrics.is_empty() {
-        let mut kinds: Vec<String> = metrics.keys().map(|name| kind(name).to_owned()).collect();
+    let results = results(experiment, &metrics);
+    if !results.is_empty() {
+        let mut kinds: Vec<String> = results.iter().flat_map(|result| result.kinds.clone()).collect();
         kinds.sort();
         kinds.dedup();
         head.push(list("metrics", &kinds));
-        let results = results(experiment, task(architectures[0]), &metrics);
+        let task = task(architectures[0]);
+        let results: Vec<Value> = results.into_iter().map(|result| result.of_task(task)).collect();
         // JSON is YAML.
         head.push(format!("model-index: {}", json!([{ "name": "student", "results": results }])));
     }
@@ -84,15 +86,16 @@ struct Numbers {
 }
 
 /// The numbers in a run's metrics of the student after `global_step` optimizer steps; none where nothing was evaluated, or
-/// where the file is gone.
+/// where the file is gone. A line that is not an event was written by something else: the student is saved without it.
 fn numbers_at(global_step: u64, metrics: &Path) -> Result<Numbers> {
-    let text = match fs::read_to_string(metrics) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+    let text = match fs::read(metrics) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => vec![],
         read => read.with_context(|| format!("cannot read {}", metrics.display()))?,
     };
     let mut numbers = Numbers::default();
-    for line in text.lines() {
-        match serde_json::from_str(line).with_context(|| format!("cannot read {}", metrics.display()))? {
+    let events = text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
+    for event in events {
+        match event {
             Event::Evaluation(EvaluationEvent { global_step: step, metrics, .. }) if step == global_step => {
                 numbers.metrics.extend(metrics);
             }
@@ -105,21 +108,46 @@ fn numbers_at(global_step: u64, metrics: &Path) -> Result<Numbers> {
     Ok(numbers)
 }
 
-/// The result of each split, as Hugging Face's `model-index` has it.
-fn results(experiment: &Experiment, task: &str, metrics: &BTreeMap<String, f64>) -> Vec<Value> {
+/// The metrics on a split.
+struct SplitResult {
+    /// The metrics without the split: `accuracy`.
+    kinds: Vec<String>,
+    dataset: Value,
+    metrics: Vec<Value>,
+}
+
+impl SplitResult {
+    /// As Hugging Face's `model-index` has it.
+    fn of_task(self, task: &str) -> Value {
+        json!({ "task": { "type": task }, "dataset": self.dataset, "metrics": self.metrics })
+    }
+}
+
+/// The result of each split that has one.
+fn results(experiment: &Experiment, metrics: &BTreeMap<String, f64>) -> Vec<SplitResult> {
+    let splits: Vec<(String, &str, &Path)> = experiment
+        .data_by_task()
+        .into_iter()
+        .flat_map(|(name, data)| data.splits().map(move |(split, path)| (split_name(name, split), split, path)))
+        .collect();
     let mut results = vec![];
-    for (name, data) in experiment.data_by_task() {
-        for (split, path) in data.splits() {
-            let prefix = format!("{}_", split_name(name, split));
-            let of_split = |metric: &str| metric.strip_prefix(&prefix) == Some(kind(metric));
-            let own = metrics.iter().filter(|(metric, _)| of_split(metric.as_str()));
-            let own = own.map(|(metric, value)| json!({ "type": kind(metric), "name": metric, "value": value }));
-            let own: Vec<Value> = own.collect();
-            if !own.is_empty() {
-                let file = self::name(path);
-                let dataset = json!({ "name": file, "type": file, "split": split });
-                results.push(json!({ "task": { "type": task }, "dataset": dataset, "metrics": own }));
+    for (name, split, path) in &splits {
+        let (mut kinds, mut own) = (vec![], vec![]);
+        for (metric, value) in metrics {
+            // Of `dev` and `dev_hard`, the longer name has `dev_hard_accuracy`.
+            let kind_in = |name: &str| metric.strip_prefix(name).and_then(|rest| rest.strip_prefix('_'));
+            let is_longer = |other: &str| other.len() > name.len() && kind_in(other).is_some();
+            if let Some(kind) = kind_in(name)
+                && !splits.iter().any(|(other, ..)| is_longer(other))
+            {
+                kinds.push(kind.to_owned());
+                own.push(json!({ "type": kind, "name": metric, "value": value }));
             }
+        }
+        if !own.is_empty() {
+            let file = self::name(path);
+            let dataset = json!({ "name": file, "type": file, "split": split });
+            results.push(SplitResult { kinds, dataset, metrics: own });
         }
     }
     results
@@ -153,17 +181,16 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// `accuracy` of `dev_accuracy`: no metric has a name with `_`.
-fn kind(metric: &str) -> &str {
-    metric.rsplit_once('_').map_or(metric, |(_, kind)| kind)
-}
-
 /// What Hugging Face calls the task of a class of models.
 fn task(architecture: &str) -> &'static str {
     if architecture.ends_with("ForSequenceClassification") {
         "text-classification"
     } else if architecture.ends_with("ForTokenClassification") {
         "token-classification"
+    } else if architecture.ends_with("ForQuestionAnswering") {
+        "question-answering"
+    } else if architecture.ends_with("ForMaskedLM") {
+        "fill-mask"
     } else {
         "other"
     }
@@ -172,4 +199,19 @@ fn task(architecture: &str) -> &'static str {
 /// Text as YAML has it whatever is in it: JSON's strings are YAML's.
 fn quoted(text: &str) -> String {
     json!(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_no_event_costs_no_other_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let line = br#"{"evaluation":2,"epoch":0,"dev_loss":0.5}"#;
+        fs::write(&path, [&b"\xff no event\n"[..], line, b"\n"].concat()).unwrap();
+        assert_eq!(numbers_at(2, &path).unwrap().metrics, BTreeMap::from([("dev_loss".to_owned(), 0.5)]));
+        assert!(numbers_at(1, &path).unwrap().metrics.is_empty());
+    }
 }

@@ -65,7 +65,7 @@ pub struct EvalOptions {
     /// Print one line of JSON in place of the table
     ///
     /// Keys: command, model, data, parameters, examples, seconds, examples_per_second, and the metrics under their
-    /// names: loss, and accuracy, f1, mae and pearson as the model's task has them.
+    /// names: loss, and accuracy, f1, mae, pearson and exact_match as the model's task has them.
     #[arg(long)]
     json: bool,
 

@@ -28,8 +28,8 @@ pub struct CompareOptions {
 
     /// Print one line of JSON
     ///
-    /// Keys: command, same, steps (lines that agree), difference (null, or line, step, key, left and right of the first),
-    /// machines (what differs of device, threads, cpu and libtorch: left and right by name).
+    /// Keys: command, same, lines (that agree), difference (null, or line, event, key, left and right of the first),
+    /// machines (what differs of device, teacherDevices, threads, cpu and libtorch: left and right by name).
     #[arg(long)]
     json: bool,
 
@@ -47,8 +47,8 @@ struct Side {
 struct Difference {
     /// From 1.
     line: usize,
-    /// The step that the line is of, where it says one.
-    step: Value,
+    /// What the line is of: `step 12`, `evaluation 20`.
+    event: String,
     key: String,
     left: Value,
     right: Value,
@@ -63,21 +63,21 @@ pub fn compare(options: &CompareOptions) -> Result<ExitCode> {
     let agreeing = difference.as_ref().map_or(left.metrics.len(), |difference| difference.line - 1);
     if options.json {
         let shown = difference.as_ref().map(|found| {
-            let Difference { line, step, key, left, right } = found;
-            json!({ "line": line, "step": step, "key": key, "left": left, "right": right })
+            let Difference { line, event, key, left, right } = found;
+            json!({ "line": line, "event": event, "key": key, "left": left, "right": right })
         });
         output::json(&json!({
             "command": "bundle compare",
             "same": difference.is_none(),
-            "steps": agreeing,
+            "lines": agreeing,
             "difference": shown,
             "machines": machines,
         }))?;
     } else {
         let mut lines = vec![match &difference {
             None => format!("the same: {} lines of metrics.jsonl, number by number", left.metrics.len()),
-            Some(Difference { line, step, key, left, right }) => {
-                format!("line {line} of metrics.jsonl (step {step}) differs first: {key} is {left} and {right}")
+            Some(Difference { line, event, key, left, right }) => {
+                format!("line {line} of metrics.jsonl ({event}) differs first: {key} is {left} and {right}")
             }
         }];
         for (what, values) in &machines {
@@ -121,9 +121,10 @@ fn first_difference(left: &[Map<String, Value>], right: &[Map<String, Value>]) -
         for key in keys {
             let value = |line: &Map<String, Value>| line.get(key).cloned().unwrap_or_default();
             if value(ours) != value(theirs) {
-                let step = ours.get("step").or(theirs.get("step")).cloned().unwrap_or_default();
+                // The first key of a line says what it is of.
+                let event = ours.iter().chain(theirs).next().map(|(event, number)| format!("{event} {number}"));
                 let (left, right) = (value(ours), value(theirs));
-                return Some(Difference { line: index + 1, step, key: key.clone(), left, right });
+                return Some(Difference { line: index + 1, event: event?, key: key.clone(), left, right });
             }
         }
     }

@@ -60,9 +60,10 @@ pub struct Experiment {
     /// How long the run lasts, when it saves, and where to.
     #[serde(default)]
     pub training: TrainingConfig,
-    /// What the loss is made of.
+    /// When the student is evaluated, and which checkpoint is the best.
     #[serde(default)]
     pub evaluation: EvaluationConfig,
+    /// What the loss is made of.
     #[serde(default)]
     pub distillation: DistillationConfig,
     /// What components do in the run.
@@ -204,7 +205,9 @@ pub struct InitSpec {
     expecting = "expected a list of layers, whole numbers, or [rule, number] with `first`, `last`, `uniform` or `skip`"
 )]
 pub enum LayerChoice {
+    /// As many as a rule takes.
     Rule(LayerRule, usize),
+    /// These, in this order.
     Indices(Vec<usize>),
 }
 

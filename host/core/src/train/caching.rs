@@ -19,7 +19,12 @@ pub enum CacheRequest {
     /// In memory for the length of the run, in float32.
     Memory,
     /// In a folder, for later runs too.
-    Folder { spec: CacheSpec, key: CacheKey },
+    Folder {
+        /// Where, and in which kind of numbers.
+        spec: CacheSpec,
+        /// What the folder's content was made of.
+        key: CacheKey,
+    },
 }
 
 /// How far the caches are filled.

@@ -10,6 +10,7 @@ use crate::experiment::{Experiment, ExperimentError};
 /// projections and the optimizer are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placement {
+    /// The student's, where losses are computed.
     pub student: Device,
     /// In the order of [`Experiment::teachers`].
     pub teachers: Vec<Device>,

@@ -43,6 +43,7 @@ pub enum BestSpec {
 pub struct BestMetric {
     /// Its name in reports, such as `dev_accuracy`.
     pub metric: String,
+    /// Which of two values is better.
     pub mode: MetricMode,
 }
 
@@ -208,10 +209,9 @@ fn resolved(spec: &BestSpec, evaluators: &[Box<dyn Evaluator>]) -> Result<BestMe
         });
     }
     let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
-    let is_of = |evaluator: &&Box<dyn Evaluator>| {
-        name.strip_prefix(evaluator.split()).is_some_and(|rest| rest.starts_with('_')) && evaluator.metrics().is_empty()
-    };
-    let found = match evaluators.iter().find(is_of) {
+    let is_of = |split: &str| name.strip_prefix(split).is_some_and(|rest| rest.starts_with('_'));
+    let mut unmeasured = evaluators.iter().filter(|evaluator| evaluator.metrics().is_empty());
+    let found = match unmeasured.find(|evaluator| is_of(evaluator.split())) {
         Some(evaluator) => {
             format!("`{name}`, and the split `{}` has no labels to measure anything by", evaluator.split())
         }
