@@ -18,6 +18,7 @@ pub fn all(workspace: &Workspace) -> Result<()> {
 
 /// Runs what takes little: no plugin is built, and the binary is not started.
 pub fn quick(workspace: &Workspace) -> Result<()> {
+    setup::setup(workspace)?;
     check(workspace, "format", &["fmt", "--all", "--check"])?;
     check(workspace, "lints", &["clippy", "--lib", "--", "-D", "warnings"])?;
     // By the names of their targets: with `--package`, cargo chooses other features of shared crates and builds those anew.

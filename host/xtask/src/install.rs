@@ -51,15 +51,18 @@ fn home() -> Result<PathBuf> {
 }
 
 /// Puts the binary into `PREFIX/lib/brewer/bin` and libtorch beside that `bin`, as it lies beside the folder of a built binary
-/// in `target/`: there the binary looks for it first. `PREFIX/bin` has a link. The folder is exchanged as a whole, and
-/// programs that run keep the old one.
+/// in `target/`: there the binary looks for it first. `PREFIX/bin` has a link. The folder is replaced as a whole, programs that
+/// run keep the old one, and what an interrupted installation left is removed.
 fn install(binary: &Path, libtorch: &Path, prefix: &Path) -> Result<()> {
     let (programs, libraries) = (prefix.join("bin"), prefix.join("lib"));
-    store::create_folder(&programs)?;
-    store::create_folder(&libraries)?;
-    let scratch = |name: &str| libraries.join(format!(".brewer.{name}.{}", process::id()));
-    let (made, old, place) = (scratch("new"), scratch("old"), libraries.join("brewer"));
+    create_folders(&programs)?;
+    create_folders(&libraries)?;
+    let (made, old) = (libraries.join(".brewer.new"), libraries.join(".brewer.old"));
+    let place = libraries.join("brewer");
     store::remove(&made)?;
+    if place.symlink_metadata().is_ok() {
+        store::remove(&old)?;
+    }
     create_folder(&made)?;
     create_folder(&made.join("bin"))?;
     copy(binary, &made.join("bin").join(BINARY), 0o755)?;
@@ -76,9 +79,14 @@ fn install(binary: &Path, libtorch: &Path, prefix: &Path) -> Result<()> {
     if place.symlink_metadata().is_ok() {
         store::rename(&place, &old)?;
     }
-    store::rename(&made, &place)?;
+    if let Err(error) = store::rename(&made, &place) {
+        if old.symlink_metadata().is_ok() {
+            store::rename(&old, &place)?;
+        }
+        return Err(error);
+    }
     store::remove(&old)?;
-    let made = programs.join(format!(".{BINARY}.{}", process::id()));
+    let made = programs.join(format!(".{BINARY}"));
     store::remove(&made)?;
     link(&Path::new("../lib/brewer/bin").join(BINARY), &made)?;
     store::rename(&made, &programs.join(BINARY))
@@ -102,6 +110,17 @@ fn copy_files(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The folders of a path that are not there yet, for every user.
+fn create_folders(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        create_folders(parent)?;
+    }
+    create_folder(path)
 }
 
 /// A folder for every user, whatever the mask of the one who installs.
@@ -153,6 +172,7 @@ mod tests {
         file(&libtorch.join("include/torch.h"), "a header");
         symlink("libc10.so", libtorch.join("lib/libtorch.so")).unwrap();
         file(&prefix.join("lib/brewer/libtorch/lib/libold.so"), "of an earlier version");
+        file(&prefix.join("lib/.brewer.new/libtorch/lib/libhalf.so"), "of an interrupted installation");
         for _ in 0..2 {
             install(&built, &libtorch, &prefix).unwrap();
         }
@@ -160,7 +180,7 @@ mod tests {
         // The link leads there wherever the prefix is moved.
         fs::rename(&prefix, folder.path().join("moved")).unwrap();
         let prefix = folder.path().join("moved");
-        assert_eq!(mode(&prefix.join("bin/brewer-host")), 0o755);
+        assert_eq!((mode(&prefix.join("bin")), mode(&prefix.join("bin/brewer-host"))), (0o755, 0o755));
         let installed = prefix.join("lib/brewer");
         assert_eq!((mode(&installed), mode(&installed.join("libtorch/lib/libc10.so"))), (0o755, 0o644));
         assert_eq!(names(&installed.join("libtorch")), ["lib", "licenses"]);

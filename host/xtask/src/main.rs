@@ -1,8 +1,8 @@
 //! Set-up and build chores: `cargo xtask …`.
 //!
 //! `setup` turns a bare machine into one where plain `cargo build` works; `languages` and `registry` add what
-//! `cargo test` needs beyond it. `check` is for while one works, `test` for when one is done. Chores that need a machine that is set up begin with it, so that each of them works on
-//! a fresh checkout.
+//! `cargo test` needs beyond it. `check` is for while one works, `test` for when one is done. Chores that need a machine that
+//! is set up begin with it, so that each of them works on a fresh checkout.
 
 mod checks;
 mod debian;

@@ -53,6 +53,11 @@ impl BundleRunOptions {
         let mut experiment = Experiment::from_text(Path::new(name), &text, &options.overrides)?;
         // It was asked for the plugins where they were pulled from; here the bundle was let in, with its plugins.
         experiment.trust = None;
+        if options.overrides.iter().any(|text| text.split_once('=').is_some_and(|(key, _)| key.trim() == "trust")) {
+            return Err(input(anyhow!(
+                "--set trust: a bundle is let in before its experiment is read; name the policy with --trust"
+            )));
+        }
         for spec in experiment.plugins_mut() {
             // What it was in the run is known; where it was is another machine's matter.
             if let Some(sha256) = &spec.sha256 {

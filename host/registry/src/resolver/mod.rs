@@ -36,7 +36,8 @@ pub struct Resolver {
 pub struct Resolved {
     /// What it is, with the digest that its bytes were checked against.
     pub plugin: Plugin,
-    /// Where it came from, with the digest of its manifest; none where only its digest was named.
+    /// Where it came from, with the digest of its manifest, or of the bundle's index for one plugin of a bundle; none where only
+    /// its digest was named.
     pub reference: Option<Reference>,
     /// Who signed it, by the policy; `None` without one.
     pub signers: Option<Vec<String>>,
@@ -178,6 +179,8 @@ impl Resolver {
         let before = self.store.recorded(reference)?.filter(|record| record.manifest == manifest);
         match before {
             Some(record) if !admission.is_new => self.store.touch(&record),
+            // What came is checked again next time.
+            _ if self.store.is_read_only() => Ok(()),
             before => {
                 // Those of a bundle's other plugins stay, and so do all where no policy asked for any.
                 let mut kept = before.map(|record| record.signatures).unwrap_or_default();

@@ -65,6 +65,11 @@ impl Store {
         Ok(Self { root: root.to_owned(), is_read_only, _lock: lock })
     }
 
+    /// Whether nothing can be written to it.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.is_read_only
+    }
+
     /// Opens the store in `root` to remove from it: waits until nobody else has it open, and says so by `waits`.
     ///
     /// # Errors

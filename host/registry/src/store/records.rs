@@ -147,7 +147,7 @@ impl Store {
     }
 
     fn write_record(&self, record: &Record) -> Result<()> {
-        // Nothing can have come with it, and when it was used last is for prune, which removes nothing there.
+        // When it was used last is for prune, which removes nothing there.
         if self.is_read_only {
             return Ok(());
         }
