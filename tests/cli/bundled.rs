@@ -4,17 +4,16 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::json;
 
 use crate::authoring::finished;
 use crate::debian_registry::Running;
-use crate::sharing::{Machine, experiment};
+use crate::sharing::{Machine, experiment, under};
 use crate::support::{plugin, read_json};
 
 /// A bundle of two plugins in the registry; its reference with the digest.
-fn push_suite(machine: &Machine<'_>, reference: &str) -> String {
+pub fn push_suite(machine: &Machine<'_>, reference: &str) -> String {
     let (adaptor, stopping) = (plugin("sequence-classification"), plugin("early-stopping"));
     let create = ["bundle", "create", adaptor.to_str().unwrap(), stopping.to_str().unwrap(), "-o", "suite.tar"];
     machine.run(&machine.folder, &create);
@@ -87,20 +86,9 @@ fn an_experiment_can_ask_for_more_signatures_and_not_for_fewer() {
     me.run(&here, &["run", "--bundle", "run.tar", "--output-dir", "again"]);
 }
 
-/// The command with the permissions that files give, whoever runs the tests.
-fn without_privileges(command: &Command) -> Command {
-    let script = "[ $(id -u) != 0 ] || set -- setpriv --bounding-set=-all --inh-caps=-all \"$@\"; exec \"$@\"";
-    let mut plain = Command::new("sh");
-    plain.args(["-c", script, "sh"]).arg(command.get_program()).args(command.get_args());
-    plain.current_dir(command.get_current_dir().unwrap());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => plain.env(name, value),
-            None => plain.env_remove(name),
-        };
-    }
-    plain
-}
+/// Takes from the superuser, if that runs the tests, what no permission of a file can.
+const WITHOUT_PRIVILEGES: &str =
+    "[ $(id -u) != 0 ] || set -- setpriv --bounding-set=-all --inh-caps=-all \"$@\"; exec \"$@\"";
 
 #[test]
 fn a_run_needs_to_write_no_store_that_has_its_plugins() {
@@ -118,7 +106,7 @@ fn a_run_needs_to_write_no_store_that_has_its_plugins() {
         folders.iter().for_each(|folder| fs::set_permissions(folder, Permissions::from_mode(mode)).unwrap());
     };
     permit(0o555);
-    let start = |arguments: &[&str]| finished(&mut without_privileges(&me.command(&here, arguments)));
+    let start = |arguments: &[&str]| finished(&mut under(WITHOUT_PRIVILEGES, &me.command(&here, arguments)));
     let ran = start(&["run", "--locked"]);
     let listed = start(&["plugin", "list"]);
     let refused = start(&["plugin", "pull", &other]);

@@ -16,6 +16,7 @@ mod durability;
 mod effects;
 mod evaluating;
 mod experiment;
+mod full_disks;
 mod guide;
 mod heads;
 mod interrupting;

@@ -59,6 +59,20 @@ impl<'r> Machine<'r> {
     }
 }
 
+/// The command, started by a shell that runs `script` first, which ends with `exec "$@"`.
+pub fn under(script: &str, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "sh"]).arg(command.get_program()).args(command.get_args());
+    shell.current_dir(command.get_current_dir().unwrap());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
+}
+
 /// An experiment with an adaptor of a registry, written to its folder.
 pub fn experiment(adaptor: &Value) -> Workspace {
     let workspace = Workspace::new().with("plugins", json!({ "adaptor": adaptor }));
@@ -111,6 +125,10 @@ fn a_run_takes_what_its_lock_has() {
     assert!(shown.starts_with(&format!("{reference}\n")) && shown.contains("manifest  sha256:"), "{shown}");
     let lock = read_json(&workspace.path("brewer.lock"));
     assert_eq!(lock["plugins"][&reference]["manifest"], moved.rsplit_once('@').unwrap().1);
+    // A bundle of the run has what the run used, though the store has the same component under the moved tag, too.
+    me.run(&here, &["bundle", "create", "--from", "out", "-o", "run.tar"]);
+    let bundled = json_of(&me.run(&here, &["bundle", "inspect", "run.tar", "--json"]));
+    assert_eq!(bundled["plugins"][0]["manifest"], manifest);
     let unchanged = me.run(&here, &["lock", "--update", &reference]);
     assert!(unchanged.contains("brewer.lock has all that the experiment names"), "{unchanged}");
     me.start(&here, &["lock", "--update", "oci://a.b/c"]).check_failure(2, &["the experiment does not name it"]);
@@ -154,6 +172,10 @@ fn a_plugin_is_named_by_its_digest_or_on_the_command_line() {
     }
 }
 
+fn json_of(printed: &str) -> Value {
+    serde_json::from_str(printed).unwrap()
+}
+
 /// A component without a manifest of its own, that says this.
 fn versioned(folder: &Path, version: &str, permissions: &[&str]) -> PathBuf {
     let permissions = permissions.iter().map(|name| (*name).to_owned()).collect();
@@ -173,12 +195,27 @@ fn an_update_shows_new_permissions_first_and_takes_no_lower_version_unasked() {
     workspace.command(&[]);
     let here = workspace.path("");
     me.run(&here, &["lock"]);
+    let pull = ["plugin", "pull", &reference, "--json"];
+    assert_eq!(json_of(&me.run(&here, &pull))["locked"], Value::Null);
     me.push(&versioned(&me.folder, "1.2.0", &["read-values"]), &reference, &[]);
+    // It is shown, and nothing that runs has moved.
+    let before = fs::read(workspace.path("brewer.lock")).unwrap();
+    let pulled = me.start(&here, &pull[..3]);
+    assert!(pulled.stderr.contains("has moved: it was sha256:"), "{}", pulled.stderr);
+    let new = "`brewer-host lock --update` takes this one:\n";
+    let (_, new) = pulled.stdout.split_once(new).unwrap_or_else(|| panic!("{}", pulled.stdout));
+    let lines: Vec<&str> = new.lines().collect();
+    assert_eq!(lines[..3], [reference.as_str(), "  + asks for read-values", "    version   1.1.0 -> 1.2.0"], "{new}");
+    assert_eq!(json_of(&me.run(&here, &pull))["locked"]["plugin_version"], "1.1.0");
+    assert!(!me.run(&me.folder, &pull[..3]).contains("brewer.lock"), "there is none");
+    assert!(fs::read(workspace.path("brewer.lock")).unwrap() == before);
     let shown = me.run(&here, &["lock", "--update"]);
     let lines: Vec<&str> = shown.lines().collect();
     assert_eq!(lines[..3], [reference.as_str(), "  + asks for read-values", "    version   1.1.0 -> 1.2.0"], "{shown}");
     // It is not granted by being locked.
     me.start(&here, &["check"]).check_failure(2, &["asks for `read-values` in its manifest", "does not grant it"]);
+
+    assert_eq!(json_of(&me.run(&here, &pull))["locked"], Value::Null);
 
     me.push(&versioned(&me.folder, "1.0.0", &[]), &reference, &[]);
     let before = fs::read(workspace.path("brewer.lock")).unwrap();
@@ -332,7 +369,7 @@ fn a_bundle_of_a_run_gives_the_same_numbers_elsewhere() {
     ] {
         assert!(shown.contains(row), "`{row}` is not in: {shown}");
     }
-    let inspected: Value = serde_json::from_str(&other.run(there, &["bundle", "inspect", "movie", "--json"])).unwrap();
+    let inspected = json_of(&other.run(there, &["bundle", "inspect", "movie", "--json"]));
     assert_eq!(inspected["digest"], digest.trim());
     let verified =
         other.run(there, &["bundle", "verify", &reference, "--key", me.folder.join("team.pub").to_str().unwrap()]);
@@ -357,7 +394,7 @@ fn an_experiment_goes_with_its_plugins() {
     let create =
         ["bundle", "create", stopping.to_str().unwrap(), "--experiment", "experiment.json", "--readme", "GUIDE.md"];
     me.run(&here, &[&create[..], &["--output", "suite"]].concat());
-    let shown: Value = serde_json::from_str(&me.run(&here, &["bundle", "inspect", "suite", "--json"])).unwrap();
+    let shown = json_of(&me.run(&here, &["bundle", "inspect", "suite", "--json"]));
     let names: Vec<&str> =
         shown["plugins"].as_array().unwrap().iter().map(|plugin| plugin["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["early-stopping", "sequence-classification"]);

@@ -165,6 +165,7 @@ pub fn inspect(command: &str, located: &Located) -> Value {
         "reference": located.reference.as_ref().map(ToString::to_string),
         "manifest_digest": located.manifest,
         "signers": located.signers,
+        "locked": located.change.as_ref().map(|change| &change.before),
         "sha256": inspected.digest,
         "bytes": inspected.size,
         "contract": inspected.contract,

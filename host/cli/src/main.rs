@@ -3,6 +3,7 @@
 mod bundle;
 mod cache;
 mod card;
+mod change;
 mod check;
 mod eval;
 mod exit;

@@ -51,6 +51,11 @@ impl Error {
         Self::new(ErrorKind::Disk, path.display(), error)
     }
 
+    /// A full disk, mostly.
+    pub(crate) fn unwritten(path: &Path, error: io::Error) -> Self {
+        Self::new(ErrorKind::Disk, path.display(), format!("it cannot be written: {error}"))
+    }
+
     /// Whose matter it is.
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -214,7 +214,7 @@ impl Lock {
         if entries.is_empty() {
             return Ok(());
         }
-        let failed = |error: io::Error| Error::disk(path, error);
+        let failed = |error: io::Error| Error::unwritten(path, error);
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // Held until the new file is in its place; closing it lets go.
         let held = File::open(folder).map_err(failed)?;
@@ -229,7 +229,8 @@ impl Lock {
         let mut builder = tempfile::Builder::new();
         builder.prefix(".brewer-lock-").permissions(Permissions::from_mode(0o666));
         let mut file = builder.tempfile_in(folder).map_err(failed)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+        // The file itself: the error of the other names a path that is gone by then.
+        file.as_file_mut().write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
         file.persist(path).map_err(|error| failed(error.error))?;
         held.sync_all().map_err(failed)
     }

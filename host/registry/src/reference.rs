@@ -86,6 +86,11 @@ impl Reference {
         Self { tag, digest, ..self.whole() }
     }
 
+    /// The same reference by its tag alone; as it is if it has none.
+    pub fn by_tag(&self) -> Self {
+        Self { digest: self.digest.filter(|_| self.tag.is_none()), ..self.clone() }
+    }
+
     /// The same reference, pinned.
     pub fn pinned(&self, digest: Digest) -> Self {
         Self { digest: Some(digest), ..self.clone() }

@@ -10,13 +10,13 @@ use brewer::experiment::{Experiment, PluginRef, PluginSpec};
 use brewer_plugin_host::{Limits, inspect_bytes};
 use brewer_registry::bundle::{self, FileKind, NewFile};
 use brewer_registry::signature::Signatures;
-use brewer_registry::{Digest, limits, plugin};
+use brewer_registry::{Digest, Lock, limits, plugin};
 use clap::Args;
 
 use crate::exit::input;
 use crate::options::DEFAULT_FILE;
 use crate::output;
-use crate::plugin::failed;
+use crate::plugin::{failed, parse};
 use crate::sources::{SourceOptions, Sources, Used};
 
 #[derive(Args)]
@@ -114,9 +114,9 @@ impl Making<'_> {
         }
     }
 
-    /// Adds a plugin of an experiment and has it found by its digest.
-    fn pin(&mut self, spec: &mut PluginSpec) -> Result<()> {
-        let component = self.add_plugin(&spec.reference())?;
+    /// Adds a plugin of an experiment, taken `from` there, and has it found by its digest.
+    fn pin(&mut self, spec: &mut PluginSpec, from: &PluginRef) -> Result<()> {
+        let component = self.add_plugin(from)?;
         if let Some(expected) = spec.sha256.as_ref().filter(|expected| !expected.eq_ignore_ascii_case(&component.hex()))
         {
             return Err(input(anyhow!("{} is sha256:{expected} in the experiment, but {component}", spec.reference())));
@@ -131,7 +131,8 @@ impl Making<'_> {
         // Its plugins were let in just now; whoever takes the bundle asks for the bundle's signature.
         experiment.trust = None;
         for spec in experiment.plugins_mut() {
-            self.pin(spec)?;
+            let from = spec.reference();
+            self.pin(spec, &from)?;
         }
         let whole = std::path::absolute(file)?;
         let folder = whole.parent().unwrap_or(&whole);
@@ -157,18 +158,25 @@ impl Making<'_> {
             let problem = "it has no provenance.json, so it is no run that has ended";
             return Err(input(anyhow!("{}: {problem}", run.display())));
         }
+        let lock = run.join("brewer.lock");
+        let locked = Lock::read(&lock).map_err(failed)?;
         let mut experiment = Experiment::read(&resolved, &[])?;
         for spec in experiment.plugins_mut() {
-            // A registry's is in the store since the run; the digest says which.
-            if let (PluginRef::Registry(_), Some(sha256)) = (spec.reference(), spec.sha256.clone()) {
-                spec.set_reference(PluginRef::Stored(format!("sha256:{sha256}")));
-            }
-            self.pin(spec)?;
+            let from = match spec.reference() {
+                // It is in the store since the run. The run's lock says which manifest: signatures are of that.
+                PluginRef::Registry(text) => {
+                    let reference = parse(&text)?;
+                    let lacks = || input(anyhow!("{}: it lacks {reference}, which the run used", lock.display()));
+                    let entry = locked.plugins.get(&reference).ok_or_else(lacks)?;
+                    PluginRef::Stored(entry.manifest.to_string())
+                }
+                other => other,
+            };
+            self.pin(spec, &from)?;
         }
         self.add_file(FileKind::Experiment, "experiment.resolved.json", &resolved)?;
         self.add_file(FileKind::Provenance, "provenance.json", &provenance)?;
         self.add_file(FileKind::Metrics, "metrics.jsonl", &run.join("metrics.jsonl"))?;
-        let lock = run.join("brewer.lock");
         if lock.is_file() {
             self.add_file(FileKind::Lock, "brewer.lock", &lock)?;
         }

@@ -24,7 +24,6 @@ pub fn show(command: &str, store: &Store, found: &ResolvedBundle, as_json: bool)
         let inspected = inspect_bytes(Path::new(name), &loaded.bytes).map_err(brewer::Error::from)?;
         plugins.push((name, loaded.manifest, inspected));
     }
-    let reference = found.reference.as_ref().map(ToString::to_string);
     if as_json {
         let plugins: Vec<_> = plugins
             .iter()
@@ -43,7 +42,7 @@ pub fn show(command: &str, store: &Store, found: &ResolvedBundle, as_json: bool)
             bundle.files().map(|(name, kind)| json!({ "name": name, "kind": described(kind) })).collect();
         let shown = json!({
             "command": command,
-            "reference": reference,
+            "reference": found.reference.as_ref().map(ToString::to_string),
             "digest": bundle.index,
             "title": bundle.title,
             "version": bundle.version,
@@ -56,6 +55,7 @@ pub fn show(command: &str, store: &Store, found: &ResolvedBundle, as_json: bool)
         return Ok(());
     }
     let mut rows = vec![];
+    let reference = found.reference.as_ref().map(|reference| reference.by_tag().to_string());
     rows.extend(reference.map(|reference| vec!["reference".to_owned(), reference]));
     let version_of = bundle.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
     rows.push(vec!["title".to_owned(), format!("{}{version_of}", bundle.title)]);

@@ -18,8 +18,9 @@ pub struct InspectOptions {
 
     /// Print one line of JSON in place of the table
     ///
-    /// Keys: command, reference, manifest_digest, signers (null where they are not known), sha256, bytes, contract,
-    /// roles, state (whether checkpoints hold what it remembers), manifest (null without one).
+    /// Keys: command, reference, manifest_digest, signers (null where they are not known), locked (what brewer.lock has
+    /// where that is another, else null), sha256, bytes, contract, roles, state (whether checkpoints hold what it
+    /// remembers), manifest (null without one).
     #[arg(long)]
     json: bool,
 
@@ -45,7 +46,7 @@ fn locate(options: &InspectOptions) -> Result<Located> {
     }
     let bytes = read_component(Path::new(text), Limits::default().file_bytes).map_err(brewer::Error::from)?;
     let inspected = inspect_bytes(Path::new(text), &bytes).map_err(brewer::Error::from)?;
-    Ok(Located { inspected, reference: None, manifest: None, signers: None, bytes })
+    Ok(Located { inspected, reference: None, manifest: None, signers: None, change: None, bytes })
 }
 
 /// Prints what a plugin is and what it asks for. `command` is the one that was given.
@@ -61,7 +62,7 @@ pub fn show(command: &str, located: &Located, as_json: bool) -> Result<()> {
 fn print(located: &Located) -> Result<()> {
     let inspected = &located.inspected;
     let mut rows: Vec<(&str, String)> = vec![];
-    rows.extend(located.reference.as_ref().map(|reference| ("reference", reference.to_string())));
+    rows.extend(located.reference.as_ref().map(|reference| ("reference", reference.by_tag().to_string())));
     if let Some(manifest) = &inspected.manifest {
         rows.push(("name", format!("{} {}", manifest.name, manifest.version)));
         rows.extend(manifest.description.clone().map(|text| ("description", text)));
@@ -87,10 +88,15 @@ fn print(located: &Located) -> Result<()> {
         )
     }));
     rows.push(("size", HumanBytes(inspected.size).to_string()));
+    rows.extend(located.manifest.map(|manifest| ("digest", manifest.to_string())));
     rows.push(("sha256", inspected.digest.clone()));
     let rows: Vec<Vec<String>> =
         rows.into_iter().map(|(label, text)| vec![label.to_owned(), printable(&text)]).collect();
     output::result(&laid_out(&rows, output::result_width()).concat().join("\n"))?;
+    if let Some(change) = &located.change {
+        output::result("\nbrewer.lock has another, which runs take until `brewer-host lock --update` takes this one:")?;
+        output::unwrapped(&change.described())?;
+    }
     if let Some(schema) = inspected.manifest.as_ref().and_then(|manifest| manifest.config_schema.as_ref()) {
         output::unwrapped(&format!("\nconfig\n{}", printable_json(&serde_json::to_string_pretty(schema)?)))?;
     }

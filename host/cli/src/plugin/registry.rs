@@ -10,7 +10,9 @@ use brewer_registry::{Client, Digest, Lock, Policy, Reference, Resolved, Resolve
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::change::Change;
 use crate::exit::input;
+use crate::options::DEFAULT_FILE;
 use crate::output;
 
 #[derive(Args, Clone)]
@@ -89,6 +91,8 @@ pub struct Located {
     pub manifest: Option<Digest>,
     /// Who signed it, by the trust policy; `None` without one.
     pub signers: Option<Vec<String>>,
+    /// What is new against the lock in the current folder, which has another.
+    pub change: Option<Change>,
     /// The component.
     pub bytes: Vec<u8>,
 }
@@ -99,16 +103,20 @@ pub fn pull(options: &RegistryOptions, reference: &Reference, trust: &TrustOptio
     if policy.is_none() {
         output::note("not verified: there is no trust policy");
     }
+    let lock = Lock::read(&Lock::path_beside(Path::new(DEFAULT_FILE))).map_err(failed)?;
     let client = options.client()?;
     let store = open_store()?;
     let before = store.recorded(&reference.whole()).map_err(failed)?;
     let mut resolver = Resolver::new(store, Some(client), policy, Lock::default(), false);
-    let resolved = resolver.resolve_anew(reference).map_err(failed)?;
+    let resolved = resolver.resolve_anew(reference).map_err(failed)?.clone();
     let now = resolved.reference.as_ref().and_then(Reference::digest);
     if let Some(before) = before.filter(|before| Some(before.manifest) != now) {
         output::warning(&format!("{reference} has moved: it was {} when it was pulled last", before.manifest));
     }
-    look(&reference.to_string(), resolved.clone())
+    let after = resolved.entry.clone();
+    let locked = lock.plugins.get(reference).filter(|locked| locked.difference(&after).is_some());
+    let change = locked.map(|locked| Change { reference: reference.clone(), before: Some(locked.clone()), after });
+    Ok(Located { change, ..look(&reference.to_string(), resolved)? })
 }
 
 /// The plugin of the store that `text`, `sha256:` and at least 12 digits, names by the digest of its manifest or of its
@@ -124,7 +132,7 @@ fn look(name: &str, resolved: Resolved) -> Result<Located> {
         output::warning(&format!("{name}: {warning}"));
     }
     let inspected = inspect_bytes(Path::new(name), &plugin.bytes).map_err(brewer::Error::from)?;
-    Ok(Located { inspected, reference, manifest: Some(plugin.manifest), signers, bytes: plugin.bytes })
+    Ok(Located { inspected, reference, manifest: Some(plugin.manifest), signers, change: None, bytes: plugin.bytes })
 }
 
 /// The user's store, to read and to add to.

@@ -44,7 +44,7 @@ pub fn export(store: &Store, bundle: &Bundle, signatures: &Signatures, path: &Pa
     if path.symlink_metadata().is_ok() {
         return Err(Error::input(path.display(), "it is there already; name another place"));
     }
-    let failed = |error: io::Error| Error::disk(path, error);
+    let failed = |error: io::Error| Error::unwritten(path, error);
     let (index, small) = entries(store, bundle, signatures)?;
     let blobs: BTreeSet<Digest> = bundle.blobs.iter().chain(&bundle.children).map(|part| part.digest).collect();
     let names: BTreeSet<Digest> = small.keys().copied().chain(blobs).chain([bundle.index]).collect();
@@ -58,13 +58,14 @@ pub fn export(store: &Store, bundle: &Bundle, signatures: &Signatures, path: &Pa
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if is_tar(path) {
         let mut file = unfinished(0o666).tempfile_in(folder).map_err(failed)?;
-        let mut add = |name: &str, bytes: &[u8]| tar::write(&mut file, name, bytes).map_err(failed);
+        // The file itself: the error of the other names a path that is gone by then.
+        let mut add = |name: &str, bytes: &[u8]| tar::write(file.as_file_mut(), name, bytes).map_err(failed);
         for digest in &names {
             add(&blob_name(digest), &read(digest)?)?;
         }
         add("index.json", &index)?;
         add("oci-layout", VERSION)?;
-        tar::finish(&mut file).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+        tar::finish(file.as_file_mut()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
         file.persist_noclobber(path).map_err(|error| failed(error.error))?;
     } else {
         let unfinished = unfinished(0o777).tempdir_in(folder).map_err(failed)?;

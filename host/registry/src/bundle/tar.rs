@@ -33,7 +33,10 @@ pub fn places(tar: &mut (impl Read + Seek)) -> Result<BTreeMap<String, Place>, S
     let (mut at, mut count) = (0, 0);
     loop {
         let mut header = [0; BLOCK];
-        tar.seek(SeekFrom::Start(at)).and_then(|_| tar.read_exact(&mut header)).map_err(|_| "it ends too early")?;
+        if at + BLOCK as u64 > length {
+            return Err("it ends too early: it is no tar, or not all of one".to_owned());
+        }
+        tar.seek(SeekFrom::Start(at)).and_then(|_| tar.read_exact(&mut header)).map_err(failed)?;
         if header.iter().all(|byte| *byte == 0) {
             return Ok(places);
         }

@@ -193,7 +193,8 @@ impl Resolver {
     }
 
     /// The plugin of the store that `text`, `sha256:` and at least 12 digits, names by the digest of its manifest or of
-    /// its component. One that came with a reference, or in a bundle, is let in by the rule for that.
+    /// its component. One that came with a reference, or in a bundle, is let in by the rule for that. Of several manifests
+    /// with one component, as a tag that moves leaves them, it is the first that is let in.
     ///
     /// # Errors
     /// If there is none or several, or if the policy refuses it.
@@ -207,7 +208,7 @@ impl Resolver {
         if let Some((_, admitted)) = self.admitted.iter().find(|(digest, _)| digest.hex() == digits) {
             return Ok(admitted.clone());
         }
-        let mut found: BTreeMap<Digest, Vec<Record>> = BTreeMap::new();
+        let mut found: BTreeMap<Digest, Vec<(Digest, Record)>> = BTreeMap::new();
         for record in self.store.records()? {
             let of_bundle = bundle::find(&self.store, &record.manifest)?;
             let plugins =
@@ -215,20 +216,20 @@ impl Resolver {
             for manifest in plugins {
                 let Some(component) = plugin::component_in(&self.store, &manifest)? else { continue };
                 if [manifest, component.digest].iter().any(|digest| digest.hex().starts_with(digits)) {
-                    found.entry(manifest).or_default().push(record.clone());
+                    found.entry(component.digest).or_default().push((manifest, record.clone()));
                 }
             }
         }
         if found.len() > 1 {
             return Err(wrong(format!("the store has {} such plugins; write more digits", found.len())));
         }
-        let Some((manifest, records)) = found.pop_first() else {
+        let Some((_, manifests)) = found.pop_first() else {
             return Err(wrong("the store has no such plugin; `brewer-host plugin list` shows what it has".to_owned()));
         };
-        let incomplete = || wrong("the store has its manifest only; pull it again".to_owned());
-        let plugin = plugin::load(&self.store, &manifest)?.ok_or_else(incomplete)?;
         let mut refusal = wrong("the store does not say where it is from".to_owned());
-        for record in records {
+        for (manifest, record) in manifests {
+            let incomplete = || wrong("the store has its manifest only; pull it again".to_owned());
+            let plugin = plugin::load(&self.store, &manifest)?.ok_or_else(incomplete)?;
             match self.decide_record(&record, manifest) {
                 Ok(signers) => {
                     let entry = Entry::of(&plugin, signers.clone().unwrap_or_default()).map_err(wrong)?;

@@ -56,7 +56,7 @@ impl<'s> Ingest<'s> {
     /// # Errors
     /// If they cannot be written.
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(|error| Error::disk(&self.path, error))?;
+        self.file.write_all(bytes).map_err(|error| Error::unwritten(&self.path, error))?;
         self.reached += bytes.len() as u64;
         self.is_checked = false;
         Ok(())
@@ -83,7 +83,7 @@ impl<'s> Ingest<'s> {
             return Err(Error::refused(self.digest, "what was received has another digest"));
         }
         let place = self.store.blob_path(&self.digest);
-        settle(&self.file, &self.path, &place).map_err(|error| Error::disk(&place, error))
+        settle(&self.file, &self.path, &place).map_err(|error| Error::unwritten(&place, error))
     }
 
     /// Removes what is there: it is of no use to anybody.

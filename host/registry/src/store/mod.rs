@@ -162,12 +162,13 @@ impl Store {
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let write = || -> io::Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(self.root.join("ingest"))?;
-            file.write_all(bytes)?;
+            // The file itself: the error of the other names a path that is gone by then.
+            file.as_file_mut().write_all(bytes)?;
             file.as_file().sync_all()?;
             file.persist(path)?;
             sync_folder(path)
         };
-        write().map_err(|error| Error::disk(path, error))
+        write().map_err(|error| Error::unwritten(path, error))
     }
 
     /// The names in one of the folders, sorted.

@@ -187,6 +187,19 @@ fn signatures_are_kept_and_checked_at_each_use() {
     assert!(team.resolver(false, None, &lock, false).stored(&component).is_ok());
     fs::write(team.world.folder.path().join("team.pub"), team.key.public().to_pem()).unwrap();
     assert!(team.resolver(false, Some(team.policy()), &lock, false).stored(&component[..19]).is_ok());
+
+    // The tag moves to the same component with another annotation, unsigned: two manifests, one plugin.
+    let noted = [("note".to_owned(), "moved".to_owned())].into();
+    plugin::push(&client(settings()), team.reference(), &team.world.component, &noted, 0).unwrap();
+    let moved = team.resolve(true, None, &Lock::default()).unwrap().plugin.manifest;
+    let mut resolver = team.resolver(true, None, &lock, false);
+    let signed = resolver.resolve(team.reference()).unwrap().plugin.manifest;
+    let stored = team.resolver(false, Some(team.policy()), &lock, false).stored(&component).unwrap();
+    assert!(stored.plugin.manifest == signed && signed != moved, "the one that the policy lets in");
+    // Another component is another plugin.
+    team.push(&of_version("3.0.0", &[]));
+    team.resolve(true, None, &Lock::default()).unwrap();
+    assert!(team.resolver(false, None, &lock, false).stored(&component).is_ok());
 }
 
 #[test]
