@@ -116,7 +116,6 @@ impl OutputRequest {
     }
 
     /// Whether the output of any module is asked for.
-    /// Whether the output of that module is asked for.
     pub fn wants_modules(&self) -> bool {
         !self.modules.is_empty()
     }

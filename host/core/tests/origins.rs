@@ -9,7 +9,7 @@ use std::rc::Rc;
 use adapted::{Adapt, Adapted, assembled, mask, without_masks};
 use brewer::model::load;
 use brewer::train::{Branch, ForwardArguments};
-use brewer::{Batch, Features, Layer, Side, StepContext};
+use brewer::{Adaptor, Batch, Features, Layer, Outputs, Result, RoleState, Side, StepContext};
 use common::{SEQUENCE, Scratch, computed, options};
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
@@ -79,14 +79,71 @@ const LATE: Adapt = |role, batch, outputs| {
 fn a_forward_that_is_repeated_is_counted_and_said() {
     let (mut assembled, _folder) = assembled(&[], LATE).unwrap();
     assembled.session.check().unwrap();
-    for _ in 0..2 {
+    // What one batch reads is not computed for the next one: a run that is resumed in between computes the same.
+    for (rows, computes, times) in [(1, true, "once"), (2, false, "once"), (1, true, "2 times")] {
         let (_, outputs) =
-            assembled.session.tasks[0].student.features(&batch(1), &StepContext::default(), None).unwrap();
-        assert_eq!(computed(&outputs, "hidden_states"), [false, false, true]);
-        let expected = "the forward of the student was repeated once: the adaptor of the test read layer 2 of \
-                        `hidden_states`, and did not in the check before step 0";
+            assembled.session.tasks[0].student.features(&batch(rows), &StepContext::default(), None).unwrap();
+        assert_eq!(computed(&outputs, "hidden_states"), [false, false, computes]);
+        let expected = format!(
+            "the forward of the student was repeated {times}: the adaptor of the test read layer 2 of `hidden_states`, and \
+             did not in the check before step 0. To compute it once, read it in the check as well"
+        );
         assert_eq!(assembled.session.repeats(), [expected]);
     }
+}
+
+/// Counts the batches that it was called for, and reads as `LATE` does.
+struct Counting {
+    count: u8,
+}
+
+impl Adaptor for Counting {
+    fn name(&self) -> &str {
+        "the adaptor of the test"
+    }
+
+    fn state(&mut self) -> Option<&mut dyn RoleState> {
+        Some(self)
+    }
+
+    fn adapt(&mut self, context: &StepContext, batch: &Batch, outputs: &Outputs) -> Result<Features> {
+        self.count += 1;
+        Adapted(LATE).adapt(context, batch, outputs)
+    }
+}
+
+impl RoleState for Counting {
+    fn owner(&self) -> &str {
+        self.name()
+    }
+
+    fn sha256(&self) -> &str {
+        ""
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>> {
+        Ok(vec![self.count])
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        self.count = bytes[0];
+        Ok(())
+    }
+}
+
+#[test]
+fn an_adaptor_that_is_called_again_for_a_batch_remembers_one_call() {
+    let recorded = Scratch::of(SEQUENCE);
+    let model = Rc::from(load(recorded.path(), &options(true)).unwrap().model);
+    let adaptor = Box::new(Counting { count: 0 });
+    let mut branch = Branch::new(Side::Student, None, model, ForwardArguments::default(), adaptor);
+    let (_, outputs) = branch.features(&batch(2), &StepContext::default(), None).unwrap();
+    branch.narrow(&outputs);
+    for _ in 0..2 {
+        branch.features(&batch(1), &StepContext::default(), None).unwrap();
+    }
+    assert!(branch.repeats().unwrap().contains("2 times"));
+    assert_eq!(branch.adaptor.state().unwrap().save().unwrap(), [3]);
 }
 
 #[test]

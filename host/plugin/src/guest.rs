@@ -138,7 +138,8 @@ impl<E: Export> Guest<E> {
         run: impl FnOnce(&mut Store<State>, &E) -> wasmtime::Result<Result<T, Cause>>,
     ) -> Result<T> {
         let mut instance = self.ready(&about)?;
-        let result = self.run(&mut instance, call, |instance| run(&mut instance.store, &instance.exports));
+        let (result, usage) = self.run(&mut instance, call, |instance| run(&mut instance.store, &instance.exports));
+        self.usage = usage;
         if result.is_ok() {
             // The guest gave an answer: its memory is in order.
             self.keep(instance);
@@ -166,21 +167,21 @@ impl<E: Export> Guest<E> {
         self.instance = Some(instance);
     }
 
-    /// Runs an instance once, within the limits of a call.
+    /// Runs an instance once, within the limits of a call. Also returns what it used.
     pub(crate) fn run<T>(
-        &mut self,
+        &self,
         instance: &mut Instance<E>,
         call: Call,
         run: impl FnOnce(&mut Instance<E>) -> wasmtime::Result<Result<T, Cause>>,
-    ) -> wasmtime::Result<Result<T, Cause>> {
+    ) -> (wasmtime::Result<Result<T, Cause>>, Usage) {
         instance.store.set_epoch_deadline(Engine::ticks(self.plugin.limits.call_seconds));
         let state = instance.store.data_mut();
         state.call = Call { started: Instant::now(), ..call };
         state.call.usage.add(&std::mem::take(&mut instance.started));
         let result = run(instance);
-        self.usage = instance.store.data().call.usage;
+        let usage = instance.store.data().call.usage;
         instance.store.data_mut().end_call();
-        result
+        (result, usage)
     }
 
     /// What came of a run, which messages name `about`.

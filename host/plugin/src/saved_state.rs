@@ -33,7 +33,8 @@ impl<E: Export> Guest<E> {
 
     fn saved(&mut self, instance: &mut Instance<E>) -> Result<Vec<u8>> {
         let call = self.call_for_state();
-        let saved = self.run(instance, call, |instance| {
+        // What it uses is no step's.
+        let (saved, _) = self.run(instance, call, |instance| {
             let limits = instance.store.data().limits.clone();
             instance.store.set_hostcall_fuel(state_bytes(&limits).max(request_bytes(&limits)));
             let exports = GuestIndices::new(&instance.linked)?.load(&mut instance.store, &instance.component)?;
@@ -52,7 +53,7 @@ impl<E: Export> Guest<E> {
 
     fn restored(&mut self, instance: &mut Instance<E>, bytes: &[u8]) -> Result<()> {
         let call = self.call_for_state();
-        let restored = self.run(instance, call, |instance| {
+        let (restored, _) = self.run(instance, call, |instance| {
             let limit = state_bytes(&instance.store.data().limits);
             if bytes.len() > limit {
                 let found = format!("a state of {}", Bytes(bytes.len() as u64));

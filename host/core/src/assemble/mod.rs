@@ -70,7 +70,9 @@ impl Assembled {
         let model = 4 * student.num_saved();
         let trained = 4 * student.parameters().num_elements() as u64;
         let checkpoint = model + trained * self.settings.optimizer.state_per_parameter() as u64;
-        let most = self.settings.training.save.most(self.timetable()?.num_checkpoints());
+        let timetable = self.timetable()?;
+        let best = self.settings.evaluation.most_best(timetable.optimizer_steps());
+        let most = self.settings.training.save.most(timetable.num_checkpoints().saturating_add(best));
         Ok(checkpoint.saturating_mul(most as u64).saturating_add(model))
     }
 }

@@ -13,12 +13,22 @@ pub use plan::{
     probability_shift, select_logits,
 };
 
+use tch::{Kind, Tensor};
+
 use crate::Result;
 pub use crate::named::PLUGIN_PREFIX;
 use crate::schedule::temperature::TemperatureScheduler;
 use crate::schedule::weight::WeightScheduler;
 use kd::KdLoss;
 use matching::MatchLoss;
+
+/// The kind that many numbers are summed in: those of 16 bits end at 65504, or lose small summands.
+fn sum_kind(numbers: &Tensor) -> Result<Kind> {
+    Ok(match numbers.f_kind()? {
+        Kind::Double => Kind::Double,
+        _ => Kind::Float,
+    })
+}
 
 /// Makes what a configuration names as `plugin:NAME`. `key` is where the name stands, for messages.
 pub trait PluginLosses {

@@ -113,26 +113,33 @@ impl Branch {
         let seen = in_own_order.as_ref().unwrap_or(seen);
         let with_arguments = (!self.arguments.is_empty()).then(|| self.arguments.with(seen)).transpose()?;
         let seen = with_arguments.as_ref().unwrap_or(seen);
+        // A step is computed from what it reads itself: a resumed run does not know what the steps before it read.
+        let mut request = self.request.clone();
+        let memory = self.adaptor.state().map(|state| state.save()).transpose()?;
         loop {
-            // A forward that is repeated draws what it drew before: a resumed run may repeat it at another step.
+            // A forward that is repeated draws what it drew before.
             if let Some(seed) = seed {
                 tch::manual_seed(seed);
             }
-            let mut pass = Pass::new(&self.request, seed.is_some());
+            let mut pass = Pass::new(&request, seed.is_some());
             self.model.forward(seen, &mut pass)?;
             let mut outputs = pass.into_outputs();
             self.put_in_order(&mut outputs)?;
             let features = self.adaptor.adapt(&context, batch, &outputs);
             let modules = self.module_outputs(&outputs)?;
-            // An adaptor may read at some step what it did not read in the check: it is computed from now on.
+            // An adaptor may read at some step what it did not read in the check.
             let missed: Vec<OutputId> =
-                outputs.missed().into_iter().filter(|output| !self.request.wants_output(output)).collect();
+                outputs.missed().into_iter().filter(|output| !request.wants_output(output)).collect();
             if missed.is_empty() {
                 return features.map(|features| (Features { modules, ..features }, outputs));
             }
-            missed.iter().for_each(|output| self.request.add_output(output));
+            missed.iter().for_each(|output| request.add_output(output));
             self.repeats.forwards += 1;
             self.repeats.outputs.extend(missed);
+            // The adaptor is called for the batch once more, and must not count it twice.
+            if let (Some(state), Some(memory)) = (self.adaptor.state(), &memory) {
+                state.restore(memory)?;
+            }
         }
     }
 
@@ -225,7 +232,7 @@ impl Branch {
         self.repeats = Repeats::default();
     }
 
-    /// How many forwards were made twice since [`Branch::narrow`] and why, as a sentence; `None` if none was.
+    /// How many forwards were repeated since [`Branch::narrow`] and why, as a sentence; `None` if none was.
     pub fn repeats(&self) -> Option<String> {
         let Repeats { forwards, outputs } = &self.repeats;
         let times = match forwards {
@@ -235,7 +242,8 @@ impl Branch {
         };
         let outputs: Vec<String> = outputs.iter().map(OutputId::to_string).collect();
         Some(format!(
-            "the forward of the {} was repeated {times}: {} read {}, and did not in the check before step 0",
+            "the forward of the {} was repeated {times}: {} read {}, and did not in the check before step 0. To compute it \
+             once, read it in the check as well",
             self.label(),
             self.adaptor.name(),
             outputs.join(", ")

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TrainingState;
 use super::role_states::StateEntry;
+use super::run_record::format_of;
 use super::saving::Saved;
 use crate::digest::{self, shortened};
 use crate::{DigestError, files, os_reason};
@@ -89,10 +90,12 @@ impl CheckpointManifest {
             io::ErrorKind::NotFound => format!("{FILE} is missing"),
             _ => format!("{FILE} cannot be read: {}", os_reason(&error)),
         })?;
-        let manifest: Self = serde_json::from_slice(&text).map_err(|error| format!("{FILE} is damaged: {error}"))?;
-        if manifest.format != FORMAT {
-            return Err(format!("{FILE} has the format {}; this version reads {FORMAT}", manifest.format));
+        let damaged = |error| format!("{FILE} is damaged: {error}");
+        // Another format has other keys.
+        if let Some(format) = format_of(&text).map_err(damaged)?.filter(|format| *format != FORMAT) {
+            return Err(format!("{FILE} has format {format}; this version reads format {FORMAT}"));
         }
+        let manifest: Self = serde_json::from_slice(&text).map_err(damaged)?;
         let digest = manifest.own_digest().map_err(|error| format!("{FILE}: {error}"))?;
         if digest != manifest.sha256 {
             let (found, saved) = (shortened(&digest), shortened(&manifest.sha256));
@@ -129,5 +132,18 @@ impl CheckpointManifest {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_of_another_format_is_not_called_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(FILE), r#"{ "format": 1, "files": {} }"#).unwrap();
+        let problem = CheckpointManifest::read(folder.path()).unwrap_err();
+        assert_eq!(problem, "manifest.json has format 1; this version reads format 2");
     }
 }

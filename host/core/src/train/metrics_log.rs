@@ -11,23 +11,29 @@ use super::{
 use crate::data::DataError;
 use crate::{Result, files};
 
+/// The file beside `metrics.jsonl` of its lines that could not be read.
+const DAMAGED: &str = "metrics.damaged.jsonl";
+
 /// `metrics.jsonl`: a line for each event of a run. A run that is resumed has one start, as if it had never been broken off.
 pub struct MetricsLog {
     path: PathBuf,
     writer: BufWriter<File>,
     /// What the file has when the run starts, but for the start itself.
     kept: String,
+    /// Lines of the file that cannot be read, until the run starts.
+    damaged: Vec<Vec<u8>>,
 }
 
 impl MetricsLog {
     /// Creates the file, in place of one that was there.
     pub fn create(path: &Path) -> Result<Self> {
         let file = File::create(path).map_err(|source| write_error(path, source))?;
-        Ok(Self { path: path.to_owned(), writer: BufWriter::new(file), kept: String::new() })
+        Ok(Self { path: path.to_owned(), writer: BufWriter::new(file), kept: String::new(), damaged: vec![] })
     }
 
     /// Resumes the file of an interrupted run: what that run wrote after its checkpoint is taken off, and lines of
-    /// checkpoints that are missing come back. Lines that cannot be read are moved to `metrics.damaged.jsonl`.
+    /// checkpoints that are missing come back. Lines that cannot be read are moved to `metrics.damaged.jsonl`. The file itself
+    /// stays as it is until the run starts.
     ///
     /// Returns a sentence for each thing that was wrong with the file.
     pub fn resume(path: &Path, resume: &Resume) -> Result<(Self, Vec<String>)> {
@@ -49,18 +55,16 @@ impl MetricsLog {
             let path = path.parent().unwrap_or(path).to_owned();
             return Err(TrainError::Resume { path, problem }.into());
         }
-        let damaged_path = path.with_file_name("metrics.damaged.jsonl");
         if !damaged.is_empty() {
-            append(&damaged_path, &damaged).map_err(|source| write_error(&damaged_path, source))?;
             let count = damaged.len();
             let lines = if count == 1 { "1 line".to_owned() } else { format!("{count} lines") };
-            notes.push(format!("{lines} of metrics.jsonl could not be read, kept in metrics.damaged.jsonl"));
+            notes.push(format!("{lines} of metrics.jsonl could not be read, kept in {DAMAGED}"));
         }
         if !missing.is_empty() {
             notes.push(format!("metrics.jsonl has no lines of the forward steps {}", ranges(&missing)));
         }
         let writer = append_to(path).map_err(|source| write_error(path, source))?;
-        Ok((Self { path: path.to_owned(), writer, kept: lines.concat() }, notes))
+        Ok((Self { path: path.to_owned(), writer, kept: lines.concat(), damaged }, notes))
     }
 
     fn write(&mut self, event: Event) -> Result<()> {
@@ -75,6 +79,11 @@ impl Observer for MetricsLog {
         let start = Event::Start(StartEvent { first_step: 0, ..start.clone() }).line();
         let whole = start + &std::mem::take(&mut self.kept);
         let failed = |source| write_error(&self.path, source);
+        // Not before they are taken off the file: a resume that fails on the way to the start finds them there again.
+        if !self.damaged.is_empty() {
+            let path = self.path.with_file_name(DAMAGED);
+            append(&path, &std::mem::take(&mut self.damaged)).map_err(|source| write_error(&path, source))?;
+        }
         if fs::read(&self.path).map_err(failed)? != whole.as_bytes() {
             files::write(&self.path, whole.as_bytes()).map_err(failed)?;
             self.writer = append_to(&self.path).map_err(failed)?;
@@ -127,7 +136,7 @@ fn keep(text: &[u8], state: &TrainingState, checkpoints: &[CheckpointLines]) -> 
             // The start is written again.
             Some((_, Event::Start(StartEvent { version, .. }))) => found_version = Some(version),
             Some((line, Event::Step(StepEvent { step, .. }))) => {
-                next_step = step + 1;
+                next_step = step.saturating_add(1);
                 match steps.get_mut(step as usize) {
                     Some(place) if place.is_none() => *place = Some(format!("{line}\n")),
                     Some(_) => damaged.push(bytes.to_owned()),

@@ -46,14 +46,14 @@ impl Resume {
                 last.display()
             ))
         };
+        // Before all else: what an older version wrote may be unreadable in any part.
+        let recorded = RunRecord::read(&folder.record()).map_err(refused)?;
         let earlier = Experiment::read(&folder.experiment(), &[])
             .map_err(|error| refused(format!("it is not known of which experiment it is: {error}")))?;
         let mut notes = vec![];
         if let Some(difference) = difference(&earlier, experiment, &mut notes) {
             return Err(other(format!("it is of another experiment: {difference}")).into());
         }
-        let recorded = RunRecord::read(&folder.record())
-            .map_err(|problem| refused(format!("it is not known what it was made of: {problem}")))?;
         let present = RunRecord::of(experiment)?;
         let changes = recorded.changes(&present);
         if !changes.is_empty() {
@@ -75,11 +75,20 @@ impl Resume {
         let mut damaged = vec![];
         for (_, checkpoint) in checkpoints {
             match TrainingState::read(checkpoint) {
-                Ok(state) => {
+                Ok(mut state) => {
                     let name = name(checkpoint);
                     notes.extend(
                         damaged.iter().map(|damage| format!("the checkpoint {damage}; {name} is taken instead")),
                     );
+                    // A later checkpoint, which is damaged, may have taken the place of one before.
+                    state.saved.retain(|saved| {
+                        let is_there = checkpoints.iter().any(|(step, _)| *step == saved.global_step);
+                        if !is_there {
+                            let step = saved.global_step;
+                            notes.push(format!("the checkpoint step-{step}, which was there beside {name}, is gone"));
+                        }
+                        is_there
+                    });
                     let lines = checkpoints.iter().filter_map(|(_, checkpoint)| lines_of(checkpoint, &state)).collect();
                     return Ok(Self { checkpoint: checkpoint.clone(), state, lines, notes });
                 }

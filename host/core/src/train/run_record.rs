@@ -12,10 +12,14 @@ use crate::digest::{self, shortened};
 use crate::experiment::{Experiment, HeadsSpec, PathKind};
 use crate::{DigestError, Result, os_reason};
 
+/// The format of `run.json` that this version writes and reads; the first one had no `format`.
+const FORMAT: u32 = 2;
+
 /// `run.json`: digests of what a run reads, and what it computes with. A run is resumed with the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunRecord {
+    format: u32,
     /// The student's: `cpu` or `cuda`. The other one's results differ in their last bits.
     device: String,
     /// Those of the teachers by their keys.
@@ -65,6 +69,7 @@ impl RunRecord {
         }
         let devices = placement.teachers.into_iter().map(device_kind);
         Ok(Self {
+            format: FORMAT,
             device: device_kind(placement.student),
             teacher_devices: experiment.teacher_keys().into_iter().zip(devices).collect(),
             threads: num_threads(),
@@ -94,8 +99,19 @@ impl RunRecord {
 
     /// The record in a file; an error says what is wrong with it.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
-        let text = fs::read(path).map_err(|error| format!("cannot read {}: {}", path.display(), os_reason(&error)))?;
-        serde_json::from_slice(&text).map_err(|error| format!("{} is damaged: {error}", path.display()))
+        let unknown = |problem: String| format!("it is not known what it was made of: {problem}");
+        let text = fs::read(path)
+            .map_err(|error| unknown(format!("cannot read {}: {}", path.display(), os_reason(&error))))?;
+        let damaged = |error| unknown(format!("{} is damaged: {error}", path.display()));
+        match format_of(&text).map_err(damaged)? {
+            Some(FORMAT) => serde_json::from_slice(&text).map_err(damaged),
+            found => Err(format!(
+                "{} has {}; this version reads format {FORMAT}. Resume it with the version that began it, or run without \
+                 --resume, which keeps it in `earlier`",
+                path.display(),
+                found.map_or("no format".to_owned(), |format| format!("format {format}")),
+            )),
+        }
     }
 
     pub(super) fn to_json(&self) -> String {
@@ -147,6 +163,15 @@ impl RunRecord {
     }
 }
 
+/// The `format` of a JSON object, whose other keys may be any; `None` if it has none.
+pub(super) fn format_of(text: &[u8]) -> serde_json::Result<Option<u32>> {
+    #[derive(Deserialize)]
+    struct Formatted {
+        format: Option<u32>,
+    }
+    Ok(serde_json::from_slice::<Formatted>(text)?.format)
+}
+
 /// The files in a model's folder that decide what the model computes of a text.
 fn model_files(folder: &Path) -> Result<Vec<PathBuf>, DigestError> {
     let decides = |path: &PathBuf| {
@@ -169,4 +194,32 @@ fn device_kind(device: Device) -> String {
         Device::Vulkan => "vulkan",
     };
     kind.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_another_version_is_not_called_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.json");
+        let problem = |text: &str| {
+            fs::write(&path, text).unwrap();
+            RunRecord::read(&path).unwrap_err()
+        };
+        for (text, found) in [(r#"{ "device": "cpu" }"#, "no format"), (r#"{ "format": 3 }"#, "format 3")] {
+            let expected = format!(
+                "{} has {found}; this version reads format 2. Resume it with the version that began it, or run without \
+                 --resume, which keeps it in `earlier`",
+                path.display()
+            );
+            assert_eq!(problem(text), expected);
+        }
+        let damaged = problem(r#"{ "format": 2 }"#);
+        assert!(
+            damaged.starts_with("it is not known what it was made of: ") && damaged.contains("is damaged"),
+            "{damaged}"
+        );
+    }
 }

@@ -64,7 +64,7 @@ impl SaveConfig {
         self.keep_last.is_none() && self.keep_best.is_none()
     }
 
-    /// How many checkpoints there are at most at a time, in a run of this many.
+    /// How many checkpoints there are at most at a time, in a run that saves this many at most.
     pub fn most(&self, num_checkpoints: usize) -> usize {
         if self.keeps_all() {
             return num_checkpoints;
@@ -85,6 +85,15 @@ impl BestSpec {
 }
 
 impl EvaluationConfig {
+    /// How many evaluations of a run of `optimizer_steps` may each save a checkpoint beside those of the timetable: all that
+    /// find a student which is better than all before it.
+    pub fn most_best(&self, optimizer_steps: usize) -> usize {
+        match (&self.best, self.every) {
+            (Some(_), Some(every)) => optimizer_steps / every.max(1),
+            _ => 0,
+        }
+    }
+
     /// Whether an evaluation follows the optimizer step `global_step`, counted from 1, beside those at checkpoints.
     pub(super) fn is_due(&self, global_step: usize) -> bool {
         self.every.is_some_and(|every| global_step.is_multiple_of(every))
@@ -304,6 +313,15 @@ mod tests {
         assert_eq!(kept("dev_accuracy", keep(Some(2), Some(1)), &values), (vec![2, 5, 6], Some(2)));
         assert_eq!(kept("dev_loss", keep(Some(1), None), &values), (vec![1, 6], Some(1)));
         assert_eq!(kept("dev_loss", keep(Some(1), None), &[f64::NAN, f64::NAN]), (vec![2], None));
+    }
+
+    #[test]
+    fn every_evaluation_may_save_a_checkpoint_where_the_best_is_known() {
+        let evaluation = |value| serde_json::from_value::<EvaluationConfig>(value).unwrap();
+        let (best, every) = ("dev_accuracy", 2);
+        assert_eq!(evaluation(serde_json::json!({ "best": best, "every": every })).most_best(7), 3);
+        assert_eq!(evaluation(serde_json::json!({ "best": best })).most_best(7), 0);
+        assert_eq!(evaluation(serde_json::json!({ "every": every })).most_best(7), 0);
     }
 
     #[test]

@@ -1,6 +1,6 @@
-use tch::{Kind, Reduction, Tensor};
+use tch::{Reduction, Tensor};
 
-use super::{HIDDEN_FORM, LossSum, MatchLoss, same_shape};
+use super::{HIDDEN_FORM, LossSum, MatchLoss, same_shape, sum_kind};
 use crate::Result;
 
 /// Mean squared error of the flow between two layers, `Aᵀ B / length` `[batch, hidden, hidden]`
@@ -36,7 +36,7 @@ fn flow(layers: &[Tensor], mask: Option<&Tensor>) -> Result<Tensor> {
         Some(mask) => product(&layers[0].f_mul(mask)?, &layers[1].f_mul(mask)?)?.f_div(&mask.f_sum_dim_intlist(
             1,
             true,
-            None::<Kind>,
+            sum_kind(mask)?,
         )?)?,
     })
 }

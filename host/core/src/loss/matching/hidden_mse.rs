@@ -1,6 +1,6 @@
-use tch::{Kind, Reduction, Tensor};
+use tch::{Reduction, Tensor};
 
-use super::{HIDDEN_FORM, LossSum, MatchLoss, same_shape};
+use super::{HIDDEN_FORM, LossSum, MatchLoss, same_shape, sum_kind};
 use crate::Result;
 
 /// Mean squared error of hidden states `[batch, length, hidden]` over the positions of the mask:
@@ -21,8 +21,9 @@ impl MatchLoss for HiddenMse {
         let Some(mask) = mask else { return LossSum::of_all(&student.f_mse_loss(teacher, Reduction::None)?) };
         let mask = mask.f_to_kind(student.kind())?;
         let hidden_size = *student.size().last().unwrap_or(&1);
-        let count = mask.f_sum(None::<Kind>)?.f_mul_scalar(hidden_size)?;
         let squares = student.f_mse_loss(teacher, Reduction::None)?;
-        Ok(LossSum { sum: squares.f_mul(&mask.f_unsqueeze(-1)?)?.f_sum(None::<Kind>)?, count })
+        let kind = sum_kind(&squares)?;
+        let count = mask.f_sum(kind)?.f_mul_scalar(hidden_size)?;
+        Ok(LossSum { sum: squares.f_mul(&mask.f_unsqueeze(-1)?)?.f_sum(kind)?, count })
     }
 }

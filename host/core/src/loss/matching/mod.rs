@@ -24,6 +24,7 @@ pub use minilm_relations::MinilmRelations;
 pub use mmd::Mmd;
 pub use pkd::Pkd;
 
+use super::sum_kind;
 use crate::named::{self, registry};
 use crate::{Result, RoleState, StepContext};
 
@@ -54,7 +55,8 @@ pub trait MatchLoss {
     fn loss(&mut self, student: &[Tensor], teacher: &[Tensor], mask: Option<&Tensor>) -> Result<LossSum>;
 }
 
-/// A loss as a sum and what it is a sum of: the engine takes the mean. Nothing here waits for the device.
+/// A loss as a sum and what it is a sum of: the engine takes the mean. Both are in float32 at least, whatever the layers
+/// are: a sum of 16 bits overflows, and a count of them is rounded. Nothing here waits for the device.
 #[derive(Debug)]
 pub struct LossSum {
     /// A scalar with a gradient.
@@ -72,26 +74,28 @@ impl LossSum {
     /// All of `losses`, of whatever shape.
     pub fn of_all(losses: &Tensor) -> Result<Self> {
         let count = Tensor::f_full([0i64; 0], losses.numel() as f64, (Kind::Float, losses.device()))?;
-        Ok(Self { sum: losses.f_sum(None::<Kind>)?, count })
+        Ok(Self { sum: losses.f_sum(sum_kind(losses)?)?, count })
     }
 
     /// Those of `losses` at whose position the mask, of the same shape, is 1; all if there is none.
     pub fn of_positions(losses: &Tensor, mask: Option<&Tensor>) -> Result<Self> {
         let Some(mask) = mask else { return Self::of_all(losses) };
         let mask = mask.f_to_kind(losses.f_kind()?)?;
-        Ok(Self { sum: losses.f_mul(&mask)?.f_sum(None::<Kind>)?, count: mask.f_sum(None::<Kind>)? })
+        let kind = sum_kind(losses)?;
+        Ok(Self { sum: losses.f_mul(&mask)?.f_sum(kind)?, count: mask.f_sum(kind)? })
     }
 
     /// Those of `losses` `[batch, length, length]`, or `[batch, heads, length, length]`, for which the mask
     /// `[batch, length]` is 1 at both positions; it is of the losses' kind.
     pub fn of_pairs(losses: &Tensor, mask: &Tensor) -> Result<Self> {
-        let count = mask.f_sum_dim_intlist(1, false, None::<Kind>)?.f_square()?.f_sum(None::<Kind>)?;
+        let kind = sum_kind(losses)?;
+        let count = mask.f_sum_dim_intlist(1, false, kind)?.f_square()?.f_sum(kind)?;
         let (mask, count) = match losses.size().as_slice() {
             [_, heads, _, _] => (mask.f_unsqueeze(1)?, count.f_mul_scalar(*heads)?),
             _ => (mask.shallow_clone(), count),
         };
         let counted = losses.f_mul(&mask.f_unsqueeze(-1)?)?.f_mul(&mask.f_unsqueeze(-2)?)?;
-        Ok(Self { sum: counted.f_sum(None::<Kind>)?, count })
+        Ok(Self { sum: counted.f_sum(kind)?, count })
     }
 
     /// The loss, a scalar.
@@ -193,3 +197,34 @@ fn same_shape_without_heads(student: &[Vec<i64>], teacher: &[Vec<i64>]) -> Resul
 
 const HIDDEN_FORM: &str = "[batch, length, hidden]";
 const ATTENTION_FORM: &str = "[batch, heads, length, length]";
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+
+    #[test]
+    fn layers_of_16_bits_are_summed_and_counted_in_32() {
+        // More numbers than float16 can count, and more tokens in a row than bfloat16 can.
+        let (hidden, maps): (&[i64], &[i64]) = (&[2, 300, 120], &[1, 2, 300, 300]);
+        let none = |_: &str| -> Result<Box<dyn MatchLoss>> { unreachable!("no loss is a plugin's") };
+        for kind in [Kind::Half, Kind::BFloat16] {
+            for (spec, shape) in [
+                (MatchLossConfig::HiddenMse, hidden),
+                (MatchLossConfig::AttentionMse, maps),
+                (MatchLossConfig::AttentionMseSum, &[1, 300, 300]),
+            ] {
+                let options = (kind, Device::Cpu);
+                let (student, teacher) = (Tensor::full(shape, 4, options), Tensor::full(shape, 2, options));
+                let mask = Tensor::ones([shape[0], 300], (Kind::Int64, Device::Cpu));
+                let _ = mask.narrow(1, 259, 41).zero_();
+                for mask in [None, Some(&mask)] {
+                    let loss = spec.make(none).unwrap().loss(&[student.copy()], &[teacher.copy()], mask);
+                    let mean = loss.unwrap().mean().unwrap();
+                    assert_eq!((mean.kind(), mean.double_value(&[])), (Kind::Float, 4.0), "{spec:?}, {kind:?}");
+                }
+            }
+        }
+    }
+}

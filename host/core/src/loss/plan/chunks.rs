@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use tch::{Kind, Tensor};
 
 use crate::Result;
-use crate::loss::LossError;
 use crate::loss::kd::{KdInputs, KdLoss};
+use crate::loss::{LossError, sum_kind};
 
 /// The mean of a KD loss over its rows, a scalar; of `chunk` rows at a time, if it is given.
 ///
@@ -61,14 +61,6 @@ pub(super) fn mean_of_rows(
         None => sum,
     };
     Ok(sum.f_div_scalar(num_rows)?)
-}
-
-/// The kind that many numbers are summed in: those of 16 bits end at 65504, or lose small summands.
-fn sum_kind(numbers: &Tensor) -> Result<Kind> {
-    Ok(match numbers.f_kind()? {
-        Kind::Double => Kind::Double,
-        _ => Kind::Float,
-    })
 }
 
 fn check_rows(loss: &dyn KdLoss, rows: &Tensor) -> Result<()> {

@@ -39,7 +39,6 @@ pub(super) struct Storage {
     /// `FloatStorage` and the like.
     pub class: Rc<str>,
     pub key: Rc<str>,
-    pub num_elements: usize,
 }
 
 /// A view of a storage.
@@ -375,7 +374,7 @@ fn storage(identifier: &Value) -> Result<Storage, String> {
     };
     let class = class.strip_prefix("torch.").filter(|class| class.ends_with("Storage") && &**kind == "storage");
     match (class, count.as_size()) {
-        (Some(class), Some(num_elements)) => Ok(Storage { class: class.into(), key: Rc::clone(key), num_elements }),
+        (Some(class), Some(_)) => Ok(Storage { class: class.into(), key: Rc::clone(key) }),
         _ => Err("it names something outside that is no storage".into()),
     }
 }

@@ -2,6 +2,8 @@
 
 mod world;
 
+use std::fs;
+
 use serde_json::json;
 
 use self::world::{EXAMPLES, LR, Plan, World};
@@ -160,6 +162,49 @@ fn nothing_is_removed_for_a_checkpoint_that_cannot_be_saved() {
     world.plan.cannot_be_saved.set(true);
     assert_eq!(world.run().0.unwrap_err().to_string(), "the disk is full");
     assert_eq!(world.checkpoints(), [1, 2]);
+}
+
+#[test]
+fn checkpoints_that_are_gone_are_not_counted_and_it_is_said() {
+    let training = json!({ "num_steps": 4, "ckpt_steps": 1, "save": { "keep_last": 2 } });
+    let world = World::new(training, json!({}));
+    world.run().0.unwrap();
+    assert_eq!(world.checkpoints(), [3, 4]);
+    // When step-3 was saved, step-2 was there.
+    fs::remove_file(world.out().join("checkpoints/step-4/manifest.json")).unwrap();
+    let folder = RunFolder::open(&world.out()).unwrap();
+    let resume = Resume::last_whole(&folder.checkpoints().unwrap(), vec![]).unwrap();
+    assert_eq!(resume.state.saved.iter().map(|saved| saved.global_step).collect::<Vec<_>>(), [3]);
+    let expected = [
+        "the checkpoint step-4 is damaged (manifest.json is missing); step-3 is taken instead",
+        "the checkpoint step-2, which was there beside step-3, is gone",
+    ];
+    assert_eq!(resume.notes, expected);
+}
+
+#[test]
+fn damaged_lines_are_put_aside_once_however_often_a_run_is_resumed() {
+    let world = World::new(json!({ "num_steps": 4, "ckpt_steps": 2 }), json!({}));
+    world.plan.interrupt_in_step.set(Some(2));
+    world.run().0.unwrap();
+    let folder = RunFolder::open(&world.out()).unwrap();
+    let lines = fs::read_to_string(folder.metrics()).unwrap();
+    // A step of that number would be after all steps that there can be.
+    let last = format!(r#"{{"step":{},"global_step":3,"epoch":0,"lr":1.0,"num_examples":1}}"#, u64::MAX);
+    fs::write(folder.metrics(), format!("{lines}?\n{last}\n")).unwrap();
+    let resume = Resume::last_whole(&folder.checkpoints().unwrap(), vec![]).unwrap();
+    let damaged = world.out().join("metrics.damaged.jsonl");
+    for _ in 0..2 {
+        // What follows before the start may fail.
+        let (_, notes) = MetricsLog::resume(&folder.metrics(), &resume).unwrap();
+        assert_eq!(notes, ["1 line of metrics.jsonl could not be read, kept in metrics.damaged.jsonl"]);
+        assert!(!damaged.exists());
+    }
+    let (mut metrics, _) = MetricsLog::resume(&folder.metrics(), &resume).unwrap();
+    let timetable = Timetable::new(&world.settings.training, EXAMPLES.len()).unwrap();
+    metrics.on_start(&StartEvent::new(&timetable, resume.state.step)).unwrap();
+    assert_eq!(fs::read_to_string(damaged).unwrap(), "?\n");
+    assert!(!fs::read_to_string(folder.metrics()).unwrap().contains('?'));
 }
 
 #[test]

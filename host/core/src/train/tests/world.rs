@@ -280,7 +280,8 @@ impl World {
         self
     }
 
-    fn out(&self) -> PathBuf {
+    /// The folder of the run.
+    pub fn out(&self) -> PathBuf {
         self.folder.path().join("out")
     }
 
