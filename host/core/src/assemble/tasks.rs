@@ -1,6 +1,5 @@
 //! What the tasks of a run are made of. A run without `tasks` has one, which has no name.
 
-use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,9 +9,10 @@ use super::student::LoadedStudent;
 use crate::cache::CacheKey;
 use crate::classes::Classes;
 use crate::data::{
-    DataConfig, DataError, Dataset, Loader, ReadProgress, TeacherView, Views, tokenizer_in, unread_tokenizer,
+    DataConfig, DataError, Dataset, Loader, ReadProgress, TeacherView, Views, tokenizer_files, tokenizer_in,
+    unread_tokenizer,
 };
-use crate::digest;
+use crate::digest::{self, DigestError};
 use crate::evaluation::Preparation;
 use crate::experiment::{
     Experiment, ExperimentError, HeadsSpec, PluginSpec, PluginSpecs, StudentSpec, TaskSpec, TeacherSpec,
@@ -244,11 +244,13 @@ impl Assembler<'_> {
             spec.map_or(Ok(none.to_owned()), |spec| plugin_digest(self.plugins, spec))
         };
         let (adaptor, postprocessor) = (digest(adaptor, "built-in")?, digest(postprocessor.as_ref(), "none")?);
-        let tokenizer = tokenizer_in(&spec.model).or_else(|| tokenizer_in(&self.student.tokenizer_folder));
-        let tokenizer = tokenizer.filter(|_| dataset.is_tokenized());
+        let tokenizer = match dataset.is_tokenized() {
+            true => tokenizer_digest(&spec.model)?.or(tokenizer_digest(&self.student.tokenizer_folder)?),
+            false => None,
+        };
         let key = CacheKey {
             teacher: digest::of_model(&spec.model)?,
-            tokenizer: tokenizer.map_or(Ok("none".to_owned()), |path| digest::of_files(&[path]))?,
+            tokenizer: tokenizer.unwrap_or_else(|| "none".to_owned()),
             data: dataset.digest(),
             adaptor,
             postprocessor,
@@ -278,7 +280,7 @@ impl Assembler<'_> {
                 let model = Some(spec.model.clone());
                 return Err(DataError::NoTokenizer { path: path.to_owned(), model }.into());
             }
-            let is_other = own.as_ref().is_some_and(|own| !is_same_file(own, tokenizer.as_deref()));
+            let is_other = own.is_some() && tokenizer_digest(&spec.model)? != tokenizer_digest(folder)?;
             let own = match views.student.is_split() || views.student.is_tokenized() && is_other {
                 true => {
                     // Labels are the student's whatever the teacher calls them.
@@ -322,12 +324,14 @@ fn is_same_folder(left: &Path, right: &Path) -> bool {
     }
 }
 
-/// Whether two tokenizers are the same, byte for byte. One that cannot be read is another: reading it says why.
-fn is_same_file(own: &Path, other: Option<&Path>) -> bool {
-    match (fs::read(own), other.map(fs::read)) {
-        (Ok(own), Some(Ok(other))) => own == other,
-        _ => false,
+/// The digest of the files that the tokenizer of a model's folder is made of, and of their names; `None` if it has none.
+fn tokenizer_digest(folder: &Path) -> Result<Option<String>, DigestError> {
+    let mut parts = vec![];
+    for file in tokenizer_files(folder) {
+        parts.push(file.file_name().unwrap_or_default().to_string_lossy().into_owned());
+        parts.push(digest::of_file(&file)?);
     }
+    Ok((!parts.is_empty()).then(|| digest::of_parts(parts.iter().map(String::as_bytes))))
 }
 
 /// Whether a teacher can read what was made for the student.

@@ -59,8 +59,7 @@ pub enum DataError {
 }
 
 impl DataError {
-    /// Data comes from the user: so does everything that is wrong with it.
-    /// Whose fault it is.
+    /// Whose fault it is. Data comes from the user, and so does everything that is wrong with it.
     pub fn fault(&self) -> Fault {
         Fault::Input
     }

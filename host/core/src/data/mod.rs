@@ -34,4 +34,4 @@ pub use read::ReadProgress;
 pub use summary::Summary;
 pub use views::{ModelBatches, Ready, TeacherInput, TeacherView, Views};
 pub use vocabulary::tokenizer_in;
-pub(crate) use vocabulary::unread_tokenizer;
+pub(crate) use vocabulary::{tokenizer_files, unread_tokenizer};

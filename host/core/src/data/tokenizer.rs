@@ -19,8 +19,8 @@ pub(super) struct Tokens {
 }
 
 impl TextTokenizer {
-    /// Loads a `tokenizer.json`, or a vocabulary, for texts, or for pairs of texts, of at most `max_length` tokens. Of the truncation
-    /// and padding that the file may ask for only the side stays from which texts are cut.
+    /// Loads a `tokenizer.json`, or a vocabulary, for texts, or for pairs of texts, of at most `max_length` tokens. Of the
+    /// truncation and padding that the file may ask for only the side stays from which texts are cut.
     pub fn load(path: &Path, model: &ModelSpec, is_pair: bool, max_length: usize) -> Result<Self, DataError> {
         let failed =
             |error: tokenizers::Error| DataError::Tokenizer { path: path.to_owned(), message: error.to_string() };

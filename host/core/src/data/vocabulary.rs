@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -15,13 +16,17 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::processors::bert::BertProcessing;
 use tokenizers::processors::roberta::RobertaProcessing;
-use tokenizers::{AddedToken, Tokenizer};
+use tokenizers::{AddedToken, Model, Tokenizer};
 
 /// The words of a BERT, a line each.
 const WORD_PIECES: &str = "vocab.txt";
 /// The words of a RoBERTa by id, and how they are put together.
 const BYTE_PAIRS: &str = "vocab.json";
 const MERGES: &str = "merges.txt";
+/// What a vocabulary is read with.
+const SETTINGS: &str = "tokenizer_config.json";
+const SPECIAL: &str = "special_tokens_map.json";
+const ADDED: &str = "added_tokens.json";
 
 /// Tokens that are special if a vocabulary has them: BERT's and RoBERTa's.
 const USUAL: [&str; 10] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "<pad>", "<unk>", "<s>", "</s>", "<mask>"];
@@ -36,6 +41,17 @@ pub fn tokenizer_in(folder: &Path) -> Option<PathBuf> {
         () => return None,
     };
     Some(folder.join(name))
+}
+
+/// All files that decide what [`tokenizer_in`] the folder makes of a text.
+pub(crate) fn tokenizer_files(folder: &Path) -> Vec<PathBuf> {
+    let Some(path) = tokenizer_in(folder) else { return vec![] };
+    if !is_vocabulary(&path) {
+        return vec![path];
+    }
+    let merges = path.ends_with(BYTE_PAIRS).then_some(MERGES);
+    let beside = merges.into_iter().chain([SETTINGS, SPECIAL, ADDED]).map(|name| folder.join(name));
+    iter::once(path).chain(beside.filter(|file| file.is_file())).collect()
 }
 
 /// The file of a tokenizer that is not read here, in a model's folder. transformers makes a `tokenizer.json` of it.
@@ -68,13 +84,18 @@ struct Settings {
 pub(super) fn read(path: &Path) -> Result<Tokenizer, String> {
     let in_words = |error: tokenizers::Error| error.to_string();
     let folder = path.parent().unwrap_or(Path::new("."));
-    let settings: Settings = read_json(&folder.join("tokenizer_config.json"))?.unwrap_or_default();
+    let settings: Settings = read_json(&folder.join(SETTINGS))?.unwrap_or_default();
     let special = Special::read(folder)?;
     let shown = path.to_string_lossy();
     let is_word_pieces = path.ends_with(WORD_PIECES);
     let mut tokenizer = if is_word_pieces {
-        let unknown = special.name("unk_token", &["[UNK]", "<unk>"]);
-        let words = WordPiece::from_file(&shown).unk_token(unknown).build().map_err(in_words)?;
+        let mut words = WordPiece::from_file(&shown).build().map_err(in_words)?;
+        let usual = if words.token_to_id("[UNK]").is_none() && words.token_to_id("<unk>").is_some() {
+            "<unk>"
+        } else {
+            "[UNK]"
+        };
+        words.unk_token = special.name("unk_token", usual);
         let lowers = settings.do_lower_case.unwrap_or(true);
         let splits_chinese = settings.tokenize_chinese_chars.unwrap_or(true);
         let mut tokenizer = Tokenizer::new(words);
@@ -93,8 +114,8 @@ pub(super) fn read(path: &Path) -> Result<Tokenizer, String> {
     let names = names.filter(|name| tokenizer.token_to_id(name).is_some());
     let names: BTreeSet<String> = names.map(str::to_owned).collect();
     let is_bert = tokenizer.token_to_id("[CLS]").is_some();
-    let first = special.name("cls_token", if is_bert { &["[CLS]"] } else { &["<s>"] });
-    let last = special.name("sep_token", if is_bert { &["[SEP]"] } else { &["</s>"] });
+    let first = special.name("cls_token", if is_bert { "[CLS]" } else { "<s>" });
+    let last = special.name("sep_token", if is_bert { "[SEP]" } else { "</s>" });
     tokenizer.add_special_tokens(names.into_iter().map(|name| AddedToken::from(name, true))).map_err(in_words)?;
     add_tokens(&mut tokenizer, folder)?;
     let id_of = |name: String| {
@@ -114,7 +135,7 @@ pub(super) fn read(path: &Path) -> Result<Tokenizer, String> {
 
 /// Adds the tokens of `added_tokens.json`, which must get the ids that it gives them.
 fn add_tokens(tokenizer: &mut Tokenizer, folder: &Path) -> Result<(), String> {
-    let added: Map<String, Value> = read_json(&folder.join("added_tokens.json"))?.unwrap_or_default();
+    let added: Map<String, Value> = read_json(&folder.join(ADDED))?.unwrap_or_default();
     let mut added: Vec<(u64, &String)> = added
         .iter()
         .map(|(token, id)| Ok((id.as_u64().ok_or_else(|| format!("added_tokens.json: `{token}` has no id"))?, token)))
@@ -137,7 +158,7 @@ struct Special(BTreeMap<String, String>);
 impl Special {
     fn read(folder: &Path) -> Result<Self, String> {
         let mut names = BTreeMap::new();
-        for file in ["tokenizer_config.json", "special_tokens_map.json"] {
+        for file in [SETTINGS, SPECIAL] {
             let keys: Map<String, Value> = read_json(&folder.join(file))?.unwrap_or_default();
             for (key, value) in keys.iter().filter(|(key, _)| key.ends_with("_token")) {
                 // A token is its text, or an object that says how it is matched as well.
@@ -149,9 +170,9 @@ impl Special {
         Ok(Self(names))
     }
 
-    /// The token for `key`; the first of `usual` if none is named.
-    fn name(&self, key: &str, usual: &[&str]) -> String {
-        self.0.get(key).cloned().or_else(|| usual.first().map(|name| (*name).to_owned())).unwrap_or_default()
+    /// The token for `key`; `usual` if none is named.
+    fn name(&self, key: &str, usual: &str) -> String {
+        self.0.get(key).map_or(usual, String::as_str).to_owned()
     }
 }
 

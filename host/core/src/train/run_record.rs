@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tch::Device;
 
 use super::Placement;
+use crate::data::tokenizer_files;
 use crate::device::num_threads;
 use crate::digest::{self, shortened};
 use crate::experiment::{Experiment, HeadsSpec, PathKind};
@@ -174,13 +175,12 @@ pub(super) fn format_of(text: &[u8]) -> serde_json::Result<Option<u32>> {
 
 /// The files in a model's folder that decide what the model computes of a text.
 fn model_files(folder: &Path) -> Result<Vec<PathBuf>, DigestError> {
-    let decides = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        digest::is_weights(path)
-            || ["config.json", "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt"].contains(&name.as_ref())
-    };
+    let is_of_model = |path: &PathBuf| digest::is_weights(path) || path.ends_with("config.json");
     match folder.read_dir() {
-        Ok(entries) => Ok(entries.filter_map(|entry| Some(entry.ok()?.path())).filter(decides).collect()),
+        Ok(entries) => {
+            let of_model = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_of_model);
+            Ok(of_model.chain(tokenizer_files(folder)).collect())
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(vec![]),
         Err(source) => Err(DigestError { path: folder.to_owned(), source }),
     }

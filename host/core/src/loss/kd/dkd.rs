@@ -5,7 +5,8 @@ use crate::{Distribution, Result};
 
 /// Decoupled knowledge distillation, `α · TCKD + β · NCKD` of the softened distributions (Zhao et al., “Decoupled Knowledge
 /// Distillation”, arXiv:2203.08679). TCKD is the divergence KL(teacher‖student) of the binary distributions “the target
-/// class or not”, NCKD that of the distributions among the other classes. The target is the label; where there is none, or a negative one, the teacher's largest logit.
+/// class or not”, NCKD that of the distributions among the other classes. The target is the label; where there is none, or
+/// a negative one, the teacher's largest logit.
 pub struct Dkd {
     /// The weight of the target class against all others.
     pub alpha: f64,

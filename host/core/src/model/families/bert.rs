@@ -152,7 +152,7 @@ impl BertConfig {
             ("attention_probs_dropout_prob", Some(self.attention_probs_dropout_prob)),
             ("classifier_dropout", self.classifier_dropout),
         ])?;
-        super::check_positive(&[
+        super::check_not_negative(&[
             ("initializer_range", self.initializer_range),
             ("layer_norm_eps", self.layer_norm_eps),
         ])?;

@@ -147,7 +147,7 @@ impl DistilBertConfig {
             ("seq_classif_dropout", Some(self.seq_classif_dropout)),
             ("qa_dropout", Some(self.qa_dropout)),
         ])?;
-        super::check_positive(&[("initializer_range", self.initializer_range)])?;
+        super::check_not_negative(&[("initializer_range", self.initializer_range)])?;
         super::check_padding(self.pad_token_id, self.vocab_size)?;
         match self.sinusoidal_pos_embds {
             true => Err("`sinusoidal_pos_embds` is true; only learnt positions are supported".to_owned()),

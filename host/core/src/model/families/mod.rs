@@ -215,10 +215,15 @@ mod defaults {
     }
 }
 
-/// Whether each size, which stands at its key, is at least 1.
+/// The largest size of a config. A family computes with a few times a size, which is an `i64` then, too; whether memory
+/// holds a model of such sizes is another question, which comes later.
+const MAX_SIZE: i64 = 1 << 60;
+
+/// Whether each size, which stands at its key, is 1 to [`MAX_SIZE`].
 fn check_sizes(sizes: &[(&str, i64)]) -> Result<(), String> {
-    match sizes.iter().find(|(_, size)| *size < 1) {
-        Some((key, size)) => Err(format!("`{key}` is {size}; expected 1 or more")),
+    match sizes.iter().find(|(_, size)| !(1..=MAX_SIZE).contains(size)) {
+        Some((key, size)) if *size < 1 => Err(format!("`{key}` is {size}; expected 1 or more")),
+        Some((key, size)) => Err(format!("`{key}` is {size}; expected at most {MAX_SIZE}")),
         None => Ok(()),
     }
 }
@@ -242,7 +247,7 @@ fn check_probabilities(probabilities: &[(&str, Option<f64>)]) -> Result<(), Stri
 }
 
 /// Whether each number is at least 0.
-fn check_positive(numbers: &[(&str, f64)]) -> Result<(), String> {
+fn check_not_negative(numbers: &[(&str, f64)]) -> Result<(), String> {
     match numbers.iter().find(|(_, number)| *number < 0.0) {
         Some((key, number)) => Err(format!("`{key}` is {number}; expected 0 or more")),
         None => Ok(()),

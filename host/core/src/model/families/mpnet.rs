@@ -146,7 +146,7 @@ impl MpnetConfig {
             ("hidden_dropout_prob", Some(self.hidden_dropout_prob)),
             ("attention_probs_dropout_prob", Some(self.attention_probs_dropout_prob)),
         ])?;
-        super::check_positive(&[
+        super::check_not_negative(&[
             ("initializer_range", self.initializer_range),
             ("layer_norm_eps", self.layer_norm_eps),
         ])?;

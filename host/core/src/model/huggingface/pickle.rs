@@ -7,10 +7,17 @@ use std::rc::Rc;
 /// How deep values may lie in each other; those of a checkpoint lie three deep.
 const MAX_DEPTH: u32 = 16;
 
-/// The most values that one pickle may make.
-const MAX_VALUES: usize = 10_000_000;
+/// The most instructions of one pickle. An instruction makes one value at most, and nothing copies a value that holds
+/// others, so this bounds memory and time.
+const MAX_INSTRUCTIONS: usize = 10_000_000;
 
-/// What a pickle makes.
+/// The most bytes of a text. The longest ones of a checkpoint are names of parameters.
+const MAX_TEXT: usize = 4096;
+
+/// The most dimensions of a tensor. Weights have five at most.
+const MAX_DIMENSIONS: usize = 8;
+
+/// What a pickle makes. A clone shares what lies in it.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     None,
@@ -27,7 +34,7 @@ pub(super) enum Value {
 }
 
 /// Values in a value, and how deep they lie.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Nested<T> {
     pub items: Vec<T>,
     depth: u32,
@@ -36,9 +43,10 @@ pub(super) struct Nested<T> {
 /// A row of numbers that lies elsewhere in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Storage {
-    /// `FloatStorage` and the like.
+    /// `torch.FloatStorage` and the like.
     pub class: Rc<str>,
     pub key: Rc<str>,
+    pub num_elements: usize,
 }
 
 /// A view of a storage.
@@ -92,7 +100,14 @@ impl Value {
     }
 
     fn as_sizes(&self) -> Option<Vec<usize>> {
-        self.as_sequence()?.iter().map(Value::as_size).collect()
+        let sizes = self.as_sequence().filter(|sizes| sizes.len() <= MAX_DIMENSIONS)?;
+        sizes.iter().map(Value::as_size).collect()
+    }
+
+    /// Whether it is an empty list or dictionary, which may be filled later, or an empty tuple.
+    fn is_empty(&self) -> bool {
+        matches!(self, Value::Sequence(nested) if nested.items.is_empty())
+            || matches!(self, Value::Dictionary(nested) if nested.items.is_empty())
     }
 }
 
@@ -103,12 +118,12 @@ fn check_depth(depth: u32) -> Result<(), String> {
 /// Reads the pickle at the start of `bytes`. Returns what it makes and how long it is.
 pub(super) fn read(bytes: &[u8]) -> Result<(Value, usize), String> {
     let mut reader = Reader { bytes, at: 0, stack: vec![], marks: vec![], memo: HashMap::new() };
-    for _ in 0..MAX_VALUES {
+    for _ in 0..MAX_INSTRUCTIONS {
         if let Some(value) = reader.step()? {
             return Ok((value, reader.at));
         }
     }
-    Err(format!("it makes more than {MAX_VALUES} values"))
+    Err(format!("it has more than {MAX_INSTRUCTIONS} instructions"))
 }
 
 struct Reader<'a> {
@@ -117,7 +132,9 @@ struct Reader<'a> {
     stack: Vec<Value>,
     /// Where on the stack the items of a sequence begin that is not complete yet.
     marks: Vec<usize>,
-    memo: HashMap<u32, Value>,
+    /// What may be recalled; `None` for what was empty then. Python remembers lists and dictionaries before it fills them:
+    /// that would miss what comes later, and no checkpoint recalls one.
+    memo: HashMap<u32, Option<Value>>,
 }
 
 impl<'a> Reader<'a> {
@@ -152,14 +169,10 @@ impl<'a> Reader<'a> {
                 self.stack.push(Value::Int(little_endian(bytes)));
             }
             // BINUNICODE, SHORT_BINUNICODE
-            b'X' => {
-                let length = u32::from_le_bytes(self.array()?);
+            b'X' | 0x8c => {
+                let length =
+                    if code == 0x8c { self.array::<1>()?[0].into() } else { u32::from_le_bytes(self.array()?) };
                 let text = self.text(length as usize)?;
-                self.stack.push(Value::Text(text));
-            }
-            0x8c => {
-                let [length] = self.array::<1>()?;
-                let text = self.text(usize::from(length))?;
                 self.stack.push(Value::Text(text));
             }
             // EMPTY_TUPLE, EMPTY_LIST, EMPTY_DICT
@@ -175,20 +188,12 @@ impl<'a> Reader<'a> {
                 self.stack.push(Value::sequence(items)?);
             }
             // APPEND, APPENDS, SETITEM, SETITEMS
-            b'a' => {
-                let items = self.last(1)?;
+            b'a' | b'e' => {
+                let items = if code == b'a' { self.last(1)? } else { self.since_mark()? };
                 self.extend(items)?;
             }
-            b'e' => {
-                let items = self.since_mark()?;
-                self.extend(items)?;
-            }
-            b's' => {
-                let items = self.last(2)?;
-                self.set(items)?;
-            }
-            b'u' => {
-                let items = self.since_mark()?;
+            b's' | b'u' => {
+                let items = if code == b's' { self.last(2)? } else { self.since_mark()? };
                 self.set(items)?;
             }
             // BINPUT, LONG_BINPUT, MEMOIZE, BINGET, LONG_BINGET
@@ -261,6 +266,9 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&mut self, length: usize) -> Result<Rc<str>, String> {
+        if length > MAX_TEXT {
+            return Err(format!("a text in it has {length} bytes; expected at most {MAX_TEXT}"));
+        }
         Ok(std::str::from_utf8(self.take(length)?).map_err(|_| "a text in it is not UTF-8".to_owned())?.into())
     }
 
@@ -292,11 +300,7 @@ impl<'a> Reader<'a> {
         let Some(Value::Sequence(list)) = self.stack.last_mut() else {
             return Err("it appends to something that is no list".into());
         };
-        let depth = 1 + items.iter().map(Value::depth).max().unwrap_or(0);
-        check_depth(depth)?;
-        let list = Rc::make_mut(list);
-        list.depth = list.depth.max(depth);
-        list.items.extend(items);
+        fillable(list, &items)?.items.extend(items);
         Ok(())
     }
 
@@ -305,10 +309,7 @@ impl<'a> Reader<'a> {
         let Some(Value::Dictionary(dictionary)) = self.stack.last_mut() else {
             return Err("it sets a key of something that is no dictionary".into());
         };
-        let depth = 1 + items.iter().map(Value::depth).max().unwrap_or(0);
-        check_depth(depth)?;
-        let dictionary = Rc::make_mut(dictionary);
-        dictionary.depth = dictionary.depth.max(depth);
+        let dictionary = fillable(dictionary, &items)?;
         let mut items = items.into_iter();
         while let Some(key) = items.next() {
             let value = items.next().ok_or_else(|| "it sets a key without a value".to_owned())?;
@@ -319,13 +320,13 @@ impl<'a> Reader<'a> {
 
     fn remember(&mut self, index: u32) -> Result<(), String> {
         let value = self.stack.last().ok_or_else(|| "it remembers a value that it did not make".to_owned())?;
-        self.memo.insert(index, value.clone());
+        self.memo.insert(index, Some(value).filter(|value| !value.is_empty()).cloned());
         Ok(())
     }
 
     fn recall(&mut self, index: u32) -> Result<(), String> {
-        let value = self.memo.get(&index).ok_or_else(|| "it recalls a value that it did not remember".to_owned())?;
-        self.stack.push(value.clone());
+        let value = self.memo.get(&index).cloned().flatten();
+        self.stack.push(value.ok_or_else(|| "it recalls a value that it did not remember whole".to_owned())?);
         Ok(())
     }
 
@@ -345,6 +346,15 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// A list or a dictionary, as deep as `items` will make it. Python fills one where it makes it: nothing else may hold it.
+fn fillable<'n, T>(nested: &'n mut Rc<Nested<T>>, items: &[Value]) -> Result<&'n mut Nested<T>, String> {
+    let depth = 1 + items.iter().map(Value::depth).max().unwrap_or(0);
+    check_depth(depth)?;
+    let nested = Rc::get_mut(nested).ok_or_else(|| "it adds to what it has put elsewhere before".to_owned())?;
+    nested.depth = nested.depth.max(depth);
+    Ok(nested)
+}
+
 /// What a function that checkpoints name makes of its arguments.
 fn call(function: &str, arguments: &[Value]) -> Result<Value, String> {
     match (function, arguments) {
@@ -357,7 +367,9 @@ fn call(function: &str, arguments: &[Value]) -> Result<Value, String> {
                 let is_whole = shape.len() == strides.len();
                 is_whole.then_some(StridedTensor { storage, offset: offset.as_size()?, shape, strides })
             };
-            Ok(Value::Tensor(Rc::new(tensor().ok_or_else(|| "a tensor in it has sizes that are none".to_owned())?)))
+            Ok(Value::Tensor(Rc::new(
+                tensor().ok_or_else(|| "a tensor in it has sizes that no weights have".to_owned())?,
+            )))
         }
         _ => Err(format!("it calls `{function}` with other arguments than checkpoints do")),
     }
@@ -372,10 +384,10 @@ fn storage(identifier: &Value) -> Result<Storage, String> {
     else {
         return Err("it names something outside that is no whole storage".into());
     };
-    let class = class.strip_prefix("torch.").filter(|class| class.ends_with("Storage") && &**kind == "storage");
-    match (class, count.as_size()) {
-        (Some(class), Some(_)) => Ok(Storage { class: class.into(), key: Rc::clone(key) }),
-        _ => Err("it names something outside that is no storage".into()),
+    let is_storage = &**kind == "storage" && class.starts_with("torch.") && class.ends_with("Storage");
+    match count.as_size().filter(|_| is_storage) {
+        Some(num_elements) => Ok(Storage { class: Rc::clone(class), key: Rc::clone(key), num_elements }),
+        None => Err("it names something outside that is no storage".into()),
     }
 }
 

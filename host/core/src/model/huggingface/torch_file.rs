@@ -1,7 +1,7 @@
 //! Weights as `torch.save` writes them (`pytorch_model.bin`): a zip archive, or, of torch before 1.6, pickles in a row. The
 //! pickle is read and not run (`pickle`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
@@ -25,7 +25,7 @@ pub(super) fn open(path: PathBuf) -> Result<WeightsFile, ModelError> {
     let is_zip = file.read_exact_at(&mut start, 0).is_ok() && &start == b"PK";
     let tensors = if is_zip { read_zip(&file) } else { read_pickles(&file) };
     match tensors {
-        Ok(tensors) => Ok(WeightsFile { tensors: tensors.into_iter().collect(), path, file }),
+        Ok(tensors) => Ok(WeightsFile { tensors, path, file }),
         Err(Unread::File(source)) => Err(unreadable(source)),
         Err(Unread::Content(found)) => {
             let reason =
@@ -75,7 +75,7 @@ struct Place {
     length: u64,
 }
 
-fn read_zip(file: &File) -> Result<Vec<(String, StoredTensor)>, Unread> {
+fn read_zip(file: &File) -> Result<BTreeMap<String, StoredTensor>, Unread> {
     let broken = |error: zip::result::ZipError| match error {
         zip::result::ZipError::Io(error) => Unread::from(error),
         error => Unread::Content(format!("it is no whole archive: {error}")),
@@ -88,7 +88,13 @@ fn read_zip(file: &File) -> Result<Vec<(String, StoredTensor)>, Unread> {
         let name = entry.name().map_err(broken)?.into_owned();
         // All lie in one folder, which is called as the file once was.
         let Some((_, name)) = name.split_once('/') else { continue };
-        if name == "data.pkl" && entry.size() <= MAX_PICKLE {
+        if name == "data.pkl" {
+            if entry.size() > MAX_PICKLE {
+                let (found, limit) = (entry.size(), MAX_PICKLE);
+                return Err(Unread::Content(format!(
+                    "what describes its tensors (`data.pkl`) has {found} bytes; expected at most {limit}"
+                )));
+            }
             let mut bytes = vec![];
             entry.by_ref().take(MAX_PICKLE).read_to_end(&mut bytes)?;
             pickle = Some(bytes);
@@ -114,7 +120,7 @@ fn read_zip(file: &File) -> Result<Vec<(String, StoredTensor)>, Unread> {
 
 /// The file of torch before 1.6: pickles of a magic number, of the version, of the machine, of the tensors and of the
 /// storages' keys, and then each storage, a count before it.
-fn read_pickles(file: &File) -> Result<Vec<(String, StoredTensor)>, Unread> {
+fn read_pickles(file: &File) -> Result<BTreeMap<String, StoredTensor>, Unread> {
     // The first eight bytes of it.
     const MAGIC: i64 = 0xa86a_20f9_469c_fc6c_u64 as i64;
     let length = file.metadata()?.len();
@@ -136,26 +142,26 @@ fn read_pickles(file: &File) -> Result<Vec<(String, StoredTensor)>, Unread> {
     let mut places = HashMap::new();
     let mut start = at as u64;
     for key in keys {
-        let key = key.as_text().map(|key| key.to_string()).unwrap_or_default();
-        let size = classes.get(&key).ok_or_else(|| format!("no tensor in it reads its storage `{key}`"))?;
+        let key = key.as_text().ok_or_else(|| "a key of its storages is no text".to_owned())?;
+        let size = classes.get(&**key).ok_or_else(|| format!("no tensor in it reads its storage `{key}`"))?;
         let mut count = [0; 8];
         file.read_exact_at(&mut count, start)?;
         start += count.len() as u64;
         let stored = u64::from_le_bytes(count).checked_mul(*size);
         let end = stored.and_then(|stored| start.checked_add(stored)).filter(|end| *end <= length);
         let end = end.ok_or_else(|| "it is cut short".to_owned())?;
-        places.insert(key, Place { start, length: end - start });
+        places.insert(key.to_string(), Place { start, length: end - start });
         start = end;
     }
     Ok(tensors(&value, &places)?)
 }
 
 /// The bytes of an element of each storage that a tensor reads.
-fn storages(value: &Value) -> Result<HashMap<String, u64>, String> {
+fn storages(value: &Value) -> Result<HashMap<&str, u64>, String> {
     let storages = entries(value)?.map(|entry| {
         let (_, tensor) = entry?;
         let (_, size) = element(&tensor.storage.class)?;
-        Ok((tensor.storage.key.to_string(), size))
+        Ok((&*tensor.storage.key, size))
     });
     storages.collect()
 }
@@ -171,16 +177,24 @@ fn entries(value: &Value) -> Result<impl Iterator<Item = Result<(&str, &StridedT
 }
 
 /// Where the tensors of a dictionary lie in the file.
-fn tensors(value: &Value, places: &HashMap<String, Place>) -> Result<Vec<(String, StoredTensor)>, String> {
+fn tensors(value: &Value, places: &HashMap<String, Place>) -> Result<BTreeMap<String, StoredTensor>, String> {
     let stored = entries(value)?.map(|entry| {
         let (name, tensor) = entry?;
         let (kind, size) = element(&tensor.storage.class)?;
+        let storage = &tensor.storage;
+        let place = places.get(&*storage.key);
+        let place = place.ok_or_else(|| format!("the storage `{}` of `{name}` is not in it", storage.key))?;
+        if (storage.num_elements as u64).checked_mul(size) != Some(place.length) {
+            return Err(format!(
+                "the storage `{}` of `{name}` in it has {} bytes; expected {} elements of {size}",
+                storage.key, place.length, storage.num_elements
+            ));
+        }
         if !is_row_by_row(tensor) {
             return Err(format!("`{name}` in it does not lie row by row"));
         }
         let count = tensor.shape.iter().try_fold(1_u64, |product, size| product.checked_mul(*size as u64));
         let lies = || {
-            let place = places.get(&*tensor.storage.key)?;
             let (first, length) = ((tensor.offset as u64).checked_mul(size)?, count?.checked_mul(size)?);
             let is_inside = first.checked_add(length)? <= place.length;
             is_inside.then(|| (place.start + first, length as usize))
@@ -188,7 +202,7 @@ fn tensors(value: &Value, places: &HashMap<String, Place>) -> Result<Vec<(String
         let (start, length) = lies().ok_or_else(|| {
             format!("`{name}` in it would have the shape {:?}, which is more than its storage holds", tensor.shape)
         })?;
-        let (dtype, shape) = (tensor.storage.class.to_string(), tensor.shape.clone());
+        let (dtype, shape) = (storage.class.to_string(), tensor.shape.clone());
         Ok((name.to_owned(), StoredTensor { kind, dtype, shape, start, length }))
     });
     stored.collect()
@@ -197,14 +211,14 @@ fn tensors(value: &Value, places: &HashMap<String, Place>) -> Result<Vec<(String
 /// What a class of storages holds, as far as weights may be that, and the bytes of each.
 fn element(class: &str) -> Result<(Option<Kind>, u64), String> {
     Ok(match class {
-        "FloatStorage" => (Some(Kind::Float), 4),
-        "HalfStorage" => (Some(Kind::Half), 2),
-        "BFloat16Storage" => (Some(Kind::BFloat16), 2),
-        "DoubleStorage" => (Some(Kind::Double), 8),
-        "LongStorage" => (None, 8),
-        "IntStorage" => (None, 4),
-        "ShortStorage" => (None, 2),
-        "CharStorage" | "ByteStorage" | "BoolStorage" => (None, 1),
+        "torch.FloatStorage" => (Some(Kind::Float), 4),
+        "torch.HalfStorage" => (Some(Kind::Half), 2),
+        "torch.BFloat16Storage" => (Some(Kind::BFloat16), 2),
+        "torch.DoubleStorage" => (Some(Kind::Double), 8),
+        "torch.LongStorage" => (None, 8),
+        "torch.IntStorage" => (None, 4),
+        "torch.ShortStorage" => (None, 2),
+        "torch.CharStorage" | "torch.ByteStorage" | "torch.BoolStorage" => (None, 1),
         other => return Err(format!("it has a `{other}`, of which nothing is known")),
     })
 }

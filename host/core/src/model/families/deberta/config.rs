@@ -141,6 +141,7 @@ impl DebertaConfig {
             ("embedding_size", self.embedding_size()),
             ("max_position_embeddings", self.max_position_embeddings),
             ("conv_groups", self.conv_groups),
+            (if self.position_buckets > 0 { "position_buckets" } else { "max_relative_positions" }, self.span()),
         ])?;
         families::check_heads(("hidden_size", self.hidden_size), ("num_attention_heads", self.num_attention_heads))?;
         families::check_probabilities(&[
@@ -149,7 +150,7 @@ impl DebertaConfig {
             ("pooler_dropout", Some(self.pooler_dropout)),
             ("cls_dropout", self.cls_dropout),
         ])?;
-        families::check_positive(&[
+        families::check_not_negative(&[
             ("initializer_range", self.initializer_range),
             ("layer_norm_eps", self.layer_norm_eps),
             ("type_vocab_size", self.type_vocab_size as f64),

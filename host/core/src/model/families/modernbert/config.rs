@@ -153,7 +153,7 @@ impl ModernBertConfig {
             ("mlp_dropout", Some(self.mlp_dropout)),
             ("classifier_dropout", Some(self.classifier_dropout)),
         ])?;
-        families::check_positive(&[
+        families::check_not_negative(&[
             ("initializer_range", self.initializer_range),
             ("initializer_cutoff_factor", self.cutoff()),
             ("norm_eps", self.norm_eps),
@@ -177,8 +177,14 @@ impl ModernBertConfig {
             return Err("`rope_parameters` and `rope_scaling` are both given; expected one of them".to_owned());
         }
         for layer_type in [LayerType::Full, LayerType::Sliding] {
-            let (parameters, _) = self.rope(layer_type);
+            let (parameters, theta) = self.rope(layer_type);
             parameters.check(&format!("rope_parameters.{}", layer_type.name()))?;
+            // Theirs is positive by now; without one it is that of the config.
+            if theta <= 0.0 {
+                let is_local = layer_type == LayerType::Sliding && self.local_rope_theta.is_some();
+                let key = if is_local { "local_rope_theta" } else { "global_rope_theta" };
+                return Err(format!("`{key}` is {theta}; expected more than 0"));
+            }
         }
         Ok(())
     }

@@ -61,7 +61,7 @@ fn token_classification(config: &ModelConfig, builder: &mut Builder) -> Result<N
 
 fn question_answering(config: &ModelConfig, builder: &mut Builder) -> Result<Network> {
     let modernbert = ModernBertConfig::new(config)?;
-    let body = ModernBert { is_read_at_padding: true, ..ModernBert::new(&modernbert, builder)? };
+    let body = ModernBert::new(&modernbert, builder)?;
     let head = modernbert.classifier(None, Task::Spans.num_outputs(), builder)?;
     Ok(Network { spec: modernbert.spec(Task::Spans), body: Box::new(body), head })
 }
@@ -129,8 +129,6 @@ struct ModernBert {
     ropes: [(RopeParameters, f64); 2],
     /// How far a token may be from one that attends to it in a layer that does not attend to all.
     reach: i64,
-    /// Whether a loss reads what is computed at padding.
-    is_read_at_padding: bool,
 }
 
 /// What all layers of a kind share in a forward.
@@ -138,7 +136,8 @@ struct Positions {
     rope: RotaryEmbedding,
     /// Added to scores, `[1 or batch, 1, 1 or length, length]`.
     bias: Option<Tensor>,
-    may_fuse: bool,
+    /// Whether a query may attend to nothing: padding far from all tokens does.
+    may_be_blocked: bool,
 }
 
 impl ModernBert {
@@ -162,7 +161,6 @@ impl ModernBert {
             head_size: config.head_size(),
             ropes: [LayerType::Full, LayerType::Sliding].map(|layer_type| config.rope(layer_type)),
             reach: config.local_attention / 2,
-            is_read_at_padding: false,
         })
     }
 
@@ -184,9 +182,7 @@ impl ModernBert {
                 Some(blocking_bias(&blocked, kind)?)
             }
         };
-        // Padding far from all tokens attends to nothing, and answers' ends are looked for at padding, too.
-        let may_fuse = !(self.is_read_at_padding && is_near && inputs.mask.is_some());
-        Ok(Positions { rope, bias, may_fuse })
+        Ok(Positions { rope, bias, may_be_blocked: is_near && inputs.mask.is_some() })
     }
 }
 
@@ -263,7 +259,9 @@ impl Layer {
         let size = projected.size3()?.2 / 3;
         let part = |index: i64| split_heads(&projected.f_narrow(-1, index * size, size)?, self.num_heads);
         let (query, key) = (positions.rope.rotate(&part(0)?)?, positions.rope.rotate(&part(1)?)?);
-        let (bias, dropout, may_fuse) = (positions.bias.as_ref(), self.attention_dropout, positions.may_fuse);
+        let (bias, dropout) = (positions.bias.as_ref(), self.attention_dropout);
+        // Query, key and value are parts of `projected`, so this is whether a gradient flows through the attention at all.
+        let may_fuse = !(positions.may_be_blocked && projected.requires_grad());
         let attention = Attention { bias, scale: scale(&query), dropout, may_fuse };
         let Some(context) = attention.forward(&query, &key, |_| part(2), pass)? else { return Ok(None) };
         let attended = dropout.forward(self.attention_output.forward(&context)?, pass)?;
