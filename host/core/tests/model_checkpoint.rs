@@ -390,6 +390,7 @@ fn refuses_sizes_that_no_memory_holds() {
         ("vocab_size", huge),
         ("hidden_size", 24 * huge),
         ("num_hidden_layers", huge),
+        ("num_hidden_layers", i64::MAX as u64),
         ("intermediate_size", huge),
         ("max_position_embeddings", huge),
         ("type_vocab_size", huge),
@@ -402,11 +403,6 @@ fn refuses_sizes_that_no_memory_holds() {
             &["config.json: a model of these sizes has ", "GB of memory", &format!("`{key}` {value}")],
         );
     }
-    // No multiple of such a size is a number.
-    let checkpoint = Scratch::of(SEQUENCE);
-    checkpoint.set("num_hidden_layers", i64::MAX);
-    let error = from_config(&checkpoint.path().join("config.json"), &options(true)).err().unwrap().to_string();
-    assert_contains(&error, &["`num_hidden_layers` is 9223372036854775807; expected at most 1152921504606846976"]);
     let checkpoint = Scratch::of(SEQUENCE);
     checkpoint.set("id2label", Value::Null);
     for value in [json!(huge), json!(0), json!(-1), json!(1.5)] {
