@@ -51,6 +51,12 @@ fn a_vocabulary_makes_tokens_without_a_tokenizer_json() {
     workspace.write("student/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nfilm\ngood\n");
     let check = workspace.start(&["check"]);
     assert_eq!(check.code, 0, "{}", check.stderr);
+    // The same vocabulary with other files beside it is another tokenizer, which is read.
+    fs::copy(workspace.path("student/vocab.txt"), workspace.path("teacher/vocab.txt")).unwrap();
+    assert_eq!(workspace.start(&["check"]).code, 0);
+    workspace.write("teacher/added_tokens.json", "{\"new\": 1}");
+    workspace.refuses(&["teacher/vocab.txt: not a tokenizer: added_tokens.json gives `new` the id 1"]);
+    fs::remove_file(workspace.path("teacher/added_tokens.json")).unwrap();
     workspace.write("student/vocab.txt", "film\ngood\n");
     workspace.refuses(&["student/vocab.txt: not a tokenizer: it has no `<s>`, which begins or ends texts"]);
 }

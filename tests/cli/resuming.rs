@@ -247,6 +247,10 @@ fn files_that_changed_under_the_same_path_are_named() {
     workspace.write("teacher/tokenizer.json", "{}");
     refuses(&workspace, &["tokenizer.json of `teacher.model` is sha256:", "was not there"]);
     fs::remove_file(workspace.path("teacher/tokenizer.json")).unwrap();
+    workspace.write("teacher/vocab.txt", "[PAD]\n");
+    workspace.write("teacher/tokenizer_config.json", "{}");
+    refuses(&workspace, &["vocab.txt of `teacher.model`", "tokenizer_config.json of `teacher.model`", "was not there"]);
+    fs::remove_file(workspace.path("teacher/vocab.txt")).unwrap();
     resume(&workspace, 6);
 }
 

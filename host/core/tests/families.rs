@@ -5,7 +5,8 @@ mod common;
 use brewer::model::{Model, from_config, from_layers, load};
 use brewer::{Batch, OutputRequest, Pass};
 use common::{
-    Scratch, as_class, batch_of, computed, load_error, load_recorded, options, read_tensors, recorded, request, run,
+    Scratch, as_class, assert_close_as_a_whole, batch_of, computed, load_error, load_recorded, options, read_tensors,
+    recorded, request, run, train,
 };
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -181,13 +182,19 @@ fn configs_that_a_family_does_not_support_are_refused() {
         ("roberta_masked_lm", "pad_token_id", Value::from(39), "expected more than 40, because positions count from"),
         ("electra_masked_lm", "embedding_size", Value::from(24), "`embedding_size` is 24, but in "),
         ("albert_masked_lm", "num_hidden_groups", Value::from(2), "only 1 is supported, with which all layers are one"),
-        ("albert_masked_lm", "num_hidden_layers", Value::from(i64::MAX), "expected at most 1024"),
+        ("albert_masked_lm", "num_hidden_layers", Value::from(1_i64 << 60), "expected at most 1024"),
         ("bert_masked_lm", "tie_word_embeddings", Value::from("yes"), "expected true or false"),
         (DEBERTA, "pos_att_type", Value::from("c2p|p2p"), "`pos_att_type`: `p2p`; only `c2p` and `p2c` are supported"),
         (DEBERTA, "attention_head_size", Value::from(8), "only `hidden_size` by heads is supported, 6"),
         (DEBERTA, "conv_kernel_size", Value::from(4), "expected an odd number"),
         (DEBERTA, "conv_groups", Value::from(5), "`hidden_size` 24 is not a multiple of `conv_groups` 5"),
         (DEBERTA, "position_buckets", Value::from(1), "leave none for far ones"),
+        (
+            DEBERTA,
+            "position_buckets",
+            Value::from(i64::MAX),
+            "`position_buckets` is 9223372036854775807; expected at most",
+        ),
         (MODERNBERT, "layer_types", Value::from(vec!["full_attention"]), "`layer_types` has 1 items; expected 4"),
         (MODERNBERT, "classifier_pooling", Value::from("max"), "unknown variant `max`, expected `cls` or `mean`"),
         (MODERNBERT, "num_attention_heads", Value::from(8), "a head has 3 elements"),
@@ -198,6 +205,40 @@ fn configs_that_a_family_does_not_support_are_refused() {
         checkpoint.set(key, value);
         let error = load_error(checkpoint.path(), &options(false));
         assert!(error.contains(expected), "{name} {key}: {error}");
+    }
+    for (key, value) in [("global_rope_theta", 0), ("local_rope_theta", -1)] {
+        let checkpoint = Scratch::of(MODERNBERT);
+        checkpoint.set("rope_parameters", Value::Null);
+        checkpoint.set(key, value);
+        let error = load_error(checkpoint.path(), &options(false));
+        assert!(error.contains(&format!("`{key}` is {value}; expected more than 0")), "{error}");
+    }
+    let checkpoint = Scratch::of(MODERNBERT);
+    checkpoint.set("intermediate_size", i64::MAX);
+    let error = from_config(&checkpoint.path().join("config.json"), &options(false)).err().unwrap().to_string();
+    assert!(error.contains("`intermediate_size` is 9223372036854775807; expected at most"), "{error}");
+}
+
+/// Padding far from all tokens attends to nothing in a sliding layer, and whatever reads the model there, its gradient is
+/// that of the attention that is computed step by step.
+#[test]
+fn modernberts_gradient_is_right_at_padding() {
+    let gradients = |request: &OutputRequest| {
+        let model = load_recorded(MODERNBERT).model;
+        let column = |values: Vec<i64>| Tensor::from_slice(&values).view([1, 16]);
+        let mask = (0..16).map(|position| i64::from(position < 3)).collect();
+        let columns = [("input_ids", column((5..21).collect())), ("attention_mask", column(mask))];
+        let outputs = train(&*model, &columns.into_iter().collect(), request);
+        outputs.layer("hidden_states", 3).unwrap().square().sum(Kind::Float).backward();
+        let parameters = model.parameters().iter().map(|(name, parameter)| (name.to_owned(), parameter.grad()));
+        parameters.filter(|(_, gradient)| gradient.defined()).collect::<Vec<_>>()
+    };
+    let wanted = [("hidden_states", 3)];
+    let fast = gradients(&request(&[], &wanted));
+    let explicit = gradients(&request(&[], &[wanted[0], ("attentions", 0), ("attentions", 1), ("attentions", 2)]));
+    assert_eq!(fast.len(), explicit.len());
+    for ((name, fast), (_, explicit)) in fast.iter().zip(&explicit) {
+        assert_close_as_a_whole(name, fast, explicit, 1e-4);
     }
 }
 

@@ -223,6 +223,14 @@ fn refuses_torch_files_that_are_more_or_less_than_weights() {
     refuse(b"<html>", "it is no file of torch.save");
     // Tuples in tuples, deeper than the stack of a thread.
     refuse(&[&b"\x80\x02)"[..], &[0x85; 1_000_000], b"."].concat(), "it is no file of torch.save");
+    // The magic number, the version and the machine, and then what would be the tensors.
+    let legacy = fs::read(torch_file("legacy.bin")).unwrap();
+    let refuse_value = |value: &[u8], expected: &str| refuse(&[&legacy[..137], b"\x80\x02", value].concat(), expected);
+    // A list that grows after it was kept would be copied for each item.
+    refuse_value(b"]q\x00Naq\x01Na.", "it adds to what it has put elsewhere before");
+    refuse_value(b"]q\x00Nah\x00.", "it recalls a value that it did not remember whole");
+    let long = [&b"X"[..], &5000_u32.to_le_bytes(), &[b'a'; 5000], b"."].concat();
+    refuse_value(&long, "a text in it has 5000 bytes; expected at most 4096");
     refuse(&fs::read(torch_file("command.bin")).unwrap(), "it asks for `posix.system`, and only tensors are read");
     for name in ["zip.bin", "legacy.bin"] {
         let whole = fs::read(torch_file(name)).unwrap();
@@ -241,6 +249,18 @@ fn refuses_torch_files_that_are_more_or_less_than_weights() {
         let lie = "would have the shape [127, 4], which is more than its storage holds";
         refuse(&lying, if is_zip { "it is damaged: " } else { lie });
     }
+    // The storage of the words has 32 elements.
+    let at = legacy.windows(6).position(|window| window == b"cpuq\x07K").unwrap();
+    let mut lying = legacy.clone();
+    lying[at + 6] = 31;
+    refuse(&lying, "of `bert.embeddings.word_embeddings.weight` in it has 128 bytes; expected 31 elements of 4");
+    // An archive's directory has a file's size 22 bytes before its name.
+    let mut large = fs::read(torch_file("zip.bin")).unwrap();
+    let directory = large.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
+    let name = large[directory..].windows(8).position(|window| window == b"data.pkl").unwrap() + directory;
+    let entry = large[..name].windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
+    large[entry + 24..entry + 28].copy_from_slice(&100_000_000_u32.to_le_bytes());
+    refuse(&large, "(`data.pkl`) has 100000000 bytes; expected at most 67108864");
 }
 
 #[test]

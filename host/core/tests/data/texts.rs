@@ -118,6 +118,9 @@ fn a_vocabulary_of_word_pieces_makes_berts_tokens() {
     files.write("tokenizer_config.json", json!({ "do_lower_case": false }).to_string());
     let found = files.read_with(&texts, &vocabulary).unwrap().batch(&[0]).unwrap();
     assert_eq!(rows(&found, "input_ids")[0][1..4], [1, 1, 6], "upper case is none of its words now");
+    files.write("vocab.txt", VOCABULARY.join("\n").replace("[UNK]", "<unk>"));
+    let renamed = files.read_with(&texts, &vocabulary).unwrap().batch(&[0]).unwrap();
+    assert_eq!(rows(&renamed, "input_ids"), rows(&found, "input_ids"), "an unknown word is the token there is for it");
 }
 
 /// As transformers makes them of these files.
