@@ -9,8 +9,9 @@ use serde_json::json;
 
 use crate::authoring::finished;
 use crate::debian_registry::Running;
-use crate::sharing::{Machine, experiment, under};
+use crate::sharing::{Machine, experiment};
 use crate::support::{plugin, read_json};
+use crate::workspace::under;
 
 /// A bundle of two plugins in the registry; its reference with the digest.
 pub fn push_suite(machine: &Machine<'_>, reference: &str) -> String {

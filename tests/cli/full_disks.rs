@@ -9,9 +9,9 @@ use serde_json::json;
 use crate::authoring::finished;
 use crate::bundled::push_suite;
 use crate::debian_registry::Running;
-use crate::sharing::{Machine, experiment, under};
+use crate::sharing::{Machine, experiment};
 use crate::support::{names_in, plugin};
-use crate::workspace::contents;
+use crate::workspace::{contents, under};
 
 /// The command fails where no file may grow beyond so many blocks, of 512 or 1024 bytes by the shell, and says this of
 /// the file. What is in `folder` stays as it is.

@@ -59,20 +59,6 @@ impl<'r> Machine<'r> {
     }
 }
 
-/// The command, started by a shell that runs `script` first, which ends with `exec "$@"`.
-pub fn under(script: &str, command: &Command) -> Command {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", script, "sh"]).arg(command.get_program()).args(command.get_args());
-    shell.current_dir(command.get_current_dir().unwrap());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
-    shell
-}
-
 /// An experiment with an adaptor of a registry, written to its folder.
 pub fn experiment(adaptor: &Value) -> Workspace {
     let workspace = Workspace::new().with("plugins", json!({ "adaptor": adaptor }));

@@ -183,6 +183,20 @@ impl Finished {
     }
 }
 
+/// The command, started by a shell that runs `script` first, which ends with `exec "$@"`.
+pub fn under(script: &str, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "sh"]).arg(command.get_program()).args(command.get_args());
+    shell.current_dir(command.get_current_dir().unwrap());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
+}
+
 /// Waits until a file is there, for as long as the slowest machine may take.
 pub fn wait_for(path: &Path) {
     let start = Instant::now();
