@@ -140,9 +140,10 @@ fn every_role_in_c() {
     every_role("c");
 }
 
-/// Builds one component with every role, and has it do in each what it does in the other languages.
+/// Builds one component with every role, and has it do in each what it does in the other languages. `number` is what a number
+/// is called in messages, where the language does not refuse a state that is one before it is run.
 #[track_caller]
-fn all_roles_at_once(language: &str, source: &str) {
+fn all_roles_at_once(language: &str, source: &str, number: Option<&str>) {
     let folder = tempfile::tempdir().unwrap();
     new_project(folder.path(), "all", language, "adaptor");
     let (project, every_role) = (folder.path().join("all"), repository().join("tests/languages/every_role"));
@@ -167,21 +168,30 @@ fn all_roles_at_once(language: &str, source: &str) {
     let tested = run(&["test", "all.wasm", "--cases", "all/plugin.test.json"]);
     assert_eq!(tested.code, 0, "{}\n{}", tested.stdout, tested.stderr);
     assert!(tested.stdout.contains("11 of 11 as expected"), "{}", tested.stdout);
+    let Some(number) = number else { return };
+    let case =
+        json!({ "name": "", "role": "weight-scheduler", "step": 3, "progress": 0.5, "expect": { "weight": 0.25 } });
+    let cases = json!({ "config": { "save": "a number" }, "cases": [case] });
+    fs::write(project.join("number.test.json"), cases.to_string()).unwrap();
+    let tested = run(&["test", "all.wasm", "--cases", "all/number.test.json"]);
+    assert_ne!(tested.code, 0, "{}", tested.stdout);
+    let expected = format!("TypeError: what saves the state returned {number}; expected");
+    assert!(format!("{}{}", tested.stdout, tested.stderr).contains(&expected), "{}\n{}", tested.stdout, tested.stderr);
 }
 
 #[test]
 fn all_roles_at_once_in_python() {
-    all_roles_at_once("python", "adaptor.py");
+    all_roles_at_once("python", "adaptor.py", Some("int"));
 }
 
 #[test]
 fn all_roles_at_once_in_typescript() {
-    all_roles_at_once("typescript", "adaptor.ts");
+    all_roles_at_once("typescript", "adaptor.ts", Some("a number"));
 }
 
 #[test]
 fn all_roles_at_once_in_c() {
-    all_roles_at_once("c", "adaptor.c");
+    all_roles_at_once("c", "adaptor.c", None);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a guest remembers: its optional export `state`.
 
 use brewer::{Device, RoleState, StepContext};
+use wasmtime::WasmBacktrace;
 
 use crate::{
     bindings::{Export, exported::state::GuestIndices},
@@ -41,7 +42,10 @@ impl<E: Export> Guest<E> {
             let saved = exports.call_save(&mut instance.store);
             instance.store.set_hostcall_fuel(request_bytes(&limits));
             match saved {
-                Err(error) if is_too_much(&error) => Err(too_large(&limits).into()),
+                // The state is lifted when the guest has returned. What it passed in a request has its lines with it.
+                Err(error) if is_too_much(&error) && error.downcast_ref::<WasmBacktrace>().is_none() => {
+                    Err(too_large(&limits).into())
+                }
                 Err(error) => Err(error),
                 Ok(Err(message)) => Ok(Err(returned(message))),
                 Ok(Ok(bytes)) if bytes.len() > state_bytes(&limits) => Ok(Err(Cause::Limit(too_large(&limits)))),

@@ -1,6 +1,6 @@
 //! What the host keeps for one instance of a plugin.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use brewer::{Layer, OutputId, StepContext};
 use tch::{Device, Tensor};
@@ -38,8 +38,8 @@ pub(crate) struct Call {
     pub(crate) random: Random,
     /// Where new tensors are made: where the model's are.
     pub(crate) device: Device,
-    /// What the guest read of a model's outputs.
-    pub(crate) reads: Vec<OutputId>,
+    /// What the guest read of a model's outputs, each once however often it is read: no limit counts reads.
+    pub(crate) reads: BTreeSet<OutputId>,
     /// What a callback may ask for.
     pub(crate) checkpoint: Option<Checkpoint>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Call {
 impl Call {
     /// A call that begins now.
     pub(crate) fn new(context: StepContext, random: Random, device: Device, usage: Usage) -> Self {
-        Self { context, usage, started: Instant::now(), random, device, reads: Vec::new(), checkpoint: None }
+        Self { context, usage, started: Instant::now(), random, device, reads: BTreeSet::new(), checkpoint: None }
     }
 }
 
@@ -101,7 +101,7 @@ impl State {
     /// Notes that an output of the model is read, and returns its tensor. The read is on record also where it was not
     /// computed, so that the engine asks for it.
     pub(crate) fn read(&mut self, output: &OutputId, tensor: Option<Tensor>) -> OpResult<Tensor> {
-        self.call.reads.push(output.clone());
+        self.call.reads.insert(output.clone());
         self.call.usage.is_repeated |= tensor.is_none();
         let tensor =
             tensor.ok_or_else(|| OpError::new(tensor::ErrorCode::NotComputed, format!("{output} was not computed")))?;

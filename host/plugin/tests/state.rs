@@ -51,6 +51,15 @@ fn a_memory_is_restored_in_a_new_instance_to_the_byte() {
 }
 
 #[test]
+fn a_memory_of_no_bytes_is_one() {
+    let mut forgetful = loss("save-nothing", Limits::default(), silent());
+    let first = losses(&mut forgetful, 0..2);
+    assert!(state(&mut forgetful).save().unwrap().is_empty());
+    state(&mut forgetful).restore(&[]).unwrap();
+    assert_eq!(losses(&mut forgetful, 0..2), first);
+}
+
+#[test]
 fn an_instance_that_is_worn_out_hands_its_memory_on() {
     let limits = || Limits { handles: 20, ..Limits::default() };
     let (mut frugal, mut wasteful) = (loss("", limits(), silent()), loss("keep-handles", limits(), silent()));
@@ -69,6 +78,7 @@ fn a_state_that_cannot_be_saved_is_one_clear_error() {
     let limits = || Limits { call_seconds: 0.5, ..Limits::default() };
     let deeds = [
         ("save-much", "saved a larger state (limit: 16.0 MiB); raise `limits.state_bytes`"),
+        ("tell-much", "passed too much to the host in one request"),
         ("save-error", "I keep it to myself"),
         ("save-loop", "did not return in time (limit: 0.5 s)"),
     ];

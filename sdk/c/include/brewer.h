@@ -106,11 +106,13 @@ typedef struct {
     uint32_t teacher;
 } Step;
 
-/* The point of the run at which the call is made, in every role. */
+/* The point of the run at which the call is made, in every role. Everything is 0 or NULL in save_state, restore_state and
+ * match_num_layers. */
 Step brewer_step(void);
 /* Writes a message to the run's log, as printf writes it. */
 void brewer_log(Level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* 64 random bits. They follow from the experiment's seed, the model, the task and the step. */
+/* 64 random bits. They follow from the experiment's seed, the model, the task and the step. Two instances of one role, as two
+ * KD losses are, draw the same numbers at a step. */
 uint64_t brewer_random_u64(void);
 /* A random number in 0..1, 1 excluded, from the same sequence; rand() is another. */
 double brewer_random(void);

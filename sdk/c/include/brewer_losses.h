@@ -30,7 +30,7 @@ Tensor match_loss(MatchInputs inputs);
 /* How many layers of each side it takes: 1, unless you implement this too. It may read the configuration. */
 size_t match_num_layers(void);
 
-/* A temperature scheduler. Student and teacher are logits [..., classes], `base` is the experiment's `temperature`. */
+/* A temperature scheduler. Student and teacher are logits [rows, classes], `base` is the experiment's `temperature`. */
 Temperature choose(Tensor student, Tensor teacher, double base);
 
 /* A weight scheduler. `progress` is the share of optimizer steps done, from 0 on. */
@@ -40,23 +40,23 @@ double weight(double progress);
 
 /* One number above 0 for all rows. */
 Temperature temperature_new(double value);
-/* One for each row of logits [..., classes]: a floating-point tensor [...], all above 0. */
+/* One for each row of logits [rows, classes]: a floating-point tensor [rows], all above 0. */
 Temperature temperature_per_example(Tensor values);
-/* One for each row, [...]; a FLOAT64 scalar if it is one number for all. */
+/* One for each row, [rows]; a FLOAT64 scalar if it is one number for all. */
 Tensor temperature_values(Temperature self);
 /* Whether it is one number for all rows, which is then written to `value`. */
 bool temperature_value(Temperature self, double *value);
-/* Logits [..., classes] divided by it. */
+/* Logits [rows, classes] divided by it. */
 Tensor temperature_soften(Temperature self, Tensor logits);
 
 /* ---- Inputs ---- */
 
-/* Logits before any softmax, of one shape: [batch, classes], or [batch, length, classes], or [selected, classes] where a
- * mask of logits left positions out. The teacher's have no gradient. */
+/* Logits before any softmax, [rows, classes]. A row is an example or a position of one; positions that a mask of logits left
+ * out are not there. The teacher's have no gradient. */
 Tensor kd_student(KdInputs inputs);
 Tensor kd_teacher(KdInputs inputs);
 Temperature kd_temperature(KdInputs inputs);
-/* The labels of the rows, INT64 [...]: -100 where a row has none. Where a model may find several classes in an example, or
+/* The labels of the rows, INT64 [rows]: -100 where a row has none. Where a model may find several classes in an example, or
    predicts numbers: FLOAT32, NaN where a row has none. Reading them fails if there are none. */
 bool kd_has_labels(KdInputs inputs);
 Tensor kd_labels(KdInputs inputs);

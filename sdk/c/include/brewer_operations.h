@@ -14,7 +14,7 @@ Tensor tensor_to_kind(Tensor self, Kind kind);
 /* ---- Views ---- */
 
 /* The same elements in another shape. A view takes no memory, but the gradient of one that leaves elements out is as
- * large as what it is a view of. */
+ * large as what it is a view of. Errors: `bad-dimension`, `bad-shape`, `bad-argument`, `over-limit`. */
 
 /* The elements at one index of a dimension, which vanishes: `[a, b, c]` becomes `[a, c]` for dim 1. A negative index
  * counts from the end. */
@@ -38,7 +38,7 @@ Tensor tensor_flatten(Tensor self, int64_t first, int64_t last);
 
 /* ---- Arithmetic ---- */
 
-/* Element by element. Two tensors broadcast. */
+/* Element by element. Two tensors broadcast. Errors: `bad-shape`, `bad-kind`, `over-limit`. */
 
 /* `self + other` */
 Tensor tensor_add(Tensor self, Tensor other);
@@ -62,11 +62,11 @@ Tensor tensor_mul_scalar(Tensor self, Scalar other);
 Tensor tensor_div_scalar(Tensor self, Scalar other);
 /* Each element raised to `exponent`. */
 Tensor tensor_pow_scalar(Tensor self, Scalar exponent);
-/* Each element, but at least `min` and at most `max`, where given. */
+/* Each element, but at least `min` and at most `max`. */
 Tensor tensor_clamp(Tensor self, Scalar min, Scalar max);
-/* Each element, but at least `min` and at most `max`, where given. Here, `max` is `NULL`. */
+/* Each element, but at least `min`. */
 Tensor tensor_clamp_min(Tensor self, Scalar min);
-/* Each element, but at least `min` and at most `max`, where given. Here, `min` is `NULL`. */
+/* Each element, but at most `max`. */
 Tensor tensor_clamp_max(Tensor self, Scalar max);
 /* `-self` */
 Tensor tensor_neg(Tensor self);
@@ -89,7 +89,7 @@ Tensor tensor_gelu(Tensor self);
 
 /* ---- Comparisons and logic ---- */
 
-/* Element by element, into `boolean` tensors. Two tensors broadcast. */
+/* Element by element, into `BOOLEAN` tensors. Two tensors broadcast. Errors: `bad-shape`, `bad-kind`, `over-limit`. */
 
 /* `self == other` */
 Tensor tensor_eq(Tensor self, Tensor other);
@@ -127,7 +127,7 @@ Tensor tensor_where(Tensor self, Tensor condition, Tensor other);
 /* ---- Reductions ---- */
 
 /* Over `dims`; over all dimensions, to a scalar, if there are none. A reduced dimension vanishes, or stays with size
- * 1 if `keep_dims`. */
+ * 1 if `keep_dims`. Errors: `bad-dimension`, `bad-shape`, `bad-kind`, `over-limit`. */
 
 /* The sum over `dims`. Integers and `BOOLEAN` give `INT64`. */
 Tensor tensor_sum(Tensor self, Dims dims, bool keep_dims);
@@ -148,6 +148,8 @@ Tensor tensor_any(Tensor self, Dims dims, bool keep_dims);
 Tensor tensor_all(Tensor self, Dims dims, bool keep_dims);
 
 /* ---- Along a dimension ---- */
+
+/* Errors: `bad-dimension`, `bad-shape`, `bad-kind`, `over-limit`. */
 
 /* The index of the largest element along `dim`, as `INT64`. The dimension vanishes, or stays with size 1 if
  * `keep_dim`. */
@@ -180,7 +182,7 @@ Tensor tensor_masked_select(Tensor self, Tensor mask);
 
 /* ---- Creation ---- */
 
-/* New tensors, on the device of the model. */
+/* New tensors, on the device of the model. Errors: `bad-shape` for a negative size, `over-limit`. */
 
 /* A tensor of zeros. */
 Tensor tensor_zeros(Shape shape, Kind kind);

@@ -48,9 +48,9 @@ export class Temperature {
     private constructor();
     /** The number; undefined if there is one for each row. */
     readonly value: number | undefined;
-    /** One for each row, `[…]` for logits `[…, classes]`; a scalar tensor if it is one number. */
+    /** One for each row, `[rows]`; a scalar tensor if it is one number. */
     readonly values: Tensor;
-    /** The logits `[…, classes]` divided by the temperature. */
+    /** The logits `[rows, classes]` divided by the temperature. */
     soften(logits: Tensor): Tensor;
 }
 
@@ -107,7 +107,8 @@ export interface Step {
     readonly teacher: number | undefined;
 }
 
-/** The point of the run at which the call is made, in every role. */
+/** The point of the run at which the call is made, in every role. Everything is 0 or undefined while the plugin starts or
+ * its state is saved or restored. */
 export function step(): Step;
 
 /** One tensor where several may stand. */
@@ -283,8 +284,8 @@ export const log: {
     error(...values: unknown[]): void;
 };
 
-/** A random number in 0..1, 1 excluded. It follows from the experiment's seed, the model, the task and the step. In a
- * call `Math.random` is the same. */
+/** A random number in 0..1, 1 excluded. It follows from the experiment's seed, the model, the task and the step. Two
+ * instances of one role, as two KD losses are, draw the same numbers at a step. In a call `Math.random` is the same. */
 export function random(): number;
 
 /** A random integer in 0..`end`, `end` excluded. */

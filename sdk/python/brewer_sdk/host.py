@@ -60,7 +60,8 @@ def error(message) -> None:
 
 
 def random_u64() -> int:
-    """64 random bits. They follow from the experiment's seed, the model, the task and the step."""
+    """64 random bits. They follow from the experiment's seed, the model, the task and the step. Two instances of one role,
+    as two KD losses are, draw the same numbers at a step."""
     return contract.random_u64()
 
 

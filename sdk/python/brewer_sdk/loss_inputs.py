@@ -25,11 +25,11 @@ class Temperature:
 
     @property
     def values(self) -> Tensor:
-        """One for each row, `[…]` for logits `[…, classes]`; a scalar tensor if it is one number."""
+        """One for each row, `[rows]`; a scalar tensor if it is one number."""
         return Tensor(ask(self._handle.values))
 
     def soften(self, logits: Tensor) -> Tensor:
-        """The logits `[…, classes]` divided by the temperature, whichever of both it is."""
+        """The logits `[rows, classes]` divided by the temperature, whichever of both it is."""
         return Tensor(ask(self._handle.soften, handle(logits)))
 
 

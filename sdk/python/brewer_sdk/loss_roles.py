@@ -31,7 +31,7 @@ def match_loss(loss=None, *, num_layers: int = 1):
 
 def temperature_scheduler(choose):
     """Makes a function the plugin's temperature scheduler. It takes the logits of student and teacher, of one shape
-    `[…, classes]` and without gradients, and the experiment's `temperature`; it returns a number, or a tensor `[…]`."""
+    `[rows, classes]` and without gradients, and the experiment's `temperature`; it returns a number, or a tensor `[rows]`."""
     from .loss_inputs import temperature
 
     return export(

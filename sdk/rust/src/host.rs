@@ -14,7 +14,8 @@ pub fn config<T: serde::de::DeserializeOwned>() -> crate::Result<T> {
     serde_json::from_str(&config_json()).map_err(|error| format!("the plugin's config: {error}").into())
 }
 
-/// The point of the run at which the call is made, in every role.
+/// The point of the run at which the call is made, in every role. Everything is 0 or `None` while the plugin starts or its
+/// state is saved or restored.
 pub fn step() -> StepContext {
     host::step()
 }
@@ -29,7 +30,8 @@ pub fn abort(message: &str) {
     host::abort(message);
 }
 
-/// 64 random bits. They follow from the experiment's seed, the model, the task and the step.
+/// 64 random bits. They follow from the experiment's seed, the model, the task and the step. Two instances of one role, as
+/// two KD losses are, draw the same numbers at a step.
 pub fn random_u64() -> u64 {
     host::random_u64()
 }

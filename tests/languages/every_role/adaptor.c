@@ -82,11 +82,13 @@ double weight(double progress) {
     return chosen;
 }
 
+/* Of no call there is nothing to remember. */
 Bytes save_state(void) {
-    return (Bytes){&memory, sizeof memory};
+    return (Bytes){&memory, memory.calls ? sizeof memory : 0};
 }
 
 void restore_state(Bytes bytes) {
+    memset(&memory, 0, sizeof memory);
     if (bytes.size == sizeof memory) memcpy(&memory, bytes.data, bytes.size);
 }
 

@@ -3,7 +3,7 @@
 import struct
 
 from brewer_sdk import (
-    adaptor, batch_postprocessor, kd_loss, match_loss, state, step, temperature_scheduler, weight_scheduler,
+    adaptor, batch_postprocessor, config, kd_loss, match_loss, state, step, temperature_scheduler, weight_scheduler,
 )  # fmt: skip
 from brewer_sdk.callback import (
     batches, callback, forward, metric, metric_names, parameter_names, parameter_shape, parameter_statistics, report, splits,
@@ -64,12 +64,15 @@ def weight(progress):
 
 
 def save():
-    return struct.pack("<Qd", calls, mean)
+    """Of no call there is nothing to remember."""
+    if config().get("save") == "a number":
+        return calls
+    return bytearray(struct.pack("<Qd", calls, mean)) if calls else b""
 
 
 def restore(data):
     global calls, mean
-    calls, mean = struct.unpack("<Qd", data)
+    calls, mean = struct.unpack("<Qd", data) if data else (0, 0.0)
 
 
 state(save, restore)

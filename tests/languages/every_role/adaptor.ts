@@ -8,6 +8,7 @@ import {
     type MatchInputs,
     type Outputs,
     type Tensor,
+    config,
     defineAdaptor,
     defineBatchPostprocessor,
     defineKdLoss,
@@ -83,9 +84,13 @@ function weight(progress: number): number {
 export const weightScheduler = defineWeightScheduler(weight);
 
 export const state = defineState(
-    () => new Uint8Array(Float64Array.of(calls, mean).buffer),
+    // Of no call there is nothing to remember.
+    () => {
+        if (config().save === "a number") return calls as unknown as Uint8Array;
+        return new Uint8Array(calls ? Float64Array.of(calls, mean).buffer : 0);
+    },
     (bytes) => {
-        [calls, mean] = new Float64Array(bytes.buffer);
+        [calls, mean] = bytes.length ? new Float64Array(bytes.buffer) : [0, 0];
     },
 );
 

@@ -40,7 +40,7 @@ impl PluginAdaptor {
             let answer = exports.call_adapt(&mut *store, &guest_context(context), batch, of_model);
             let state = store.data_mut();
             // Also of a call that failed: what was not computed is asked for next time.
-            state.call.reads.drain(..).for_each(|output| outputs.record(&output));
+            std::mem::take(&mut state.call.reads).iter().for_each(|output| outputs.record(output));
             let features = match answer? {
                 Ok(features) => features,
                 Err(message) => return Ok(Err(returned(message))),

@@ -43,24 +43,30 @@ impl State {
         }
     }
 
-    /// Reads all tensors of a list. All are on record before the first that was not computed is an error, so that the
-    /// next forward computes them all.
-    fn read_all(&mut self, list: &Resource<TensorList>) -> OpResult<Vec<Tensor>> {
-        let elements: Vec<_> = self.handles.get(list)?.0.iter().map(Layer::shallow_clone).collect();
+    /// Reads all tensors of a list, to be joined along `dim` of as many dimensions as the first has and `added` ones. All
+    /// are on record before the first that was not computed is an error, so that the next forward computes them all;
+    /// none is if there is no such dimension.
+    fn read_all(&mut self, list: &Resource<TensorList>, dim: i64, added: usize) -> OpResult<(Vec<Tensor>, usize)> {
+        let elements = &self.handles.get(list)?.0;
+        let first = elements.first().ok_or_else(|| OpError::argument("there is no tensor in the list"))?;
+        let dim = match &first.tensor {
+            Some(first) if first.defined() => dimension(dim, first.dim() + added)?,
+            // Without a shape any dimension will do: reading the tensor is the error.
+            _ => 0,
+        };
+        let elements: Vec<_> = elements.iter().map(Layer::shallow_clone).collect();
         let read: Vec<_> = elements.iter().map(|element| self.element(element)).collect();
-        read.into_iter().collect()
+        Ok((read.into_iter().collect::<OpResult<_>>()?, dim))
     }
 
-    /// Joins tensors whose sizes in all dimensions but `free` are the same.
+    /// Joins tensors, at least one, whose sizes in all dimensions but `free` are the same.
     fn join(
         &mut self,
         tensors: &[Tensor],
         free: Option<usize>,
         op: impl FnOnce(&[Tensor]) -> Result<Tensor, TchError>,
     ) -> OpResult<Handle> {
-        let Some(first) = tensors.first() else {
-            return Err(OpError::argument("there is no tensor in the list"));
-        };
+        let first = &tensors[0];
         let (shape, kind) = (first.size(), first.f_kind()?);
         let mut total: u64 = 0;
         for tensor in tensors {
@@ -187,17 +193,13 @@ impl tensor::HostTensorList for State {
 
     fn cat(&mut self, this: Resource<TensorList>, dim: i64) -> OpResult<Handle> {
         self.operation()?;
-        let tensors = self.read_all(&this)?;
-        let rank = tensors.first().map_or(1, Tensor::dim);
-        let dim = dimension(dim, rank)?;
+        let (tensors, dim) = self.read_all(&this, dim, 0)?;
         self.join(&tensors, Some(dim), |tensors| Tensor::f_cat(tensors, dim as i64))
     }
 
     fn stack(&mut self, this: Resource<TensorList>, dim: i64) -> OpResult<Handle> {
         self.operation()?;
-        let tensors = self.read_all(&this)?;
-        let rank = tensors.first().map_or(0, Tensor::dim);
-        let dim = dimension(dim, rank + 1)?;
+        let (tensors, dim) = self.read_all(&this, dim, 1)?;
         self.join(&tensors, None, |tensors| Tensor::f_stack(tensors, dim as i64))
     }
 
@@ -209,8 +211,40 @@ impl tensor::HostTensorList for State {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use brewer::OutputId;
+
     use super::*;
-    use crate::bindings::tensor::Scalar;
+    use crate::{
+        bindings::tensor::{Host, HostTensorList, Scalar},
+        limits::Limits,
+        plugin::Settings,
+    };
+
+    #[test]
+    fn an_output_is_on_record_once_however_often_it_is_joined() {
+        let mut state = State::new(Arc::new(Settings::of_tests()), Arc::new(Limits::default()));
+        let layer = Layer {
+            tensor: Some(Tensor::zeros([2], (Kind::Float, Device::Cpu))),
+            origin: Some(OutputId::Layer("hidden_states".into(), 3)),
+        };
+        let layers = (0..1000).map(|_| layer.shallow_clone()).collect();
+        let list = state.handles.insert::<TensorList>(&state.limits, Entry::List(TensorList(layers))).unwrap();
+        let this = || Resource::new_own(list.rep());
+        // A dimension that there is not is refused before anything is read.
+        let refused = [state.cat(this(), 1).unwrap_err(), state.stack(this(), 2).unwrap_err()];
+        for error in refused {
+            let error = state.convert_error(error).unwrap();
+            assert_eq!(error.code, tensor::ErrorCode::BadDimension, "{}", error.message);
+        }
+        assert!(state.call.reads.is_empty());
+        let joined = state.cat(this(), 0).unwrap();
+        assert_eq!(state.tensor(&joined).unwrap().size(), [2000]);
+        let joined = state.stack(this(), -1).unwrap();
+        assert_eq!(state.tensor(&joined).unwrap().size(), [2, 1000]);
+        assert_eq!(Vec::from_iter(&state.call.reads), [layer.origin.as_ref().unwrap()]);
+    }
 
     #[test]
     fn lengths_of_ranges() {

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::{
     contract::{Argument, Contract, Function, Parameter},
-    signature::forms,
+    signature::{Written, forms},
     table::C_FORMS,
     text::{Words, header, shouted, snake, wrap},
 };
@@ -14,23 +14,7 @@ pub fn files(contract: &Contract) -> Result<Vec<(&'static str, String)>> {
     Ok(vec![("include/brewer_operations.h", declared(contract)?), ("src/operations.c", defined(contract)?)])
 }
 
-/// A function in one of its forms.
-struct Written<'a> {
-    name: String,
-    function: &'a Function,
-    fixed: &'static [(&'static str, &'static str)],
-}
-
 impl Written<'_> {
-    fn taken(&self) -> impl Iterator<Item = &Parameter> {
-        self.function.parameters.iter().filter(|parameter| self.value(parameter).is_none())
-    }
-
-    /// The argument that the form fixes for a parameter.
-    fn value(&self, parameter: &Parameter) -> Option<&'static str> {
-        self.fixed.iter().find(|(name, _)| *name == parameter.name).map(|(_, value)| *value)
-    }
-
     fn is_method(&self) -> bool {
         self.function.owner.is_some()
     }
@@ -128,8 +112,7 @@ fn all(contract: &Contract) -> Vec<Written<'_>> {
 
 fn written(function: &Function) -> Vec<Written<'_>> {
     let prefix = if function.interface == "losses" { "loss" } else { "tensor" };
-    let forms = forms(C_FORMS, function, format!("{prefix}_{}", snake(&function.name)));
-    forms.into_iter().map(|(name, fixed)| Written { name, function, fixed }).collect()
+    forms(C_FORMS, function, format!("{prefix}_{}", snake(&function.name)))
 }
 
 fn declared(contract: &Contract) -> Result<String> {
@@ -140,7 +123,7 @@ fn declared(contract: &Contract) -> Result<String> {
     for written in &all {
         if section != Some(&written.function.section) {
             section = Some(&written.function.section);
-            text.push_str(&section_comment(written.function));
+            text.push_str(&section_comment(contract, written));
         }
         text.push_str(&format!("{}{};\n", docs(contract, written), written.declaration()?));
     }
@@ -174,27 +157,21 @@ fn spelling(parameter: &Parameter) -> Result<&'static str> {
     })
 }
 
-fn section_comment(function: &Function) -> String {
-    let Some((title, rest)) = function.section.paragraphs.split_first() else {
-        return "\n/* ---- Losses ---- */\n\n".to_owned();
-    };
-    let mut text = format!("\n/* ---- {title} ---- */\n\n");
-    if !rest.is_empty() {
-        text.push_str(&block(&rest.join(" ").replace("keep-dims", "keep_dims")));
-        text.push('\n');
-    }
-    text
+/// The comment above the first function of a section. Losses are the only ones without a section in the contract.
+fn section_comment(contract: &Contract, first: &Written<'_>) -> String {
+    let title = first.function.section.paragraphs.first().map_or("Losses", String::as_str);
+    let paragraphs = words(contract).of_section(first.function, &first.names());
+    let rest = if paragraphs.is_empty() { String::new() } else { block(&paragraphs.join(" ")) + "\n" };
+    format!("\n/* ---- {title} ---- */\n\n{rest}")
 }
 
 fn docs(contract: &Contract, written: &Written<'_>) -> String {
+    block(&written.paragraphs(&words(contract)).join(" "))
+}
+
+fn words(contract: &Contract) -> Words<'_> {
     let reduction = |name: &str| format!("REDUCE_{}", shouted(name));
-    let words = Words { contract, this: "self", kind: shouted, reduction };
-    let names: Vec<String> = written.function.parameters.iter().map(|parameter| snake(&parameter.name)).collect();
-    let mut text = words.paragraphs(written.function, &names).join(" ");
-    for (name, value) in written.fixed {
-        text.push_str(&format!(" Here, `{}` is `{value}`.", snake(name)));
-    }
-    block(&text)
+    Words { contract, this: "self", kind: shouted, reduction }
 }
 
 /// A comment of one line or several.
@@ -210,4 +187,22 @@ pub fn shown(function: &Function) -> String {
         format!("`{}({})`", written.name, all.join(", "))
     });
     forms.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::Workspace;
+
+    #[test]
+    fn sections_and_forms_are_described_in_the_words_of_c() {
+        let header = declared(&Contract::read(&Workspace::here().root().join("wit")).unwrap()).unwrap();
+        for expected in [
+            "/* Element by element, into `BOOLEAN` tensors. Two tensors broadcast. Errors: `bad-shape`",
+            "if `keep_dims`. Errors: `bad-dimension`",
+            "/* Each element, but at least `min`. */\nTensor tensor_clamp_min(Tensor self, Scalar min);",
+        ] {
+            assert!(header.replace("\n * ", " ").contains(expected), "{expected}");
+        }
+    }
 }

@@ -9,8 +9,6 @@ use super::{
     text::{Words, comment, header, pascal, snake},
 };
 
-type Fixed = &'static [(&'static str, &'static str)];
-
 /// The files below `sdk/rust/src/generated/`.
 pub fn files(contract: &Contract) -> Result<Vec<(&'static str, String)>> {
     Ok(vec![
@@ -75,21 +73,22 @@ fn written(
     indent: &str,
 ) -> Result<Vec<String>> {
     let mut made = vec![];
-    for (name, fixed) in forms(RUST_FORMS, function, snake(function.method_name())) {
+    for written in forms(RUST_FORMS, function, snake(function.method_name())) {
         let (mut parameters, mut arguments) = (Vec::from_iter(this.map(str::to_owned)), vec![]);
         for parameter in &function.parameters {
-            let name = snake(&parameter.name);
-            if let Some((_, value)) = fixed.iter().find(|(fixed, _)| *fixed == parameter.name) {
-                arguments.push((*value).to_owned());
+            if let Some(value) = written.value(parameter) {
+                arguments.push(value.to_owned());
                 continue;
             }
+            let name = snake(&parameter.name);
             let (ty, argument) = spelling(parameter.argument()?, &name);
             parameters.push(format!("{name}: {ty}"));
             arguments.push(argument);
         }
         let call = format!("Ok(Tensor::new({call}({})?))", arguments.join(", "));
-        let signature = signature(&name, "", &parameters, indent);
-        made.push(format!("{}{signature}{indent}    {call}\n{indent}}}\n", docs(contract, function, fixed, indent)));
+        let docs = comment(&written.paragraphs(&words(contract)), &format!("{indent}/// "));
+        let signature = signature(&written.name, "", &parameters, indent);
+        made.push(format!("{docs}{signature}{indent}    {call}\n{indent}}}\n"));
     }
     Ok(made)
 }
@@ -98,7 +97,8 @@ fn written(
 fn with_operand(contract: &Contract, function: &Function, with_number: &Function) -> String {
     let (name, other) = (snake(&function.name), snake(&function.parameters[0].name));
     let parameters = ["&self".to_owned(), format!("{other}: impl Into<Operand<'a>>")];
-    let mut text = docs(contract, function, &[], "    ") + &signature(&name, "<'a>", &parameters, "    ");
+    let docs = comment(&words(contract).paragraphs(function, std::slice::from_ref(&other)), "    /// ");
+    let mut text = docs + &signature(&name, "<'a>", &parameters, "    ");
     text.push_str(&format!("        let handle = match {other}.into() {{\n"));
     for (case, call) in [
         (format!("Borrowed({other})"), format!("{}({other}.handle())", binding(function))),
@@ -141,13 +141,8 @@ fn binding(function: &Function) -> String {
     if name == "where" { "where_".to_owned() } else { name }
 }
 
-fn docs(contract: &Contract, function: &Function, fixed: Fixed, indent: &str) -> String {
-    let words =
-        Words { contract, this: "self", kind: pascal, reduction: |name| format!("Reduction::{}", pascal(name)) };
-    let names: Vec<String> = function.parameters.iter().map(|parameter| snake(&parameter.name)).collect();
-    let mut paragraphs = words.paragraphs(function, &names);
-    paragraphs.extend(fixed.iter().map(|(name, value)| format!("Here, `{}` is `{value}`.", snake(name))));
-    comment(&paragraphs, &format!("{indent}/// "))
+fn words(contract: &Contract) -> Words<'_> {
+    Words { contract, this: "self", kind: pascal, reduction: |name| format!("Reduction::{}", pascal(name)) }
 }
 
 /// How the reference shows a function: its forms.
@@ -157,11 +152,9 @@ pub fn shown(function: &Function) -> String {
         (None, "losses") => "losses::",
         _ => "Tensor::",
     };
-    let forms = forms(RUST_FORMS, function, snake(function.method_name())).into_iter().map(|(name, fixed)| {
-        let taken =
-            function.parameters.iter().filter(|parameter| fixed.iter().all(|(fixed, _)| *fixed != parameter.name));
-        let names: Vec<String> = taken.map(|parameter| snake(&parameter.name)).collect();
-        format!("`{place}{name}({})`", names.join(", "))
+    let forms = forms(RUST_FORMS, function, snake(function.method_name())).into_iter().map(|written| {
+        let names: Vec<String> = written.taken().map(|parameter| snake(&parameter.name)).collect();
+        format!("`{place}{}({})`", written.name, names.join(", "))
     });
     forms.collect::<Vec<_>>().join(", ")
 }

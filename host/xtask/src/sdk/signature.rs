@@ -3,9 +3,9 @@
 use anyhow::{Result, ensure};
 
 use super::{
-    contract::{Argument, Contract, Function},
-    table::{BY_HAND, C_FORMS, Form, OPERATORS, PARAMETERS, REFINED, RUST_FORMS, SIGNATURES},
-    text::{camel, snake},
+    contract::{self, Argument, Contract, Function},
+    table::{BY_HAND, C_FORMS, Fixed, Form, OPERATORS, PARAMETERS, REFINED, RUST_FORMS, SIGNATURES},
+    text::{Words, camel, snake},
 };
 
 /// A language whose parameters have defaults.
@@ -107,18 +107,48 @@ impl Language {
     }
 }
 
+/// A function in one of its forms, where a language has no optional arguments.
+pub struct Written<'a> {
+    pub function: &'a Function,
+    pub name: String,
+    fixed: Fixed,
+    description: &'static str,
+}
+
 /// The forms of a function that a table has; failing that, the one that follows from WIT, called `name`.
-pub fn forms(
-    table: &'static [Form],
-    function: &Function,
-    name: String,
-) -> Vec<(String, &'static [(&'static str, &'static str)])> {
+pub fn forms<'a>(table: &[Form], function: &'a Function, name: String) -> Vec<Written<'a>> {
     let forms: Vec<_> = table
         .iter()
         .filter(|form| form.function == function.name)
-        .map(|form| (form.name.to_owned(), form.fixed))
+        .map(|form| Written { function, name: form.name.to_owned(), fixed: form.fixed, description: form.description })
         .collect();
-    if forms.is_empty() { vec![(name, &[])] } else { forms }
+    if forms.is_empty() { vec![Written { function, name, fixed: &[], description: "" }] } else { forms }
+}
+
+impl Written<'_> {
+    /// The argument that the form fixes for a parameter.
+    pub fn value(&self, parameter: &contract::Parameter) -> Option<&'static str> {
+        self.fixed.iter().find(|(name, _)| *name == parameter.name).map(|(_, value)| *value)
+    }
+
+    /// The parameters that it takes.
+    pub fn taken(&self) -> impl Iterator<Item = &contract::Parameter> {
+        self.function.parameters.iter().filter(|parameter| self.value(parameter).is_none())
+    }
+
+    /// What there is to say of it.
+    pub fn paragraphs(&self, words: &Words) -> Vec<String> {
+        let names = self.names();
+        match self.description {
+            "" => words.paragraphs(self.function, &names),
+            description => words.of_form(self.function, &names, description),
+        }
+    }
+
+    /// The names of the function's parameters in Rust and in C.
+    pub fn names(&self) -> Vec<String> {
+        self.function.parameters.iter().map(|parameter| snake(&parameter.name)).collect()
+    }
 }
 
 /// Checks that every row of the tables is about a function of the contract, and that none is left out of the surface.

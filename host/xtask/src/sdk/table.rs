@@ -84,32 +84,59 @@ pub const OPERATORS: &[(&str, &str)] = &[
     ("abs", "__abs__"),
 ];
 
-/// A form of a function in Rust or in C: its name there, and the arguments that it fixes.
+/// A form of a function in Rust or in C: its name there, the arguments that it fixes, and what it does, in WIT's names; empty
+/// where it does what the function does.
 pub struct Form {
     pub function: &'static str,
     pub name: &'static str,
-    pub fixed: &'static [(&'static str, &'static str)],
+    pub fixed: Fixed,
+    pub description: &'static str,
 }
 
-const fn form(function: &'static str, name: &'static str, fixed: &'static [(&'static str, &'static str)]) -> Form {
-    Form { function, name, fixed }
+/// Parameters with the arguments that they are given.
+pub type Fixed = &'static [(&'static str, &'static str)];
+
+const fn form(function: &'static str, name: &'static str, fixed: Fixed, description: &'static str) -> Form {
+    Form { function, name, fixed, description }
 }
+
+const BETWEEN: &str = "Each element, but at least `min` and at most `max`.";
+const AT_LEAST: &str = "Each element, but at least `min`.";
+const AT_MOST: &str = "Each element, but at most `max`.";
 
 /// Functions that Rust has in several forms, or under a name that is no keyword.
 pub const RUST_FORMS: &[Form] = &[
-    form("where", "where_", &[]),
-    form("clamp", "clamp", &[]),
-    form("clamp", "clamp_min", &[("max", "None")]),
-    form("clamp", "clamp_max", &[("min", "None")]),
-    form("cross-entropy", "cross_entropy", &[("ignore-index", "IGNORED")]),
-    form("cross-entropy", "cross_entropy_ignoring", &[]),
-    form("kl-divergence", "kl_divergence", &[("log-target", "false")]),
-    form("kl-divergence", "kl_divergence_of_logs", &[("log-target", "true")]),
+    form("where", "where_", &[], ""),
+    form("clamp", "clamp", &[], BETWEEN),
+    form("clamp", "clamp_min", &[("max", "None")], AT_LEAST),
+    form("clamp", "clamp_max", &[("min", "None")], AT_MOST),
+    form(
+        "cross-entropy",
+        "cross_entropy",
+        &[("ignore-index", "IGNORED")],
+        "The cross-entropy of logits `[…, classes]` and labels `[…]`: integers in 0..classes, or [`IGNORED`] for positions \
+         that do not count. `none` gives `[…]`; a mean over no position at all is NaN.",
+    ),
+    form("cross-entropy", "cross_entropy_ignoring", &[], ""),
+    form(
+        "kl-divergence",
+        "kl_divergence",
+        &[("log-target", "false")],
+        "`target * (log(target) - input)`: `input` holds log-probabilities, `target` of the same shape probabilities. \
+         `mean` divides by the number of elements; for the mean over a batch divide the sum by its size.",
+    ),
+    form(
+        "kl-divergence",
+        "kl_divergence_of_logs",
+        &[("log-target", "true")],
+        "`exp(target) * (target - input)`: both hold log-probabilities and have one shape. `mean` divides by the number \
+         of elements; for the mean over a batch divide the sum by its size.",
+    ),
 ];
 
 /// Functions that C has in several forms.
 pub const C_FORMS: &[Form] = &[
-    form("clamp", "tensor_clamp", &[]),
-    form("clamp", "tensor_clamp_min", &[("max", "NULL")]),
-    form("clamp", "tensor_clamp_max", &[("min", "NULL")]),
+    form("clamp", "tensor_clamp", &[], BETWEEN),
+    form("clamp", "tensor_clamp_min", &[("max", "NULL")], AT_LEAST),
+    form("clamp", "tensor_clamp_max", &[("min", "NULL")], AT_MOST),
 ];

@@ -1,6 +1,6 @@
 //! Names in a language's case, and documentation in a language's words and lines.
 
-use super::contract::{Contract, Function};
+use super::contract::{Contract, Docs, Function};
 
 /// `log_softmax`
 pub fn snake(name: &str) -> String {
@@ -42,8 +42,23 @@ impl Words<'_> {
     /// What there is to say of a function whose parameters have `names` in the language: its documentation, errors and
     /// permission, a paragraph each.
     pub fn paragraphs(&self, function: &Function, names: &[String]) -> Vec<String> {
+        self.told(&function.docs, function, names)
+    }
+
+    /// The same of a form of the function, which the table describes in words of its own.
+    pub fn of_form(&self, function: &Function, names: &[String], description: &str) -> Vec<String> {
+        self.told(&Docs { paragraphs: vec![description.to_owned()], ..function.docs.clone() }, function, names)
+    }
+
+    /// What holds for the whole section that begins with a function. Its title is no part of it.
+    pub fn of_section(&self, function: &Function, names: &[String]) -> Vec<String> {
+        let mut docs = function.section.clone();
+        docs.paragraphs.drain(..1.min(docs.paragraphs.len()));
+        self.told(&docs, function, names)
+    }
+
+    fn told(&self, docs: &Docs, function: &Function, names: &[String]) -> Vec<String> {
         let rename = |word: &str| self.rename(function, names, word);
-        let docs = &function.docs;
         let mut paragraphs: Vec<String> = docs.paragraphs.iter().map(|text| in_code(text, rename)).collect();
         paragraphs.extend(docs.errors.iter().map(|errors| format!("Errors: {}", in_code(errors, rename))));
         paragraphs.extend(docs.permission.iter().map(|permission| format!("Needs the permission {permission}.")));

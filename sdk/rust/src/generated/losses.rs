@@ -5,13 +5,11 @@ use crate::{
     losses::IGNORED,
 };
 
-/// The cross-entropy of logits `[…, classes]` and labels `[…]`: integers in 0..classes, or `ignore_index` (PyTorch's is
-/// -100) for positions that do not count. `Reduction::None` gives `[…]`; a mean over no position at all is NaN.
+/// The cross-entropy of logits `[…, classes]` and labels `[…]`: integers in 0..classes, or [`IGNORED`] for positions
+/// that do not count. `Reduction::None` gives `[…]`; a mean over no position at all is NaN.
 ///
 /// Errors: `bad-kind`, `bad-shape`; for a label outside the classes `bad-argument` with the permission `read-values`,
 /// while without it the call ends, because the error would tell what the labels hold.
-///
-/// Here, `ignore_index` is `IGNORED`.
 pub fn cross_entropy(logits: &Tensor, labels: &Tensor, reduction: Reduction) -> Result<Tensor> {
     Ok(Tensor::new(losses::cross_entropy(logits.handle(), labels.handle(), IGNORED, reduction)?))
 }
@@ -37,24 +35,18 @@ pub fn mean_squared_error(input: &Tensor, target: &Tensor, reduction: Reduction)
     Ok(Tensor::new(losses::mean_squared_error(input.handle(), target.handle(), reduction)?))
 }
 
-/// `target * (log(target) - input)`: `input` holds log-probabilities, `target` of the same shape probabilities, or
-/// log-probabilities if `log_target`. `Reduction::Mean` divides by the number of elements; for the mean over a batch
-/// divide the sum by its size.
+/// `target * (log(target) - input)`: `input` holds log-probabilities, `target` of the same shape probabilities.
+/// `Reduction::Mean` divides by the number of elements; for the mean over a batch divide the sum by its size.
 ///
 /// Errors: `bad-kind`, `bad-shape`.
-///
-/// Here, `log_target` is `false`.
 pub fn kl_divergence(input: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
     Ok(Tensor::new(losses::kl_divergence(input.handle(), target.handle(), false, reduction)?))
 }
 
-/// `target * (log(target) - input)`: `input` holds log-probabilities, `target` of the same shape probabilities, or
-/// log-probabilities if `log_target`. `Reduction::Mean` divides by the number of elements; for the mean over a batch
-/// divide the sum by its size.
+/// `exp(target) * (target - input)`: both hold log-probabilities and have one shape. `Reduction::Mean` divides by the
+/// number of elements; for the mean over a batch divide the sum by its size.
 ///
 /// Errors: `bad-kind`, `bad-shape`.
-///
-/// Here, `log_target` is `true`.
 pub fn kl_divergence_of_logs(input: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
     Ok(Tensor::new(losses::kl_divergence(input.handle(), target.handle(), true, reduction)?))
 }

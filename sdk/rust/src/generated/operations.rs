@@ -118,21 +118,17 @@ impl Tensor {
         Ok(Tensor::new(self.handle().pow_scalar(exponent.into())?))
     }
 
-    /// Each element, but at least `min` and at most `max`, where given.
+    /// Each element, but at least `min` and at most `max`.
     pub fn clamp(&self, min: impl Into<Scalar>, max: impl Into<Scalar>) -> Result<Tensor> {
         Ok(Tensor::new(self.handle().clamp(Some(min.into()), Some(max.into()))?))
     }
 
-    /// Each element, but at least `min` and at most `max`, where given.
-    ///
-    /// Here, `max` is `None`.
+    /// Each element, but at least `min`.
     pub fn clamp_min(&self, min: impl Into<Scalar>) -> Result<Tensor> {
         Ok(Tensor::new(self.handle().clamp(Some(min.into()), None)?))
     }
 
-    /// Each element, but at least `min` and at most `max`, where given.
-    ///
-    /// Here, `min` is `None`.
+    /// Each element, but at most `max`.
     pub fn clamp_max(&self, max: impl Into<Scalar>) -> Result<Tensor> {
         Ok(Tensor::new(self.handle().clamp(None, Some(max.into()))?))
     }

@@ -17,7 +17,7 @@ impl Temperature {
         Self(loss_inputs::Temperature::new(value))
     }
 
-    /// One for each row: for logits `[…, classes]` a floating-point tensor `[…]`, all above 0.
+    /// One for each row: for logits `[rows, classes]` a floating-point tensor `[rows]`, all above 0.
     pub fn per_example(values: &Tensor) -> Result<Self> {
         Ok(Self(loss_inputs::Temperature::per_example(values.handle())?))
     }
@@ -27,12 +27,12 @@ impl Temperature {
         self.0.value()
     }
 
-    /// One for each row, `[…]`; a scalar tensor if it is one number.
+    /// One for each row, `[rows]`; a scalar tensor if it is one number.
     pub fn values(&self) -> Result<Tensor> {
         Ok(Tensor::new(self.0.values()?))
     }
 
-    /// The logits `[…, classes]` divided by the temperature, whichever of both it is.
+    /// The logits `[rows, classes]` divided by the temperature, whichever of both it is.
     pub fn soften(&self, logits: &Tensor) -> Result<Tensor> {
         Ok(Tensor::new(self.0.soften(logits.handle())?))
     }
@@ -40,7 +40,7 @@ impl Temperature {
 
 /// Makes a function the plugin's temperature scheduler: `fn(&Tensor, &Tensor, f64) -> Result<Temperature>`.
 ///
-/// It gets the logits of student and teacher, of one shape `[…, classes]` and without gradients, and the experiment's
+/// It gets the logits of student and teacher, of one shape `[rows, classes]` and without gradients, and the experiment's
 /// `temperature`.
 ///
 /// ```

@@ -26,7 +26,7 @@ struct Config {
     deed: String,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Memory {
     calls: u64,
     mean: f64,
@@ -52,6 +52,11 @@ fn save() -> Result<Vec<u8>> {
     let Memory { calls, mean } = MEMORY.with_borrow(|memory| *memory);
     match deed.as_str() {
         "save-much" => Ok(vec![1; 64 << 20]),
+        "save-nothing" => Ok(vec![]),
+        "tell-much" => {
+            host::log(host::Level::Info, &"much ".repeat(16 << 20));
+            Ok(vec![])
+        }
         "save-error" => Err("I keep it to myself".into()),
         "save-loop" => loop {
             std::hint::black_box(());
@@ -63,6 +68,10 @@ fn save() -> Result<Vec<u8>> {
 fn restore(bytes: &[u8]) -> Result<()> {
     let Config { deed } = config()?;
     match deed.as_str() {
+        "save-nothing" if bytes.is_empty() => {
+            MEMORY.take();
+            return Ok(());
+        }
         "restore-error" => return Err("I have forgotten how".into()),
         "restore-panic" => panic!("no more"),
         "restore-loop" => loop {
