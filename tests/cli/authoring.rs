@@ -152,6 +152,8 @@ fn all_roles_at_once(language: &str, source: &str, number: Option<&str>) {
     let roles: Vec<&str> = iter::once("adaptor").chain(ROLES).collect();
     keys["roles"] = json!(roles);
     keys["state"] = json!(true);
+    // Of the template's adaptor, which has another configuration.
+    keys.as_object_mut().unwrap().remove("config_schema");
     keys["permissions"] = json!(["dataset", "parameters", "read-values"]);
     fs::write(&manifest, keys.to_string()).unwrap();
     for file in [source, "plugin.test.json"] {
@@ -171,7 +173,11 @@ fn all_roles_at_once(language: &str, source: &str, number: Option<&str>) {
     let Some(number) = number else { return };
     let case =
         json!({ "name": "", "role": "weight-scheduler", "step": 3, "progress": 0.5, "expect": { "weight": 0.25 } });
-    let cases = json!({ "config": { "save": "a number" }, "cases": [case] });
+    let cases = json!({
+        "config": { "save": "a number" },
+        "permissions": keys["permissions"],
+        "cases": [case],
+    });
     fs::write(project.join("number.test.json"), cases.to_string()).unwrap();
     let tested = run(&["test", "all.wasm", "--cases", "all/number.test.json"]);
     assert_ne!(tested.code, 0, "{}", tested.stdout);
