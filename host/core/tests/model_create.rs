@@ -3,24 +3,18 @@
 mod common;
 
 use std::fs;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use brewer::model::{Model, from_config, from_layers, load};
 use brewer::{Fault, OutputRequest};
 use common::{
-    SEQUENCE, Scratch, TOKEN, as_class, batch_of, load_error, load_recorded, options, read_tensors, recorded, run,
+    SEQUENCE, Scratch, TOKEN, as_class, batch_of, generator, load_error, load_recorded, options, read_tensors,
+    recorded, run,
 };
 use serde_json::Value;
 use tch::{Device, Tensor};
 
 fn parameter<'a>(model: &'a dyn Model, name: &str) -> &'a Tensor {
     model.parameters().get(name).unwrap()
-}
-
-/// torch has one generator: tests that draw random weights take turns, or another's draw would come between two of one.
-fn generator() -> MutexGuard<'static, ()> {
-    static GENERATOR: Mutex<()> = Mutex::new(());
-    GENERATOR.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn labels(names: &[&str]) -> Vec<String> {

@@ -10,7 +10,7 @@ use adapted::{Adapt, Adapted, assembled, mask, without_masks};
 use brewer::model::load;
 use brewer::train::{Branch, ForwardArguments};
 use brewer::{Adaptor, Batch, Features, Layer, Outputs, Result, RoleState, Side, StepContext};
-use common::{SEQUENCE, Scratch, computed, options};
+use common::{SEQUENCE, Scratch, computed, generator, options};
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
 
@@ -38,6 +38,7 @@ fn hidden_states_after_check(adapt: Adapt) -> Vec<bool> {
 
 #[test]
 fn a_layer_that_is_passed_on_is_computed_alone() {
+    let _generator = generator();
     let passed_on: Adapt = |_, batch, outputs| Features { inputs_mask: mask(batch), ..without_masks(outputs) };
     assert_eq!(hidden_states_after_check(passed_on), [false, true, false]);
     let in_another_order: Adapt = |_, batch, outputs| {
@@ -50,6 +51,7 @@ fn a_layer_that_is_passed_on_is_computed_alone() {
 
 #[test]
 fn what_is_computed_from_a_layer_reads_that_layer() {
+    let _generator = generator();
     let copied: Adapt = |_, batch, outputs| {
         let mut features = Features { inputs_mask: mask(batch), ..without_masks(outputs) };
         features.hidden[1] = Layer::from(outputs.layer("hidden_states", 2).unwrap() * 1.0);
@@ -77,6 +79,7 @@ const LATE: Adapt = |role, batch, outputs| {
 
 #[test]
 fn a_forward_that_is_repeated_is_counted_and_said() {
+    let _generator = generator();
     let (mut assembled, _folder) = assembled(&[], LATE).unwrap();
     assembled.session.check().unwrap();
     // What one batch reads is not computed for the next one: a run that is resumed in between computes the same.
@@ -133,6 +136,7 @@ impl RoleState for Counting {
 
 #[test]
 fn an_adaptor_that_is_called_again_for_a_batch_remembers_one_call() {
+    let _generator = generator();
     let recorded = Scratch::of(SEQUENCE);
     let model = Rc::from(load(recorded.path(), &options(true)).unwrap().model);
     let adaptor = Box::new(Counting { count: 0 });
@@ -148,6 +152,7 @@ fn an_adaptor_that_is_called_again_for_a_batch_remembers_one_call() {
 
 #[test]
 fn a_forward_that_is_repeated_draws_the_same_dropout() {
+    let _generator = generator();
     let recorded = Scratch::of(SEQUENCE);
     recorded.set("hidden_dropout_prob", 0.5);
     let model = Rc::from(load(recorded.path(), &options(true)).unwrap().model);

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use brewer::assemble::PluginSource;
 use brewer::experiment::PluginSpec;
@@ -18,6 +19,12 @@ use tempfile::TempDir;
 
 pub const SEQUENCE: &str = "bert_sequence_classification";
 pub const TOKEN: &str = "bert_token_classification";
+
+/// torch has one generator: tests that draw random numbers take turns, or another's draw would come between two of one.
+pub fn generator() -> MutexGuard<'static, ()> {
+    static GENERATOR: Mutex<()> = Mutex::new(());
+    GENERATOR.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A recorded model's folder.
 pub fn recorded(name: &str) -> PathBuf {

@@ -13,7 +13,6 @@ const MAX_INSTRUCTIONS: usize = 10_000_000;
 
 /// The most bytes of a text. The longest ones of a checkpoint are names of parameters.
 const MAX_TEXT: usize = 4096;
-
 /// The most dimensions of a tensor. Weights have five at most.
 const MAX_DIMENSIONS: usize = 8;
 
