@@ -109,29 +109,17 @@ fn elements(tensors: &[&Tensor]) -> u64 {
 }
 
 impl State {
+    /// Puts a tensor, with the output that it is, where `put` does.
     fn push(
         &mut self,
         features: Resource<Draft>,
         tensor: Resource<Tensor>,
-        field: fn(&mut Draft) -> &mut Vec<Tensor>,
-    ) -> OpResult<()> {
-        self.operation()?;
-        let tensor = self.tensor(&tensor)?;
-        self.handles.reserve(&self.limits, 1)?;
-        field(self.handles.grow(&features, 1)?).push(tensor);
-        Ok(())
-    }
-
-    fn push_layer(
-        &mut self,
-        features: Resource<Draft>,
-        tensor: Resource<Tensor>,
-        field: fn(&mut Draft) -> &mut Vec<Layer>,
+        put: fn(&mut Draft, Layer),
     ) -> OpResult<()> {
         self.operation()?;
         let layer = self.layer(&tensor)?;
         self.handles.reserve(&self.limits, 1)?;
-        field(self.handles.grow(&features, 1)?).push(layer);
+        put(self.handles.grow(&features, 1)?, layer);
         Ok(())
     }
 
@@ -156,23 +144,23 @@ impl types::HostFeatures for State {
     }
 
     fn push_logits(&mut self, this: Resource<Draft>, tensor: Resource<Tensor>) -> OpResult<()> {
-        self.push(this, tensor, |draft| &mut draft.logits)
+        self.push(this, tensor, |draft, layer| draft.logits.extend(layer.tensor))
     }
 
     fn push_logits_mask(&mut self, this: Resource<Draft>, tensor: Resource<Tensor>) -> OpResult<()> {
-        self.push(this, tensor, |draft| &mut draft.logits_mask)
+        self.push(this, tensor, |draft, layer| draft.logits_mask.extend(layer.tensor))
     }
 
     fn push_labels(&mut self, this: Resource<Draft>, tensor: Resource<Tensor>) -> OpResult<()> {
-        self.push(this, tensor, |draft| &mut draft.labels)
+        self.push(this, tensor, |draft, layer| draft.labels.extend(layer.tensor))
     }
 
     fn push_loss(&mut self, this: Resource<Draft>, tensor: Resource<Tensor>) -> OpResult<()> {
-        self.push(this, tensor, |draft| &mut draft.losses)
+        self.push(this, tensor, |draft, layer| draft.losses.extend(layer.tensor))
     }
 
     fn push_hidden(&mut self, this: Resource<Draft>, tensor: Resource<Tensor>) -> OpResult<()> {
-        self.push_layer(this, tensor, |draft| &mut draft.hidden)
+        self.push(this, tensor, |draft, layer| draft.hidden.push(layer))
     }
 
     fn extend_hidden(&mut self, this: Resource<Draft>, list: Resource<TensorList>) -> OpResult<()> {
@@ -180,7 +168,7 @@ impl types::HostFeatures for State {
     }
 
     fn push_attention(&mut self, this: Resource<Draft>, tensor: Resource<Tensor>) -> OpResult<()> {
-        self.push_layer(this, tensor, |draft| &mut draft.attention)
+        self.push(this, tensor, |draft, layer| draft.attention.push(layer))
     }
 
     fn extend_attention(&mut self, this: Resource<Draft>, list: Resource<TensorList>) -> OpResult<()> {

@@ -17,7 +17,7 @@ pub use tasks::{device_of, preparation, task_of};
 use crate::Result;
 use crate::callback::{Callback, DataSplit};
 use crate::data::{Dataset, Loader, Order, ReadProgress};
-use crate::distiller::{Basic, Distiller, General, MultiTeacher, Trainer, restore_projections};
+use crate::distiller::{Distiller, PlanDistiller, Trainer, restore_projections};
 use crate::evaluation::SplitEvaluator;
 use crate::experiment::{DistillerName, Experiment, split_name};
 use crate::model::ModelSpec;
@@ -159,10 +159,10 @@ fn distiller(experiment: &Experiment, device: Device, source: &mut dyn PluginSou
     let config = &experiment.distillation;
     let plugins = &mut NamedPlugins { specs: &experiment.plugins, source };
     Ok(match experiment.distiller {
-        DistillerName::Basic => Box::new(Basic::new(config, plugins)?),
+        DistillerName::Basic => Box::new(PlanDistiller::basic(config, plugins)?),
         // Several tasks differ in what a step is fed with; its loss is the same.
-        DistillerName::General | DistillerName::MultiTask => Box::new(General::new(config, device, plugins)?),
-        DistillerName::MultiTeacher => Box::new(MultiTeacher::new(config, plugins)?),
+        DistillerName::General | DistillerName::MultiTask => Box::new(PlanDistiller::general(config, device, plugins)?),
+        DistillerName::MultiTeacher => Box::new(PlanDistiller::multi_teacher(config, plugins)?),
         DistillerName::Trainer => Box::new(Trainer),
     })
 }

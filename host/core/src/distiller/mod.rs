@@ -1,20 +1,16 @@
 //! Distillers: what is computed from the features of student and teachers.
 
-mod basic;
-mod general;
-mod multi_teacher;
+mod plan;
 mod restore;
 mod trainer;
 
 use serde_json::{Map, Value};
 
-pub use basic::Basic;
-pub use general::General;
-pub use multi_teacher::MultiTeacher;
+pub use plan::PlanDistiller;
 pub use restore::restore_projections;
 pub use trainer::Trainer;
 
-use crate::loss::{DistillationConfig, Loss, LossError, LossPlan, ModelFeatures, PluginLosses, Term};
+use crate::loss::{Loss, ModelFeatures, Term};
 use crate::{Feature, Features, Parameters, Result, RoleState, Side, StepContext};
 
 /// A way to train a student. The engine runs the models, the adaptors and the optimizer; a distiller turns features
@@ -65,32 +61,4 @@ pub struct Trained<'a> {
     pub parameters: &'a Parameters,
     /// Optimizer options over those of the experiment.
     pub options: Map<String, Value>,
-}
-
-/// The plan of a distiller that has no intermediate matches.
-fn plan_without_matches(
-    config: &DistillationConfig,
-    distiller: &str,
-    plugins: &mut dyn PluginLosses,
-) -> Result<LossPlan> {
-    let lists =
-        [("intermediate_matches", config.intermediate_matches.len()), ("custom_matches", config.custom_matches.len())];
-    if let Some((key, length)) = lists.into_iter().find(|(_, length)| *length > 0) {
-        return Err(LossError::Value {
-            key: format!("distillation.{key}"),
-            found: format!("{length} matches"),
-            expected: format!(r#"none with "distiller": "{distiller}"; "general" has them"#),
-        }
-        .into());
-    }
-    // Without matches there is no projection to be placed on a device.
-    LossPlan::new(config, tch::Device::Cpu, plugins)
-}
-
-/// Whether a side has the logits that a distiller cannot do without.
-fn check_logits(side: &ModelFeatures<'_>, needed_by: &str) -> Result<()> {
-    if side.features.logits.is_empty() {
-        return Err(side.missing("logits", needed_by, "Return the model's `logits`.").into());
-    }
-    Ok(())
 }

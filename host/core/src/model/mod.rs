@@ -68,6 +68,16 @@ pub struct InputColumn {
 }
 
 impl InputSpec {
+    /// What a model of text reads: `input_ids` of a vocabulary, `attention_mask`, and `token_type_ids` where it has types.
+    pub fn of_text(vocab_size: i64, type_vocab_size: Option<i64>, max_length: i64, pad_token_id: i64) -> Self {
+        let mut columns = vec![
+            InputColumn { name: "input_ids", count: Some(vocab_size) },
+            InputColumn { name: "attention_mask", count: Some(2) },
+        ];
+        columns.extend(type_vocab_size.map(|count| InputColumn { name: "token_type_ids", count: Some(count) }));
+        Self { columns, max_length: Some(max_length as usize), pad_token_id }
+    }
+
     /// Whether the model reads the column `name`.
     pub fn reads(&self, name: &str) -> bool {
         self.columns.iter().any(|column| column.name == name)

@@ -9,9 +9,10 @@ use crate::model::heads::{self, Head, Pooling, Transform};
 use crate::model::huggingface::ModelConfig;
 use crate::model::inputs::Inputs;
 use crate::model::layers::{
-    Activation, Dropout, Embeddings, EmbeddingsSpec, LayerNorm, Linear, Residual, SelfAttention, padding_bias,
+    Activation, AfterAttention, AfterAttentionSpec, Dropout, Embeddings, EmbeddingsSpec, LayerNorm, Linear,
+    SelfAttention, padding_bias,
 };
-use crate::model::{InputColumn, InputSpec, ModelError, ModelSpec, Pass};
+use crate::model::{InputSpec, ModelError, ModelSpec, Pass};
 use crate::{Result, Task};
 
 static FAMILY: Family = Family {
@@ -131,9 +132,7 @@ fn default_types() -> i64 {
 impl BertConfig {
     /// Reads and checks the keys.
     pub fn new(config: &ModelConfig) -> Result<Self, ModelError> {
-        let bert: Self = config.parse()?;
-        bert.check().map_err(|reason| config.invalid(reason))?;
-        Ok(bert)
+        super::checked(config, Self::check)
     }
 
     fn check(&self) -> Result<(), String> {
@@ -187,15 +186,12 @@ impl BertConfig {
     pub fn spec(&self, max_length: i64, task: Task) -> ModelSpec {
         ModelSpec {
             architecture: String::new(),
-            inputs: InputSpec {
-                columns: vec![
-                    InputColumn { name: "input_ids", count: Some(self.vocab_size) },
-                    InputColumn { name: "attention_mask", count: Some(2) },
-                    InputColumn { name: "token_type_ids", count: Some(self.type_vocab_size) },
-                ],
-                max_length: Some(max_length as usize),
-                pad_token_id: self.pad_token_id.unwrap_or(0),
-            },
+            inputs: InputSpec::of_text(
+                self.vocab_size,
+                Some(self.type_vocab_size),
+                max_length,
+                self.pad_token_id.unwrap_or(0),
+            ),
             task,
             num_layers: Some(self.num_hidden_layers as usize),
             hidden_size: Some(self.hidden_size),
@@ -250,50 +246,30 @@ impl Encoder {
 }
 
 struct Layer {
-    name: String,
     attention: SelfAttention,
-    attention_names: [String; 3],
-    attention_output: Residual,
-    intermediate: Linear,
-    intermediate_name: String,
-    activation: Activation,
-    output: Residual,
-    output_name: String,
+    rest: AfterAttention,
 }
 
 impl Layer {
     fn new(mut scope: Scope, config: &BertConfig) -> Result<Self> {
-        let (size, inner) = (config.hidden_size, config.intermediate_size);
-        let (epsilon, hidden_dropout) = (config.layer_norm_eps, config.hidden_dropout_prob);
-        let dropout = Dropout(config.attention_probs_dropout_prob);
-        let names = ["query", "key", "value"];
-        let mut at = scope.at("attention");
-        Ok(Self {
-            attention: SelfAttention::new(at.at("self"), names, size, config.num_attention_heads, dropout)?,
-            attention_names: [at.at("self").module(), at.at("output").module(), at.module()],
-            attention_output: Residual::new(at.at("output"), size, size, epsilon, hidden_dropout)?,
-            intermediate: Linear::new(scope.at("intermediate.dense"), size, inner)?,
-            intermediate_name: scope.at("intermediate").module(),
+        let (size, heads) = (config.hidden_size, config.num_attention_heads);
+        let (names, dropout) = (["query", "key", "value"], Dropout(config.attention_probs_dropout_prob));
+        let rest = AfterAttentionSpec {
+            hidden_size: size,
+            intermediate_size: config.intermediate_size,
             activation: config.hidden_act,
-            output: Residual::new(scope.at("output"), inner, size, epsilon, hidden_dropout)?,
-            output_name: scope.at("output").module(),
-            name: scope.module(),
+            layer_norm_eps: config.layer_norm_eps,
+            dropout: config.hidden_dropout_prob,
+        };
+        Ok(Self {
+            attention: SelfAttention::new(scope.at("attention.self"), names, size, heads, dropout)?,
+            rest: AfterAttention::new(scope, &rest)?,
         })
     }
 
     /// The layer's output, of the shape of `hidden`; `None` if only its attention probabilities are needed.
     fn forward(&self, hidden: &Tensor, bias: Option<&Tensor>, pass: &mut Pass) -> Result<Option<Tensor>> {
-        let [of_context, of_output, of_attention] = &self.attention_names;
         let Some(context) = self.attention.forward(hidden, bias, pass)? else { return Ok(None) };
-        pass.module(of_context, &context);
-        let attended = self.attention_output.forward(&context, hidden, pass)?;
-        pass.module(of_output, &attended);
-        pass.module(of_attention, &attended);
-        let inner = self.activation.forward(&self.intermediate.forward(&attended)?)?;
-        pass.module(&self.intermediate_name, &inner);
-        let output = self.output.forward(&inner, &attended, pass)?;
-        pass.module(&self.output_name, &output);
-        pass.module(&self.name, &output);
-        Ok(Some(output))
+        self.rest.forward(&context, hidden, pass).map(Some)
     }
 }

@@ -11,7 +11,7 @@ use crate::model::inputs::Inputs;
 use crate::model::layers::{
     Activation, Dropout, Embeddings, EmbeddingsSpec, LayerNorm, Linear, SelfAttention, padding_bias,
 };
-use crate::model::{InputColumn, InputSpec, ModelError, ModelSpec, Pass};
+use crate::model::{InputSpec, ModelError, ModelSpec, Pass};
 use crate::{Result, Task};
 
 static FAMILY: Family = Family {
@@ -126,9 +126,7 @@ const LAYER_NORM_EPSILON: f64 = 1e-12;
 impl DistilBertConfig {
     /// Reads and checks the keys.
     fn new(config: &ModelConfig) -> Result<Self, ModelError> {
-        let distilbert: Self = config.parse()?;
-        distilbert.check().map_err(|reason| config.invalid(reason))?;
-        Ok(distilbert)
+        super::checked(config, Self::check)
     }
 
     fn check(&self) -> Result<(), String> {
@@ -158,14 +156,12 @@ impl DistilBertConfig {
     fn spec(&self, task: Task) -> ModelSpec {
         ModelSpec {
             architecture: String::new(),
-            inputs: InputSpec {
-                columns: vec![
-                    InputColumn { name: "input_ids", count: Some(self.vocab_size) },
-                    InputColumn { name: "attention_mask", count: Some(2) },
-                ],
-                max_length: Some(self.max_position_embeddings as usize),
-                pad_token_id: self.pad_token_id.unwrap_or(0),
-            },
+            inputs: InputSpec::of_text(
+                self.vocab_size,
+                None,
+                self.max_position_embeddings,
+                self.pad_token_id.unwrap_or(0),
+            ),
             task,
             num_layers: Some(self.n_layers as usize),
             hidden_size: Some(self.dim),

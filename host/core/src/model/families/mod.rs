@@ -9,6 +9,7 @@ mod modernbert;
 mod mpnet;
 mod roberta;
 
+use serde::de::DeserializeOwned;
 use tch::Tensor;
 
 use super::builder::Builder;
@@ -213,6 +214,16 @@ mod defaults {
     pub fn padding() -> Option<i64> {
         Some(0)
     }
+}
+
+/// The keys that a family reads of its config, checked.
+fn checked<T: DeserializeOwned>(
+    config: &ModelConfig,
+    check: impl FnOnce(&T) -> Result<(), String>,
+) -> Result<T, ModelError> {
+    let keys = config.parse()?;
+    check(&keys).map_err(|reason| config.invalid(reason))?;
+    Ok(keys)
 }
 
 /// The largest size of a config. A family computes with a few times a size, which is an `i64` then, too; whether memory

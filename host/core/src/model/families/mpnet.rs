@@ -12,7 +12,7 @@ use crate::model::inputs::Inputs;
 use crate::model::layers::{
     Activation, Dropout, Embedding, Embeddings, EmbeddingsSpec, LayerNorm, Linear, SelfAttention, padding_bias,
 };
-use crate::model::{InputColumn, InputSpec, ModelError, ModelSpec, Pass};
+use crate::model::{InputSpec, ModelError, ModelSpec, Pass};
 use crate::{Result, Task};
 
 static FAMILY: Family = Family {
@@ -127,9 +127,7 @@ const PADDING: i64 = 1;
 impl MpnetConfig {
     /// Reads and checks the keys.
     fn new(config: &ModelConfig) -> Result<Self, ModelError> {
-        let mpnet: Self = config.parse()?;
-        mpnet.check().map_err(|reason| config.invalid(reason))?;
-        Ok(mpnet)
+        super::checked(config, Self::check)
     }
 
     fn check(&self) -> Result<(), String> {
@@ -169,14 +167,7 @@ impl MpnetConfig {
     fn spec(&self, task: Task) -> ModelSpec {
         ModelSpec {
             architecture: String::new(),
-            inputs: InputSpec {
-                columns: vec![
-                    InputColumn { name: "input_ids", count: Some(self.vocab_size) },
-                    InputColumn { name: "attention_mask", count: Some(2) },
-                ],
-                max_length: Some(self.max_length() as usize),
-                pad_token_id: PADDING,
-            },
+            inputs: InputSpec::of_text(self.vocab_size, None, self.max_length(), PADDING),
             task,
             num_layers: Some(self.num_hidden_layers as usize),
             hidden_size: Some(self.hidden_size),

@@ -1,11 +1,13 @@
 //! The parts that families of models share. Each makes its own parameters under the names that transformers gives them.
 
+mod after_attention;
 mod attention;
 mod embeddings;
 mod rope;
 
 use tch::Tensor;
 
+pub(super) use after_attention::{AfterAttention, AfterAttentionSpec};
 pub(super) use attention::{Attention, SelfAttention, blocking_bias, padding_bias, scale, split_heads};
 pub(super) use embeddings::{Embeddings, EmbeddingsSpec};
 pub(super) use rope::{RopeParameters, RotaryEmbedding};

@@ -4,7 +4,7 @@ use crate::Task;
 use crate::model::families::{self, defaults};
 use crate::model::huggingface::ModelConfig;
 use crate::model::layers::Activation;
-use crate::model::{InputColumn, InputSpec, ModelError, ModelSpec};
+use crate::model::{InputSpec, ModelError, ModelSpec};
 
 /// What DeBERTa reads of its `config.json`. Keys with a default are those that transformers fills in, too; the sizes of the
 /// model are never guessed.
@@ -126,9 +126,7 @@ impl TryFrom<Option<Names>> for PositionTerms {
 impl DebertaConfig {
     /// Reads and checks the keys.
     pub fn new(config: &ModelConfig) -> Result<Self, ModelError> {
-        let deberta: Self = config.parse()?;
-        deberta.check().map_err(|reason| config.invalid(reason))?;
-        Ok(deberta)
+        families::checked(config, Self::check)
     }
 
     fn check(&self) -> Result<(), String> {
@@ -207,20 +205,11 @@ impl DebertaConfig {
     }
 
     pub fn spec(&self, task: Task) -> ModelSpec {
-        let mut columns = vec![
-            InputColumn { name: "input_ids", count: Some(self.vocab_size) },
-            InputColumn { name: "attention_mask", count: Some(2) },
-        ];
-        if self.type_vocab_size > 0 {
-            columns.push(InputColumn { name: "token_type_ids", count: Some(self.type_vocab_size) });
-        }
+        let types = Some(self.type_vocab_size).filter(|count| *count > 0);
+        let padding = self.pad_token_id.unwrap_or(0);
         ModelSpec {
             architecture: String::new(),
-            inputs: InputSpec {
-                columns,
-                max_length: Some(self.max_position_embeddings as usize),
-                pad_token_id: self.pad_token_id.unwrap_or(0),
-            },
+            inputs: InputSpec::of_text(self.vocab_size, types, self.max_position_embeddings, padding),
             task,
             num_layers: Some(self.num_hidden_layers as usize),
             hidden_size: Some(self.hidden_size),

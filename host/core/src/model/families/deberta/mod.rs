@@ -14,7 +14,7 @@ use crate::model::builder::{Builder, Init, Scope};
 use crate::model::heads::{self, Head, Pooling, Transform};
 use crate::model::huggingface::ModelConfig;
 use crate::model::inputs::Inputs;
-use crate::model::layers::{Activation, Dropout, Embedding, LayerNorm, Linear, Residual};
+use crate::model::layers::{Activation, AfterAttention, AfterAttentionSpec, Dropout, Embedding, LayerNorm, Linear};
 use crate::{Result, Task};
 
 static FAMILY: Family = Family {
@@ -221,32 +221,22 @@ impl Body for Deberta {
 }
 
 struct Layer {
-    name: String,
     attention: DisentangledAttention,
-    attention_names: [String; 3],
-    attention_output: Residual,
-    intermediate: Linear,
-    intermediate_name: String,
-    activation: Activation,
-    output: Residual,
-    output_name: String,
+    rest: AfterAttention,
 }
 
 impl Layer {
     fn new(mut scope: Scope, config: &DebertaConfig) -> Result<Self> {
-        let (size, inner) = (config.hidden_size, config.intermediate_size);
-        let (epsilon, dropout) = (config.layer_norm_eps, config.hidden_dropout_prob);
-        let mut at = scope.at("attention");
-        Ok(Self {
-            attention: DisentangledAttention::new(at.at("self"), config)?,
-            attention_names: [at.at("self").module(), at.at("output").module(), at.module()],
-            attention_output: Residual::new(at.at("output"), size, size, epsilon, dropout)?,
-            intermediate: Linear::new(scope.at("intermediate.dense"), size, inner)?,
-            intermediate_name: scope.at("intermediate").module(),
+        let rest = AfterAttentionSpec {
+            hidden_size: config.hidden_size,
+            intermediate_size: config.intermediate_size,
             activation: config.hidden_act,
-            output: Residual::new(scope.at("output"), inner, size, epsilon, dropout)?,
-            output_name: scope.at("output").module(),
-            name: scope.module(),
+            layer_norm_eps: config.layer_norm_eps,
+            dropout: config.hidden_dropout_prob,
+        };
+        Ok(Self {
+            attention: DisentangledAttention::new(scope.at("attention.self"), config)?,
+            rest: AfterAttention::new(scope, &rest)?,
         })
     }
 
@@ -258,18 +248,8 @@ impl Layer {
         padding: Option<&Padding>,
         pass: &mut Pass,
     ) -> Result<Option<Tensor>> {
-        let [of_context, of_output, of_attention] = &self.attention_names;
         let Some(context) = self.attention.forward(hidden, distances, padding, pass)? else { return Ok(None) };
-        pass.module(of_context, &context);
-        let attended = self.attention_output.forward(&context, hidden, pass)?;
-        pass.module(of_output, &attended);
-        pass.module(of_attention, &attended);
-        let inner = self.activation.forward(&self.intermediate.forward(&attended)?)?;
-        pass.module(&self.intermediate_name, &inner);
-        let output = self.output.forward(&inner, &attended, pass)?;
-        pass.module(&self.output_name, &output);
-        pass.module(&self.name, &output);
-        Ok(Some(output))
+        self.rest.forward(&context, hidden, pass).map(Some)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::model::families::{self, defaults};
 use crate::model::heads::Pooling;
 use crate::model::huggingface::ModelConfig;
 use crate::model::layers::{Activation, RopeParameters};
-use crate::model::{InputColumn, InputSpec, ModelError, ModelSpec};
+use crate::model::{InputSpec, ModelError, ModelSpec};
 
 /// What ModernBERT reads of its `config.json`. Keys with a default are those that transformers fills in, too; the sizes of
 /// the model are never guessed. How attention is computed (`deterministic_flash_attn`, `reference_compile`) and what of
@@ -131,9 +131,7 @@ impl LayerType {
 impl ModernBertConfig {
     /// Reads and checks the keys.
     pub fn new(config: &ModelConfig) -> Result<Self, ModelError> {
-        let modernbert: Self = config.parse()?;
-        modernbert.check().map_err(|reason| config.invalid(reason))?;
-        Ok(modernbert)
+        families::checked(config, Self::check)
     }
 
     fn check(&self) -> Result<(), String> {
@@ -218,14 +216,12 @@ impl ModernBertConfig {
     pub fn spec(&self, task: Task) -> ModelSpec {
         ModelSpec {
             architecture: String::new(),
-            inputs: InputSpec {
-                columns: vec![
-                    InputColumn { name: "input_ids", count: Some(self.vocab_size) },
-                    InputColumn { name: "attention_mask", count: Some(2) },
-                ],
-                max_length: Some(self.max_position_embeddings as usize),
-                pad_token_id: self.pad_token_id.unwrap_or(0),
-            },
+            inputs: InputSpec::of_text(
+                self.vocab_size,
+                None,
+                self.max_position_embeddings,
+                self.pad_token_id.unwrap_or(0),
+            ),
             task,
             num_layers: Some(self.num_hidden_layers as usize),
             hidden_size: Some(self.hidden_size),
