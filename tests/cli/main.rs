@@ -23,6 +23,7 @@ mod interrupting;
 mod kills;
 mod languages;
 mod matches;
+mod metrics_lines;
 mod misbehaving;
 mod missing;
 mod models;

@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{checkpoint_steps, plugin, read_json, read_lines};
 use crate::workspace::{Finished, Workspace, contents};
 
 /// A run of three epochs with dropout, in a random order.
-fn workspace() -> Workspace {
+pub fn workspace() -> Workspace {
     let workspace = Workspace::new().with("training.num_epochs", json!(3)).with("data.shuffle", json!(true));
     let mut config = read_json(&workspace.path("student/config.json"));
     config["hidden_dropout_prob"] = json!(0.2);
@@ -17,7 +17,7 @@ fn workspace() -> Workspace {
 }
 
 /// Takes away what a run wrote after the checkpoint `step`, as if it had been interrupted; the lines of metrics stay.
-fn interrupt(workspace: &Workspace, step: u64) {
+pub fn interrupt(workspace: &Workspace, step: u64) {
     let out = workspace.path("out");
     fs::remove_dir_all(out.join("student")).unwrap();
     let steps = checkpoint_steps(&out);
@@ -28,7 +28,7 @@ fn interrupt(workspace: &Workspace, step: u64) {
 }
 
 #[track_caller]
-fn resume(workspace: &Workspace, step: u64) -> Finished {
+pub fn resume(workspace: &Workspace, step: u64) -> Finished {
     let finished = workspace.start(&["run", "--resume=must"]);
     assert_eq!(finished.code, 0, "{}", finished.stderr);
     assert!(finished.stderr.contains(&format!("resumes after step {step} of the optimizer")), "{}", finished.stderr);
@@ -376,53 +376,4 @@ fn where_nothing_can_be_resumed_a_run_begins_unless_it_must_not() {
     fs::remove_dir_all(workspace.path("out/student")).unwrap();
     resume(&workspace, 18);
     assert!(contents(&workspace.path("out")) == resumed);
-}
-
-/// Interrupts a run after its checkpoint 12, changes its lines of metrics, and resumes it; returns what is said. All
-/// else must be as in the whole run.
-#[track_caller]
-fn with_metrics(change: impl FnOnce(Vec<String>) -> Option<String>) -> (Finished, Vec<Value>, Vec<Value>, Workspace) {
-    let workspace = workspace().with("data.dev", json!("train.jsonl"));
-    workspace.run();
-    let path = workspace.path("out/metrics.jsonl");
-    let (whole, text) = (read_lines(&path), fs::read_to_string(&path).unwrap());
-    interrupt(&workspace, 12);
-    match change(text.lines().map(|line| format!("{line}\n")).collect()) {
-        Some(text) => workspace.write("out/metrics.jsonl", text),
-        None => fs::remove_file(&path).unwrap(),
-    }
-    let finished = resume(&workspace, 12);
-    let found = read_lines(&path);
-    (finished, found, whole, workspace)
-}
-
-#[test]
-fn the_line_of_a_checkpoint_that_was_not_written_comes_back() {
-    // The run ended after the checkpoint 12 had its name, and before the lines: the start, steps 0 to 11, and the checkpoint 6.
-    let (finished, found, whole, _) = with_metrics(|lines| Some(lines[..15].concat()));
-    assert_eq!((&whole[15]["evaluation"], &whole[16]["checkpoint"]), (&json!(12), &json!(12)));
-    assert!(whole[15]["dev_loss"].is_f64() && found == whole);
-    assert!(!finished.stderr.contains("warning:"), "{}", finished.stderr);
-}
-
-#[test]
-fn lost_and_damaged_lines_are_said() {
-    let (finished, found, whole, _) = with_metrics(|_| None);
-    assert!(finished.stderr.contains("warning: metrics.jsonl is gone"), "{}", finished.stderr);
-    assert!(finished.stderr.contains("no lines of the forward steps 0–11"), "{}", finished.stderr);
-    let expected: Vec<Value> =
-        whole.into_iter().filter(|line| line["step"].as_u64().is_none_or(|step| step >= 12)).collect();
-    assert!(found == expected);
-
-    let (finished, found, mut whole, workspace) = with_metrics(|mut lines| {
-        lines[3].insert(5, '\u{1}');
-        Some(format!("{}{}", lines[..13].concat(), &lines[13][..9]))
-    });
-    for said in ["2 lines of metrics.jsonl could not be read", "no lines of the forward steps 2, 10–11"] {
-        assert!(finished.stderr.contains(said), "{}", finished.stderr);
-    }
-    whole.retain(|line| ![Some(2), Some(10), Some(11)].contains(&line["step"].as_u64()));
-    assert!(found == whole);
-    let damaged = fs::read_to_string(workspace.path("out/metrics.damaged.jsonl")).unwrap();
-    assert_eq!(damaged.lines().count(), 2);
 }

@@ -254,7 +254,8 @@ impl Assembler<'_> {
             data: dataset.digest(),
             adaptor,
             postprocessor,
-            args: digest::of_parts([serde_json::to_vec(&spec.args).unwrap_or_default().as_slice()]),
+            // They were read from JSON.
+            args: digest::of_parts([serde_json::to_vec(&spec.args).expect("JSON can be written").as_slice()]),
             classes: branch.classes().map(Classes::cache_key).unwrap_or_default(),
         };
         Ok(Some(CacheRequest::Folder { spec: cache.clone(), key }))

@@ -117,7 +117,7 @@ impl RunRecord {
 
     pub(super) fn to_json(&self) -> String {
         // Its keys are strings and its numbers integers.
-        format!("{}\n", serde_json::to_string_pretty(self).unwrap_or_default())
+        format!("{}\n", serde_json::to_string_pretty(self).expect("strings and integers are JSON"))
     }
 
     /// What is not as it was when this was recorded. Sources that are gone are left out: who needs one says so.

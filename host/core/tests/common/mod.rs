@@ -248,3 +248,18 @@ impl Observer for Recorder {
         Ok(())
     }
 }
+
+/// Two models with the same parameters, to the bit.
+pub fn assert_same_parameters(found: &dyn Model, expected: &dyn Model) {
+    assert_eq!(found.parameters().iter().count(), expected.parameters().iter().count());
+    for (name, tensor) in expected.parameters().iter() {
+        assert_eq!(found.parameters().get(name).unwrap(), tensor, "{name}");
+    }
+}
+
+/// Each of these stands in the text.
+pub fn assert_contains(found: &str, expected: &[&str]) {
+    for part in expected {
+        assert!(found.contains(part), "found {found:?}\nexpected {part:?}");
+    }
+}
