@@ -4,13 +4,30 @@ use super::{Metric, MetricMode};
 use crate::task::has_label;
 use crate::{Batch, Outputs, Result};
 
-/// The share of labels that have the largest logit, over examples (`[batch, classes]`) or tokens
-/// (`[batch, length, classes]`).
+/// How many of what has a label were predicted right.
 #[derive(Debug, Default)]
-pub struct Accuracy {
+struct Share {
     num_correct: i64,
     num_labels: i64,
 }
+
+impl Share {
+    /// Takes in where a prediction is right, and where there is a label.
+    fn update(&mut self, is_correct: &Tensor, counts: &Tensor) -> Result<()> {
+        self.num_correct += count(&is_correct.f_logical_and(counts)?)?;
+        self.num_labels += count(counts)?;
+        Ok(())
+    }
+
+    fn value(&self) -> Option<f64> {
+        (self.num_labels > 0).then(|| self.num_correct as f64 / self.num_labels as f64)
+    }
+}
+
+/// The share of labels that have the largest logit, over examples (`[batch, classes]`) or tokens
+/// (`[batch, length, classes]`).
+#[derive(Debug, Default)]
+pub struct Accuracy(Share);
 
 impl Metric for Accuracy {
     fn name(&self) -> &str {
@@ -23,14 +40,11 @@ impl Metric for Accuracy {
 
     fn update(&mut self, batch: &Batch, outputs: &Outputs) -> Result<()> {
         let (Some(logits), Some(labels)) = (outputs.tensor("logits"), batch.get("labels")) else { return Ok(()) };
-        let counts = has_label(labels)?;
-        self.num_correct += count(&logits.f_argmax(-1, false)?.f_eq_tensor(labels)?.f_logical_and(&counts)?)?;
-        self.num_labels += count(&counts)?;
-        Ok(())
+        self.0.update(&logits.f_argmax(-1, false)?.f_eq_tensor(labels)?, &has_label(labels)?)
     }
 
     fn value(&self) -> Option<f64> {
-        (self.num_labels > 0).then(|| self.num_correct as f64 / self.num_labels as f64)
+        self.0.value()
     }
 }
 
@@ -73,10 +87,7 @@ impl Metric for MicroF1 {
 
 /// The share of spans `[batch, 2]` of which both the start and the end have the largest logit, `[batch, length]` each.
 #[derive(Debug, Default)]
-pub struct ExactMatch {
-    num_correct: i64,
-    num_spans: i64,
-}
+pub struct ExactMatch(Share);
 
 impl Metric for ExactMatch {
     fn name(&self) -> &str {
@@ -94,14 +105,11 @@ impl Metric for ExactMatch {
         let Some(labels) = batch.get("labels") else { return Ok(()) };
         let counts = has_label(labels)?.f_all_dim(1, false)?;
         let predicted = Tensor::f_stack(&[starts.f_argmax(-1, false)?, ends.f_argmax(-1, false)?], 1)?;
-        let is_correct = predicted.f_eq_tensor(labels)?.f_all_dim(1, false)?;
-        self.num_correct += count(&is_correct.f_logical_and(&counts)?)?;
-        self.num_spans += count(&counts)?;
-        Ok(())
+        self.0.update(&predicted.f_eq_tensor(labels)?.f_all_dim(1, false)?, &counts)
     }
 
     fn value(&self) -> Option<f64> {
-        (self.num_spans > 0).then(|| self.num_correct as f64 / self.num_spans as f64)
+        self.0.value()
     }
 }
 

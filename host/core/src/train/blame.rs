@@ -41,8 +41,7 @@ impl Session {
     ) -> Result<Vec<String>> {
         self.distiller.begin_step(context)?;
         let adapted = self.tasks[task].adapt(batch, context, Some(seed))?;
-        let (features, outputs) = adapted.student;
-        let teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
+        let ((features, outputs), teachers) = adapted.into_features();
         let loss = self.distiller.loss(&features, &teachers)?;
         let terms = self.distiller.terms(&features, &teachers);
         let adaptor = self.tasks[task].student.adaptor.name();

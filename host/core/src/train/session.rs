@@ -18,7 +18,7 @@ use crate::distiller::Distiller;
 use crate::loss::{Loss, Term};
 use crate::out_of_memory::{OutOfMemory, TRAINING_KEYS, described};
 use crate::random::split_mix;
-use crate::{Callback, Features, Result, Side, StepContext, Student, libtorch};
+use crate::{Callback, Result, Side, StepContext, Student, libtorch};
 
 /// All that a run trains with.
 pub struct Session {
@@ -83,8 +83,7 @@ impl Session {
             task.check(self.distiller.as_ref(), &batch, &adapted)?;
             checked.features.extend(task.summary(&adapted));
 
-            let student = adapted.student.0;
-            let teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
+            let ((student, _), teachers) = adapted.into_features();
             self.distiller.begin_step(&context)?;
             let loss = self.distiller.loss(&student, &teachers)?;
             if !loss.total.requires_grad() {
@@ -291,8 +290,8 @@ impl Session {
     fn loss(&mut self, task: usize, batch: &Prepared, context: &StepContext, seed: i64) -> Result<Loss> {
         let adapted = self.tasks[task].adapt(batch, context, Some(seed))?;
         self.tasks[task].verify(self.distiller.as_ref(), batch, &adapted)?;
-        let teachers: Vec<Features> = adapted.teachers.into_iter().map(|(features, _)| features).collect();
-        self.distiller.loss(&adapted.student.0, &teachers)
+        let ((student, _), teachers) = adapted.into_features();
+        self.distiller.loss(&student, &teachers)
     }
 }
 

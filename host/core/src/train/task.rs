@@ -49,6 +49,13 @@ pub(super) struct Adapted {
     pub teachers: Vec<(Features, Outputs)>,
 }
 
+impl Adapted {
+    /// The features of the student with its outputs, and those of the teachers, whose outputs are no longer needed.
+    pub fn into_features(self) -> ((Features, Outputs), Vec<Features>) {
+        (self.student, self.teachers.into_iter().map(|(features, _)| features).collect())
+    }
+}
+
 impl TrainingTask {
     /// The batches on the devices of their models, after the post-processor; it sees a teacher's batch only where that is
     /// not the student's.
